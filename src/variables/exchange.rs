@@ -1,0 +1,184 @@
+//! What is known of one request and its answer: plain data, filled in as the request goes its way, read by variables, rules
+//! and logs. Nothing in here does anything.
+
+use crate::http::Head;
+use bytes::Bytes;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+/// One request, from its first byte to its line in the log.
+pub struct Exchange {
+    pub head: Head,
+    pub peer: Peer,
+    /// The host asked for: lower case, without port; the server's first name if the client named none. `$host`
+    pub host: Bytes,
+    /// The path, decoded and normalized, as rewrites and internal redirects leave it. `$uri`
+    pub path: Vec<u8>,
+    /// What follows `?`, not decoded. `$args`
+    pub args: Option<Vec<u8>>,
+    /// The first name of the server. `$server_name`
+    pub server_name: Arc<str>,
+    /// What the last regular expression that matched has captured.
+    pub captures: Captures,
+    /// The values of variables that the configuration itself defines, by their slot.
+    pub defined: Vec<Option<Bytes>>,
+    /// `$document_root`
+    pub root: Bytes,
+    /// `$request_filename`
+    pub filename: Bytes,
+    pub started: Instant,
+    pub started_at: SystemTime,
+    /// How long the body of the request turned out to be.
+    pub body_length: u64,
+    /// The bytes of the request, head included. `$request_length`
+    pub request_length: u64,
+    /// Host and port of `proxy_pass`. `$proxy_host`, `$proxy_port`
+    pub proxy_host: Bytes,
+    pub proxy_port: Bytes,
+    /// The servers that were asked, in order.
+    pub tries: Vec<Try>,
+    pub answer: Answer,
+    /// Whether the client got the whole answer. `$request_completion`
+    pub completed: bool,
+}
+
+/// Both ends of the client's connection.
+#[derive(Clone, Debug)]
+pub struct Peer {
+    pub remote: SocketAddr,
+    pub local: SocketAddr,
+    pub tls: bool,
+    /// The number of the connection. `$connection`
+    pub serial: u64,
+    /// Which request of the connection this is. `$connection_requests`
+    pub requests: u32,
+    pub accepted: Instant,
+}
+
+/// A server of an upstream that was asked.
+#[derive(Clone, Debug, Default)]
+pub struct Try {
+    pub address: String,
+    /// 0: it gave no answer.
+    pub status: u16,
+    pub connect_time: Option<Duration>,
+    pub header_time: Option<Duration>,
+    pub response_time: Option<Duration>,
+    pub bytes_received: u64,
+    pub bytes_sent: u64,
+    /// The length of the body it sent.
+    pub response_length: u64,
+}
+
+/// What the client is told.
+#[derive(Default)]
+pub struct Answer {
+    pub status: u16,
+    /// The fields as they were sent. `$sent_http_…`
+    pub sent: Option<Box<pingora_http::ResponseHeader>>,
+    /// The fields as the last server gave them. `$upstream_http_…`
+    pub upstream: Option<Box<pingora_http::ResponseHeader>>,
+    /// All bytes sent. `$bytes_sent`
+    pub bytes: u64,
+    /// The bytes of the body, as they went over the wire. `$body_bytes_sent`
+    pub body_bytes: u64,
+}
+
+/// The captures of a regular expression, with the bytes they point into.
+#[derive(Clone, Debug, Default)]
+pub struct Captures {
+    pub subject: Vec<u8>,
+    pub groups: Vec<Option<(usize, usize)>>,
+}
+
+impl Captures {
+    /// `$0` is the whole match, `$1` the first group.
+    pub fn get(&self, group: usize) -> Option<&[u8]> {
+        let (from, to) = (*self.groups.get(group)?)?;
+        self.subject.get(from..to)
+    }
+}
+
+impl Exchange {
+    /// A request at its beginning.
+    pub fn new(head: Head, peer: Peer) -> Exchange {
+        Exchange {
+            head,
+            peer,
+            host: Bytes::new(),
+            path: Vec::new(),
+            args: None,
+            server_name: Arc::from(""),
+            captures: Captures::default(),
+            defined: Vec::new(),
+            root: Bytes::new(),
+            filename: Bytes::new(),
+            started: Instant::now(),
+            started_at: SystemTime::now(),
+            body_length: 0,
+            request_length: 0,
+            proxy_host: Bytes::new(),
+            proxy_port: Bytes::new(),
+            tries: Vec::new(),
+            answer: Answer::default(),
+            completed: false,
+        }
+    }
+
+    /// The value of an argument, not decoded; the name is compared without regard to case, as nginx does.
+    pub fn argument(&self, name: &str) -> Option<&[u8]> {
+        self.args.as_deref()?.split(|b| *b == b'&').find_map(|pair| {
+            let at = pair.iter().position(|b| *b == b'=')?;
+            pair[..at].eq_ignore_ascii_case(name.as_bytes()).then_some(&pair[at + 1..])
+        })
+    }
+
+    /// The value of a cookie of the request; the name is compared without regard to case, as nginx does.
+    pub fn cookie(&self, name: &str) -> Option<&[u8]> {
+        self.head.headers.get_all("cookie").find_map(|field| {
+            field.split(|b| *b == b';').find_map(|pair| {
+                let pair = pair.trim_ascii_start();
+                let at = pair.iter().position(|b| *b == b'=')?;
+                pair[..at].eq_ignore_ascii_case(name.as_bytes()).then_some(&pair[at + 1..])
+            })
+        })
+    }
+
+    pub fn scheme(&self) -> &'static str {
+        if self.peer.tls { "https" } else { "http" }
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::http::{Framing, Version};
+
+    /// A request as tests want it.
+    pub fn exchange() -> Exchange {
+        let fields: &[(&[u8], &[u8])] =
+            &[(b"Host", b"Example.com:80"), (b"Cookie", b"b=6; A=7"), (b"X-Test", b"yes"), (b"Evil", b"a\"\\\t\xE9")];
+        let head = Head {
+            method: ::http::Method::GET,
+            target: Bytes::from_static(b"/a%20b?x=1&y=2"),
+            version: Version::Http11,
+            headers: fields.iter().map(|(n, v)| (Bytes::copy_from_slice(n), Bytes::copy_from_slice(v))).collect(),
+            line: Bytes::from_static(b"GET /a%20b?x=1&y=2 HTTP/1.1"),
+            framing: Framing::None,
+        };
+        let peer = Peer {
+            remote: "192.0.2.7:4711".parse().unwrap(),
+            local: "127.0.0.1:8888".parse().unwrap(),
+            tls: false,
+            serial: 3,
+            requests: 1,
+            accepted: Instant::now(),
+        };
+        let mut exchange = Exchange::new(head, peer);
+        exchange.host = Bytes::from_static(b"example.com");
+        exchange.path = b"/a b".to_vec();
+        exchange.args = Some(b"x=1&y=2".to_vec());
+        exchange
+    }
+}

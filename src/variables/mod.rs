@@ -1,0 +1,15 @@
+//! nginx's `$variables`, compiled once into something that prints quickly.
+//!
+//! A [`Template`] is a text with variables. Compiling finds what each name means, so that printing is a walk over parts; an
+//! unknown name is a mistake of the configuration, told with its place. What is printed comes from one [`Exchange`].
+
+mod clock;
+mod exchange;
+mod names;
+mod print;
+mod template;
+
+pub use clock::{http_date, iso8601, local};
+pub use exchange::{Answer, Captures, Exchange, Peer, Try};
+pub use names::{Defined, Variable};
+pub use template::{Escape, Mistake, Template};

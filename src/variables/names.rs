@@ -1,0 +1,207 @@
+//! What each name means.
+
+/// A variable of nginx's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Variable {
+    Args,
+    BinaryRemoteAddr,
+    BodyBytesSent,
+    BytesSent,
+    Connection,
+    ConnectionRequests,
+    ConnectionTime,
+    ContentLength,
+    ContentType,
+    DocumentRoot,
+    Host,
+    Hostname,
+    Https,
+    IsArgs,
+    Msec,
+    NginxVersion,
+    Pid,
+    Pipe,
+    ProxyAddXForwardedFor,
+    ProxyHost,
+    ProxyPort,
+    RemoteAddr,
+    RemotePort,
+    RemoteUser,
+    Request,
+    RequestCompletion,
+    RequestFilename,
+    RequestId,
+    RequestLength,
+    RequestMethod,
+    RequestTime,
+    RequestUri,
+    Scheme,
+    ServerAddr,
+    ServerName,
+    ServerPort,
+    ServerProtocol,
+    Status,
+    TimeIso8601,
+    TimeLocal,
+    UpstreamAddr,
+    UpstreamBytesReceived,
+    UpstreamBytesSent,
+    UpstreamCacheStatus,
+    UpstreamConnectTime,
+    UpstreamHeaderTime,
+    UpstreamResponseLength,
+    UpstreamResponseTime,
+    UpstreamStatus,
+    Uri,
+    /// `$http_NAME`: a field of the request.
+    RequestHeader(String),
+    /// `$sent_http_NAME`: a field of the answer.
+    SentHeader(String),
+    /// `$upstream_http_NAME`: a field of the last server's answer.
+    UpstreamHeader(String),
+    /// `$upstream_cookie_NAME`: a cookie the last server set.
+    UpstreamCookie(String),
+    /// `$cookie_NAME`
+    Cookie(String),
+    /// `$arg_NAME`
+    Arg(String),
+    /// Defined by the configuration: a named group of a regular expression.
+    Defined(usize),
+}
+
+/// Names with a meaning of their own. Sorted, for the search.
+const FIXED: &[(&str, Variable)] = &[
+    ("args", Variable::Args),
+    ("binary_remote_addr", Variable::BinaryRemoteAddr),
+    ("body_bytes_sent", Variable::BodyBytesSent),
+    ("bytes_sent", Variable::BytesSent),
+    ("connection", Variable::Connection),
+    ("connection_requests", Variable::ConnectionRequests),
+    ("connection_time", Variable::ConnectionTime),
+    ("content_length", Variable::ContentLength),
+    ("content_type", Variable::ContentType),
+    ("document_root", Variable::DocumentRoot),
+    ("document_uri", Variable::Uri),
+    ("host", Variable::Host),
+    ("hostname", Variable::Hostname),
+    ("https", Variable::Https),
+    ("is_args", Variable::IsArgs),
+    ("msec", Variable::Msec),
+    ("nginx_version", Variable::NginxVersion),
+    ("pid", Variable::Pid),
+    ("pipe", Variable::Pipe),
+    ("proxy_add_x_forwarded_for", Variable::ProxyAddXForwardedFor),
+    ("proxy_host", Variable::ProxyHost),
+    ("proxy_port", Variable::ProxyPort),
+    ("query_string", Variable::Args),
+    ("realpath_root", Variable::DocumentRoot),
+    ("remote_addr", Variable::RemoteAddr),
+    ("remote_port", Variable::RemotePort),
+    ("remote_user", Variable::RemoteUser),
+    ("request", Variable::Request),
+    ("request_completion", Variable::RequestCompletion),
+    ("request_filename", Variable::RequestFilename),
+    ("request_id", Variable::RequestId),
+    ("request_length", Variable::RequestLength),
+    ("request_method", Variable::RequestMethod),
+    ("request_time", Variable::RequestTime),
+    ("request_uri", Variable::RequestUri),
+    ("scheme", Variable::Scheme),
+    ("server_addr", Variable::ServerAddr),
+    ("server_name", Variable::ServerName),
+    ("server_port", Variable::ServerPort),
+    ("server_protocol", Variable::ServerProtocol),
+    ("status", Variable::Status),
+    ("time_iso8601", Variable::TimeIso8601),
+    ("time_local", Variable::TimeLocal),
+    ("upstream_addr", Variable::UpstreamAddr),
+    ("upstream_bytes_received", Variable::UpstreamBytesReceived),
+    ("upstream_bytes_sent", Variable::UpstreamBytesSent),
+    ("upstream_cache_status", Variable::UpstreamCacheStatus),
+    ("upstream_connect_time", Variable::UpstreamConnectTime),
+    ("upstream_header_time", Variable::UpstreamHeaderTime),
+    ("upstream_response_length", Variable::UpstreamResponseLength),
+    ("upstream_response_time", Variable::UpstreamResponseTime),
+    ("upstream_status", Variable::UpstreamStatus),
+    ("uri", Variable::Uri),
+];
+
+/// Beginnings of names; the rest is the name of a field, cookie or argument.
+const FAMILIES: &[(&str, fn(String) -> Variable)] = &[
+    ("upstream_http_", |n| Variable::UpstreamHeader(n.replace('_', "-"))),
+    ("upstream_cookie_", Variable::UpstreamCookie),
+    ("sent_http_", |n| Variable::SentHeader(n.replace('_', "-"))),
+    ("http_", |n| Variable::RequestHeader(n.replace('_', "-"))),
+    ("cookie_", Variable::Cookie),
+    ("arg_", Variable::Arg),
+];
+
+/// The names that a configuration itself defines, each with a slot in [`super::Exchange::defined`].
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Defined(Vec<String>);
+
+impl Defined {
+    /// The slot of a name; a new one if the name is new.
+    pub fn slot(&mut self, name: &str) -> usize {
+        self.find(name).unwrap_or_else(|| {
+            self.0.push(name.to_owned());
+            self.0.len() - 1
+        })
+    }
+
+    pub fn find(&self, name: &str) -> Option<usize> {
+        self.0.iter().position(|n| n == name)
+    }
+
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl Variable {
+    /// What a name means; names are not sensitive to case, as in nginx.
+    pub fn find(name: &str, defined: &Defined) -> Option<Variable> {
+        let name = name.to_ascii_lowercase();
+        if let Ok(at) = FIXED.binary_search_by(|(n, _)| (*n).cmp(&name)) {
+            return Some(FIXED[at].1.clone());
+        }
+        if let Some(slot) = defined.find(&name) {
+            return Some(Variable::Defined(slot));
+        }
+        FAMILIES.iter().find_map(|(prefix, make)| {
+            let rest = name.strip_prefix(prefix)?;
+            (!rest.is_empty()).then(|| make(rest.to_owned()))
+        })
+    }
+
+    /// The fixed names, for "did you mean" and the reference.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        FIXED.iter().map(|(name, _)| *name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_is_sorted_as_its_search_needs() {
+        assert!(FIXED.is_sorted_by(|a, b| a.0 < b.0));
+    }
+
+    #[test]
+    fn a_name_means_a_fixed_variable_a_family_or_what_the_configuration_defines() {
+        let mut defined = Defined::default();
+        let slot = defined.slot("site");
+        assert_eq!(Variable::find("URI", &defined), Some(Variable::Uri));
+        assert_eq!(Variable::find("site", &defined), Some(Variable::Defined(slot)));
+        assert_eq!(Variable::find("http_user_agent", &defined), Some(Variable::RequestHeader("user-agent".into())));
+        assert_eq!(Variable::find("cookie_A_b", &defined), Some(Variable::Cookie("a_b".into())));
+        assert_eq!(Variable::find("http_", &defined), None);
+        assert_eq!(Variable::find("nonsense", &defined), None);
+    }
+}

@@ -1,0 +1,254 @@
+//! The value of each variable.
+
+use super::names::Variable;
+use super::template::Escape;
+use super::{Exchange, Try, clock};
+use pingora_http::ResponseHeader;
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::net::IpAddr;
+use std::time::{Duration, UNIX_EPOCH};
+
+/// Appends the value; false where nginx says "not found", which logs print as `-`.
+pub fn value(variable: &Variable, x: &Exchange, out: &mut Vec<u8>) -> bool {
+    use Variable::*;
+    match variable {
+        Args => optional(x.args.as_deref(), out),
+        BinaryRemoteAddr => binary(x.peer.remote.ip(), out),
+        BodyBytesSent => shown(x.answer.body_bytes, out),
+        BytesSent => shown(x.answer.bytes, out),
+        Connection => shown(x.peer.serial, out),
+        ConnectionRequests => shown(x.peer.requests, out),
+        ConnectionTime => seconds(x.peer.accepted.elapsed(), out),
+        ContentLength => field(x, "content-length", out),
+        ContentType => field(x, "content-type", out),
+        DocumentRoot => bytes(&x.root, out),
+        Host => bytes(&x.host, out),
+        Hostname => bytes(hostname().as_bytes(), out),
+        Https => x.peer.tls && bytes(b"on", out),
+        IsArgs => x.args.as_ref().is_some_and(|a| !a.is_empty()) && bytes(b"?", out),
+        Msec => seconds(std::time::SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default(), out),
+        NginxVersion => bytes(env!("CARGO_PKG_VERSION").as_bytes(), out),
+        Pid => shown(std::process::id(), out),
+        Pipe => bytes(b".", out),
+        ProxyAddXForwardedFor => forwarded_for(x, out),
+        ProxyHost => not_empty(&x.proxy_host, out),
+        ProxyPort => not_empty(&x.proxy_port, out),
+        RemoteAddr => shown(x.peer.remote.ip().to_canonical(), out),
+        RemotePort => shown(x.peer.remote.port(), out),
+        RemoteUser => remote_user(x, out),
+        Request => bytes(&x.head.line, out),
+        RequestCompletion => x.completed && bytes(b"OK", out),
+        RequestFilename => bytes(&x.filename, out),
+        RequestId => request_id(x, out),
+        RequestLength => shown(x.request_length, out),
+        RequestMethod => bytes(x.head.method.as_str().as_bytes(), out),
+        RequestTime => seconds(x.started.elapsed(), out),
+        RequestUri => bytes(&x.head.target, out),
+        Scheme => bytes(x.scheme().as_bytes(), out),
+        ServerAddr => shown(x.peer.local.ip().to_canonical(), out),
+        ServerName => bytes(x.server_name.as_bytes(), out),
+        ServerPort => shown(x.peer.local.port(), out),
+        ServerProtocol => bytes(x.head.version.as_str().as_bytes(), out),
+        Status => status(x.answer.status, out),
+        TimeIso8601 => bytes(clock::iso8601(std::time::SystemTime::now()).as_bytes(), out),
+        TimeLocal => bytes(clock::local(std::time::SystemTime::now()).as_bytes(), out),
+        UpstreamAddr => tries(x, out, |t, out| bytes(t.address.as_bytes(), out)),
+        UpstreamBytesReceived => tries(x, out, |t, out| shown(t.bytes_received, out)),
+        UpstreamBytesSent => tries(x, out, |t, out| shown(t.bytes_sent, out)),
+        UpstreamCacheStatus => false,
+        UpstreamConnectTime => tries(x, out, |t, out| time_or_dash(t.connect_time, out)),
+        UpstreamHeaderTime => tries(x, out, |t, out| time_or_dash(t.header_time, out)),
+        UpstreamResponseLength => tries(x, out, |t, out| shown(t.response_length, out)),
+        UpstreamResponseTime => tries(x, out, |t, out| time_or_dash(t.response_time, out)),
+        UpstreamStatus => tries(x, out, |t, out| if t.status == 0 { bytes(b"-", out) } else { shown(t.status, out) }),
+        Uri => bytes(&x.path, out),
+        RequestHeader(name) => field(x, name, out),
+        SentHeader(name) => header(x.answer.sent.as_deref(), name, out),
+        UpstreamHeader(name) => header(x.answer.upstream.as_deref(), name, out),
+        UpstreamCookie(name) => upstream_cookie(x, name, out),
+        Cookie(name) => optional(x.cookie(name), out),
+        Arg(name) => optional(x.argument(name), out),
+        Defined(slot) => optional(x.defined.get(*slot).and_then(|v| v.as_deref()), out),
+    }
+}
+
+fn bytes(value: &[u8], out: &mut Vec<u8>) -> bool {
+    out.extend_from_slice(value);
+    true
+}
+
+fn not_empty(value: &[u8], out: &mut Vec<u8>) -> bool {
+    !value.is_empty() && bytes(value, out)
+}
+
+fn optional(value: Option<&[u8]>, out: &mut Vec<u8>) -> bool {
+    value.is_some_and(|v| bytes(v, out))
+}
+
+fn shown(value: impl std::fmt::Display, out: &mut Vec<u8>) -> bool {
+    write!(out, "{value}").is_ok()
+}
+
+fn status(status: u16, out: &mut Vec<u8>) -> bool {
+    write!(out, "{status:03}").is_ok()
+}
+
+/// Seconds with milliseconds, as nginx prints times.
+fn seconds(time: Duration, out: &mut Vec<u8>) -> bool {
+    write!(out, "{}.{:03}", time.as_secs(), time.subsec_millis()).is_ok()
+}
+
+fn time_or_dash(time: Option<Duration>, out: &mut Vec<u8>) -> bool {
+    match time {
+        Some(time) => seconds(time, out),
+        None => bytes(b"-", out),
+    }
+}
+
+fn binary(address: IpAddr, out: &mut Vec<u8>) -> bool {
+    match address.to_canonical() {
+        IpAddr::V4(v4) => bytes(&v4.octets(), out),
+        IpAddr::V6(v6) => bytes(&v6.octets(), out),
+    }
+}
+
+/// A field of the request. Several fields of a name are joined, as nginx ≥ 1.23 does; cookies with `; `.
+fn field(x: &Exchange, name: &str, out: &mut Vec<u8>) -> bool {
+    let separator: &[u8] = if name == "cookie" { b"; " } else { b", " };
+    joined(x.head.headers.get_all(name), separator, out)
+}
+
+fn joined<'v>(values: impl Iterator<Item = &'v [u8]>, separator: &[u8], out: &mut Vec<u8>) -> bool {
+    let mut found = false;
+    for value in values {
+        if found {
+            out.extend_from_slice(separator);
+        }
+        out.extend_from_slice(value);
+        found = true;
+    }
+    found
+}
+
+fn header(head: Option<&ResponseHeader>, name: &str, out: &mut Vec<u8>) -> bool {
+    let Some(head) = head else { return false };
+    joined(head.headers.get_all(name).iter().map(|v| v.as_bytes()), b", ", out)
+}
+
+fn upstream_cookie(x: &Exchange, name: &str, out: &mut Vec<u8>) -> bool {
+    let Some(head) = x.answer.upstream.as_deref() else { return false };
+    let found = head.headers.get_all("set-cookie").iter().find_map(|cookie| {
+        let pair = cookie.as_bytes().split(|b| *b == b';').next()?;
+        let at = pair.iter().position(|b| *b == b'=')?;
+        pair[..at].trim_ascii().eq_ignore_ascii_case(name.as_bytes()).then_some(&pair[at + 1..])
+    });
+    optional(found, out)
+}
+
+/// The client's `X-Forwarded-For` with its address appended.
+fn forwarded_for(x: &Exchange, out: &mut Vec<u8>) -> bool {
+    if field(x, "x-forwarded-for", out) {
+        out.extend_from_slice(b", ");
+    }
+    shown(x.peer.remote.ip().to_canonical(), out)
+}
+
+/// The user of `Authorization: Basic`.
+fn remote_user(x: &Exchange, out: &mut Vec<u8>) -> bool {
+    let Some(value) = x.head.headers.get("authorization") else { return false };
+    let Some((scheme, encoded)) = value.split_at_checked(6) else { return false };
+    if !scheme.eq_ignore_ascii_case(b"basic ") {
+        return false;
+    }
+    let Some(decoded) = decode_base64(encoded.trim_ascii()) else { return false };
+    let user = decoded.split(|b| *b == b':').next().unwrap_or_default();
+    decoded.contains(&b':') && not_empty(user, out)
+}
+
+fn decode_base64(text: &[u8]) -> Option<Vec<u8>> {
+    let mut out = Vec::with_capacity(text.len() * 3 / 4);
+    let (mut bits, mut held) = (0u32, 0);
+    for byte in text.iter().take_while(|b| **b != b'=') {
+        let six = match byte {
+            b'A'..=b'Z' => byte - b'A',
+            b'a'..=b'z' => byte - b'a' + 26,
+            b'0'..=b'9' => byte - b'0' + 52,
+            b'+' => 62,
+            b'/' => 63,
+            _ => return None,
+        };
+        bits = bits << 6 | u32::from(six);
+        held += 6;
+        if held >= 8 {
+            held -= 8;
+            out.push((bits >> held) as u8);
+        }
+    }
+    Some(out)
+}
+
+/// One value for each server that was asked, as nginx joins them.
+fn tries(x: &Exchange, out: &mut Vec<u8>, print: impl Fn(&Try, &mut Vec<u8>) -> bool) -> bool {
+    for (i, try_) in x.tries.iter().enumerate() {
+        if i > 0 {
+            out.extend_from_slice(b", ");
+        }
+        print(try_, out);
+    }
+    !x.tries.is_empty()
+}
+
+fn hostname() -> &'static str {
+    static NAME: once_cell::sync::Lazy<String> = once_cell::sync::Lazy::new(|| {
+        std::fs::read_to_string("/proc/sys/kernel/hostname").map(|n| n.trim().to_lowercase()).unwrap_or_default()
+    });
+    &NAME
+}
+
+/// 32 hexadecimal digits that differ for each request: the same each time they are printed for one.
+fn request_id(x: &Exchange, out: &mut Vec<u8>) -> bool {
+    use std::hash::{BuildHasher, RandomState};
+    static KEYS: once_cell::sync::Lazy<(RandomState, RandomState)> = once_cell::sync::Lazy::new(Default::default);
+    let what = (x.peer.serial, x.peer.requests, x.started_at);
+    write!(out, "{:016x}{:016x}", KEYS.0.hash_one(what), KEYS.1.hash_one(what)).is_ok()
+}
+
+/// Appends a value for a log; `None` is a value nginx calls "not found".
+pub fn escaped(escape: Escape, value: Option<&Vec<u8>>, out: &mut Vec<u8>) {
+    match (escape, value) {
+        (Escape::Log, None) => out.push(b'-'),
+        (Escape::Log, Some(value)) => value.iter().for_each(|b| log_byte(*b, out)),
+        (Escape::Json, value) => value.into_iter().flatten().for_each(|b| json_byte(*b, out)),
+        (Escape::None, value) => out.extend_from_slice(value.map_or(b"", |v| v)),
+    }
+}
+
+fn log_byte(byte: u8, out: &mut Vec<u8>) {
+    match byte {
+        b'"' | b'\\' | ..=0x1f | 0x7f.. => {
+            const HEX: &[u8; 16] = b"0123456789ABCDEF";
+            out.extend_from_slice(&[b'\\', b'x', HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
+        }
+        _ => out.push(byte),
+    }
+}
+
+/// As nginx's `escape=json`: what JSON demands, other bytes as they are.
+fn json_byte(byte: u8, out: &mut Vec<u8>) {
+    match byte {
+        b'"' | b'\\' => out.extend_from_slice(&[b'\\', byte]),
+        b'\n' => out.extend_from_slice(b"\\n"),
+        b'\r' => out.extend_from_slice(b"\\r"),
+        b'\t' => out.extend_from_slice(b"\\t"),
+        0x08 => out.extend_from_slice(b"\\b"),
+        0x0c => out.extend_from_slice(b"\\f"),
+        ..=0x1f => {
+            let mut text = String::new();
+            // Writing to a String cannot fail.
+            let _ = write!(text, "\\u{byte:04X}");
+            out.extend_from_slice(text.as_bytes());
+        }
+        _ => out.push(byte),
+    }
+}
