@@ -1,5 +1,17 @@
 //! edge: a programmable edge proxy on Pingora.
 
+pub mod cli;
+pub mod client;
+pub mod compress;
 pub mod config;
+pub mod convert;
+pub mod demo;
+pub mod files;
 pub mod http;
+pub mod observe;
+pub mod pattern;
+pub mod proxy;
+pub mod route;
+pub mod server;
+pub mod upstream;
 pub mod variables;

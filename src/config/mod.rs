@@ -7,6 +7,7 @@ mod glob;
 pub mod keys;
 pub mod node;
 pub mod raw;
+pub mod schema;
 pub mod types;
 pub mod value;
 pub mod yaml;

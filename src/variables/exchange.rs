@@ -9,10 +9,12 @@ use std::time::{Duration, Instant, SystemTime};
 
 /// One request, from its first byte to its line in the log.
 pub struct Exchange {
-    pub head: Head,
+    pub head: Arc<Head>,
     pub peer: Peer,
     /// The host asked for: lower case, without port; the server's first name if the client named none. `$host`
     pub host: Bytes,
+    /// The target as sent, without scheme and host. `$request_uri`
+    pub request_uri: Bytes,
     /// The path, decoded and normalized, as rewrites and internal redirects leave it. `$uri`
     pub path: Vec<u8>,
     /// What follows `?`, not decoded. `$args`
@@ -53,7 +55,7 @@ pub struct Peer {
     pub serial: u64,
     /// Which request of the connection this is. `$connection_requests`
     pub requests: u32,
-    pub accepted: Instant,
+    pub accepted: SystemTime,
 }
 
 /// A server of an upstream that was asked.
@@ -85,25 +87,27 @@ pub struct Answer {
     pub body_bytes: u64,
 }
 
-/// The captures of a regular expression, with the bytes they point into.
+/// What a regular expression has captured, with the bytes it was matched against.
 #[derive(Clone, Debug, Default)]
-pub struct Captures {
-    pub subject: Vec<u8>,
-    pub groups: Vec<Option<(usize, usize)>>,
-}
+pub struct Captures(Option<(Vec<u8>, crate::pattern::Captures)>);
 
 impl Captures {
+    pub fn new(subject: Vec<u8>, groups: crate::pattern::Captures) -> Captures {
+        Captures(Some((subject, groups)))
+    }
+
     /// `$0` is the whole match, `$1` the first group.
     pub fn get(&self, group: usize) -> Option<&[u8]> {
-        let (from, to) = (*self.groups.get(group)?)?;
-        self.subject.get(from..to)
+        let (subject, groups) = self.0.as_ref()?;
+        groups.text(group, subject)
     }
 }
 
 impl Exchange {
     /// A request at its beginning.
-    pub fn new(head: Head, peer: Peer) -> Exchange {
+    pub fn new(head: Arc<Head>, peer: Peer) -> Exchange {
         Exchange {
+            request_uri: head.target.clone(),
             head,
             peer,
             host: Bytes::new(),
@@ -173,9 +177,9 @@ pub(super) mod tests {
             tls: false,
             serial: 3,
             requests: 1,
-            accepted: Instant::now(),
+            accepted: SystemTime::now(),
         };
-        let mut exchange = Exchange::new(head, peer);
+        let mut exchange = Exchange::new(head.into(), peer);
         exchange.host = Bytes::from_static(b"example.com");
         exchange.path = b"/a b".to_vec();
         exchange.args = Some(b"x=1&y=2".to_vec());

@@ -2,7 +2,7 @@
 
 use super::names::{Defined, Variable};
 use super::print;
-use super::Exchange;
+use super::{Captures, Exchange};
 use std::borrow::Cow;
 
 /// A text with variables, found and ready to print.
@@ -101,13 +101,18 @@ impl Template {
 
     /// Prints with the values of a request.
     pub fn write(&self, exchange: &Exchange, out: &mut Vec<u8>) {
+        self.write_with(exchange, &exchange.captures, out);
+    }
+
+    /// Prints with the captures of another match than the request's last one.
+    pub fn write_with(&self, exchange: &Exchange, captures: &Captures, out: &mut Vec<u8>) {
         for part in &self.0 {
             match part {
                 Part::Literal(text) => out.extend_from_slice(text),
                 Part::Variable(variable) => {
                     print::value(variable, exchange, out);
                 }
-                Part::Capture(group) => out.extend_from_slice(exchange.captures.get(*group).unwrap_or_default()),
+                Part::Capture(group) => out.extend_from_slice(captures.get(*group).unwrap_or_default()),
             }
         }
     }

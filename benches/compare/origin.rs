@@ -1,0 +1,101 @@
+//! The origin: an nginx that answers what the cases name, out of its configuration or an open file.
+//!
+//! It has to be cheaper than every proxy in front of it, and it is: without log, without headers to compute, on
+//! connections that are never given up.
+
+use std::{collections::BTreeSet, fmt::Write, fs, path::Path, process::Command};
+
+use crate::{
+    cases::Case,
+    failure::{Context, Failure},
+    process::{self, Process},
+    servers,
+};
+
+const TEMPLATE: &str = include_str!("conf/origin.conf");
+
+/// nginx takes no word longer than 4 KB in its configuration.
+const LONGEST_INLINE: usize = 2048;
+
+pub struct Origin {
+    pub ports: [u16; 2],
+    _process: Process,
+}
+
+impl Origin {
+    pub fn start(dir: &Path, core: usize, cases: &[&Case]) -> Result<Origin, Failure> {
+        let program = servers::locate("nginx").ok_or(Failure::Missing {
+            program: "nginx (the origin)",
+            package: "nginx",
+        })?;
+        let dir = process::make_dir(dir, "origin")?;
+        let files = process::make_dir(&dir, "files")?;
+        let ports = process::free_ports::<2>()?;
+
+        let mut locations = String::new();
+        let mut done = BTreeSet::new();
+        for case in cases.iter().filter(|case| done.insert(case.path)) {
+            write_location(&mut locations, case);
+            if case.body > LONGEST_INLINE {
+                let file = files.join(case.path.trim_start_matches('/'));
+                let parent = file.parent().unwrap_or(&files);
+                fs::create_dir_all(parent).context(|| parent.display().to_string())?;
+                fs::write(&file, body(case.body)).context(|| file.display().to_string())?;
+            }
+        }
+        let conf = dir.join("nginx.conf");
+        let text = servers::fill_addresses(TEMPLATE, &dir, 0, ports);
+        fs::write(&conf, servers::fill(&text, &[("LOCATIONS", &locations)]))
+            .context(|| conf.display().to_string())?;
+
+        let mut command = Command::new(program);
+        command
+            .arg("-p")
+            .arg(&dir)
+            .arg("-e")
+            .arg(dir.join("error.log"))
+            .arg("-c")
+            .arg(&conf);
+        let process = Process::start("the origin", command, core, &dir, &ports)?;
+        Ok(Origin {
+            ports,
+            _process: process,
+        })
+    }
+}
+
+fn write_location(locations: &mut String, case: &Case) {
+    let headers: String = case
+        .origin_headers
+        .iter()
+        .map(|(name, value)| format!("add_header {name} '{value}' always; "))
+        .collect();
+    let body = if case.body > LONGEST_INLINE {
+        String::new()
+    } else {
+        format!("return 200 '{}'; ", body(case.body))
+    };
+    // `return` knows no file whose ending would give the type, so the location's path does.
+    let _ = writeln!(
+        locations,
+        "        location = {} {{ {headers}{body}}}",
+        case.path
+    ); // a String takes everything
+}
+
+/// Text that compresses about as well as a page does.
+pub fn body(length: usize) -> String {
+    let words = [
+        "edge", "session", "upstream", "cache", "location", "header", "route", "server",
+    ];
+    let mut text = String::with_capacity(length + 16);
+    let mut state = 1_u32;
+    while text.len() < length {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        text.push_str(words[(state >> 29) as usize]);
+        text.push(char::from(b'a' + (state >> 20) as u8 % 26));
+        text.push(' ');
+    }
+    text.truncate(length);
+    text
+}

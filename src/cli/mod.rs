@@ -1,0 +1,101 @@
+//! The command line: one file a command, each with its arguments first and what it does below.
+
+mod check;
+mod demo;
+mod explain;
+mod schema;
+mod serve;
+mod signal;
+
+use clap::{Parser, Subcommand};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// A programmable edge proxy: nginx's configuration, Tomcat sessions that survive a failover.
+#[derive(Parser, Debug)]
+#[command(name = "edge", version, disable_version_flag = true, args_conflicts_with_subcommands = true)]
+pub struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+
+    #[command(flatten)]
+    configuration: Configuration,
+
+    /// Check the configuration and end: 0 if it is right, 1 if not
+    #[arg(short = 't')]
+    test: bool,
+
+    /// Check the configuration and print it as it is in force, secrets masked
+    #[arg(short = 'T')]
+    dump: bool,
+
+    /// With -t: say nothing but mistakes
+    #[arg(short = 'q')]
+    quiet: bool,
+
+    /// Send a running edge a signal: reload, quit, stop or reopen
+    #[arg(short = 's', value_name = "SIGNAL")]
+    signal: Option<signal::Signal>,
+
+    /// Print the version
+    #[arg(short = 'v', long = "version", action = clap::ArgAction::Version)]
+    version: (),
+}
+
+/// Which configuration.
+#[derive(clap::Args, Clone, Debug)]
+struct Configuration {
+    /// The configuration: edge.yaml, or an nginx.conf (told by its ending)
+    #[arg(short = 'c', value_name = "FILE", default_value = "edge.yaml", global = true)]
+    file: PathBuf,
+
+    /// Where relative paths begin; the directory of FILE by default
+    #[arg(short = 'p', value_name = "PREFIX", global = true)]
+    prefix: Option<PathBuf>,
+
+    /// Ask no name server: for checks where there is no network
+    #[arg(long, global = true)]
+    offline: bool,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// Say which server and location answer a request, and why
+    Explain(explain::Arguments),
+    /// Print the JSON Schema of edge.yaml, for editors
+    Schema,
+    /// Two small applications, a session store and the edge in front, on loopback, with a page to look at
+    Demo(demo::Arguments),
+}
+
+/// Runs what the command line asks for.
+pub fn run(arguments: Arguments) -> ExitCode {
+    let configuration = &arguments.configuration;
+    match arguments.command {
+        Some(Command::Explain(explain)) => explain::run(&explain, configuration),
+        Some(Command::Schema) => schema::run(),
+        Some(Command::Demo(demo)) => demo::run(&demo),
+        None if arguments.test || arguments.dump => check::run(configuration, arguments.dump, arguments.quiet),
+        None => match arguments.signal {
+            Some(signal) => signal::run(signal, configuration),
+            None => serve::run(configuration),
+        },
+    }
+}
+
+impl Configuration {
+    fn options(&self, check_only: bool) -> crate::server::Options {
+        crate::server::Options {
+            file: self.file.clone(),
+            prefix: self.prefix.clone(),
+            offline: self.offline,
+            check_only,
+        }
+    }
+}
+
+/// Tells why nothing came of a command.
+fn fail(why: impl std::fmt::Display) -> ExitCode {
+    eprintln!("edge: {why}");
+    ExitCode::FAILURE
+}

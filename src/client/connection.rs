@@ -1,0 +1,257 @@
+//! A client's connection as everybody but the loop sees it: facts, the request's head, and the switches of its body and
+//! its answer.
+
+use std::any::Any;
+use std::future::poll_fn;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
+
+use bytes::Bytes;
+use pingora_core::protocols::tls::SslDigest;
+use pingora_core::protocols::{Digest, SocketDigest, Stream};
+use tokio::time::Instant;
+
+use super::body::BodyError;
+use super::settings::{BodyLimits, Buffering, Settings};
+use super::wire::{BodyState, Wire};
+use crate::http::{Head, Headers};
+
+/// nginx's `$connection`: counts connections of the process.
+static SERIAL: AtomicU64 = AtomicU64::new(1);
+
+/// What is known of a connection when it is made.
+#[derive(Clone)]
+pub struct Facts {
+    /// Of an IP socket; another one's client has no address.
+    pub remote: Option<SocketAddr>,
+    pub local: Option<SocketAddr>,
+    pub accepted: SystemTime,
+    /// What the listener wants to be told again with each request.
+    pub listener: Arc<dyn Any + Send + Sync>,
+}
+
+impl Facts {
+    /// The facts of a stream that was just accepted.
+    pub fn of(stream: &Stream, listener: Arc<dyn Any + Send + Sync>) -> Self {
+        let socket: Option<Arc<SocketDigest>> = stream.get_socket_digest();
+        let socket = socket.as_deref();
+        Facts {
+            remote: socket.and_then(|s| s.peer_addr()).and_then(|a| a.as_inet()).copied(),
+            local: socket.and_then(|s| s.local_addr()).and_then(|a| a.as_inet()).copied(),
+            accepted: SystemTime::now(),
+            listener,
+        }
+    }
+}
+
+/// One client's connection, shared by the loop, Pingora's session (through [`super::Client`]) and the `ProxyHttp`.
+pub struct Connection {
+    serial: u64,
+    facts: Facts,
+    tls: Option<Arc<SslDigest>>,
+    /// The monotonic time of the accept, for the first head's deadline.
+    pub(super) began: Instant,
+    requests: AtomicU64,
+    wire: Mutex<Wire>,
+}
+
+impl std::fmt::Debug for Connection {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Connection")
+            .field("serial", &self.serial)
+            .field("remote", &self.facts.remote)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Connection {
+    pub(super) fn new(stream: Stream, facts: Facts, settings: Arc<Settings>) -> Self {
+        Connection {
+            serial: SERIAL.fetch_add(1, Ordering::Relaxed),
+            facts,
+            tls: stream.get_ssl_digest(),
+            began: Instant::now(),
+            requests: AtomicU64::new(0),
+            wire: Mutex::new(Wire::new(stream, settings)),
+        }
+    }
+
+    /// The connection below a Pingora session, whose digest this is.
+    pub fn of(digest: &Digest) -> Option<&Arc<Connection>> {
+        let data = digest.proxy_digest.as_ref()?.user_data.as_ref()?;
+        data.downcast_ref()
+    }
+
+    /// `$connection`.
+    pub fn serial(&self) -> u64 {
+        self.serial
+    }
+
+    pub fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    pub fn tls(&self) -> Option<&Arc<SslDigest>> {
+        self.tls.as_ref()
+    }
+
+    /// `$connection_requests`: heads read so far.
+    pub fn requests(&self) -> u64 {
+        self.requests.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn count_request(&self) {
+        self.requests.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Bytes received and sent since the connection was made.
+    pub fn bytes(&self) -> (u64, u64) {
+        let wire = self.lock();
+        (wire.received, wire.outbox.total())
+    }
+
+    /// `$bytes_sent`: what the client's socket took since the last call, heads and bodies. True to the end only after
+    /// [`Self::drained`].
+    pub fn take_sent(&self) -> u64 {
+        self.lock().outbox.take_sent()
+    }
+
+    /// Bytes written and not yet sent.
+    pub fn queued(&self) -> u64 {
+        self.lock().outbox.len()
+    }
+
+    /// The head of the request in progress.
+    pub fn head(&self) -> Option<Arc<Head>> {
+        self.lock().head.clone()
+    }
+
+    /// Trailer fields of the request, after its body was read to the end.
+    pub fn trailers(&self) -> Headers {
+        self.lock().trailers.clone()
+    }
+
+    /// Why a streamed or collected body broke, to turn Pingora's read error into a status.
+    pub fn body_error(&self) -> Option<BodyError> {
+        match self.lock().body {
+            BodyState::Failed(e) => Some(e),
+            _ => None,
+        }
+    }
+
+    /// The limits of a body that Pingora reads as it arrives; to be set before it begins.
+    pub fn stream_body(&self, limits: BodyLimits) {
+        self.lock().limits = limits;
+    }
+
+    /// Nobody needs the body: Pingora reads an empty one at once, and the rest is read and thrown away before the next
+    /// request. False: this cannot be (it is being read), or the connection must be closed with the answer, because the
+    /// client waits for a `100 Continue` it will not get and may or may not send its body.
+    pub fn discard_body(self: &Arc<Self>) -> bool {
+        self.with_wire(|wire| {
+            match std::mem::replace(&mut wire.body, BodyState::Over) {
+                BodyState::Over if !wire.must_close => return true,
+                BodyState::Waiting(decoder) => wire.body = BodyState::Discarding(decoder),
+                other => {
+                    wire.body = other;
+                    return false;
+                }
+            }
+            wire.script.extend_from_slice(b"0\r\n\r\n");
+            wire.must_close |= wire.owes_continue && wire.inbox.is_empty();
+            wire.owes_continue = false;
+            wire.wake_reader();
+            !wire.must_close
+        })
+    }
+
+    /// The connection is closed after this answer, whatever the client wants.
+    pub fn close_after(&self) {
+        self.lock().must_close = true;
+    }
+
+    /// `proxy_ignore_client_abort`: whether a request goes on when its client left.
+    pub fn ignore_abort(&self, on: bool) {
+        let mut wire = self.lock();
+        wire.ignore_abort = on;
+        wire.wake_reader();
+    }
+
+    /// How the answer waits for a slow client, from the next write on.
+    pub fn set_buffering(&self, buffering: Buffering) {
+        self.lock().outbox.limits = buffering;
+    }
+
+    /// A 101 is about to be sent: from now on bytes pass as they are, those read ahead first, and without buffers.
+    pub fn upgrade(&self) {
+        let mut wire = self.lock();
+        wire.body = BodyState::Raw;
+        wire.script.clear();
+        wire.must_close = true;
+        let buffering = wire.outbox.limits.clone().off();
+        wire.outbox.limits = buffering;
+        wire.wake_reader();
+    }
+
+    /// Waits until all that was written was sent, or failed; `send_timeout` bounds each wait for the client.
+    pub async fn drained(self: &Arc<Self>) -> io::Result<()> {
+        poll_fn(|cx| self.with_wire(|wire| wire.poll_drained(cx))).await
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, Wire> {
+        self.wire.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Does something with the wire, and spawns the drain task if that calls for one.
+    pub(super) fn with_wire<T>(self: &Arc<Self>, act: impl FnOnce(&mut Wire) -> T) -> T {
+        let (result, start) = {
+            let mut wire = self.lock();
+            let result = act(&mut wire);
+            (result, wire.outbox.take_start())
+        };
+        if start {
+            match tokio::runtime::Handle::try_current() {
+                Ok(runtime) => drop(runtime.spawn(drain(self.clone()))),
+                // dropped outside of a runtime: nobody can send any more
+                Err(_) => self.lock().outbox.fail(io::ErrorKind::NotConnected),
+            }
+        }
+        result
+    }
+
+    /// Closes the socket now.
+    pub(super) fn cut(&self) {
+        let stream = self.lock().stream.take();
+        drop(stream);
+    }
+
+    /// Names of dropped fields for the log.
+    pub(super) fn note_dropped(&self, names: &[Bytes]) {
+        for name in names {
+            log::info!(
+                "*{} client sent invalid header line: \"{}\"",
+                self.serial,
+                name.escape_ascii()
+            );
+        }
+    }
+}
+
+/// Sends the queue to its end. Lives only while there is one.
+async fn drain(connection: Arc<Connection>) {
+    loop {
+        let timeout = connection.lock().outbox.limits.send_timeout;
+        let step = poll_fn(|cx| connection.lock().poll_drain(cx));
+        let kind = match tokio::time::timeout(timeout, step).await {
+            Ok(Ok(true)) => return,
+            Ok(Ok(false)) => continue,
+            Ok(Err(e)) => e.kind(),
+            Err(_) => io::ErrorKind::TimedOut,
+        };
+        connection.lock().outbox.fail(kind);
+        return;
+    }
+}

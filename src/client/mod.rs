@@ -1,0 +1,64 @@
+//! The client's connection, between its socket (or TLS stream) and Pingora's `HttpProxy`.
+//!
+//! Pingora's own HTTP/1 server side is lax where an edge must be strict and poor where nginx is rich. This room sits
+//! below it and gives it a clean, unambiguous view: a head that was checked by nginx's rules and written anew, a body
+//! framed anew, and a socket that takes an answer as fast as the upstream gives it.
+//!
+//! | file | does |
+//! |---|---|
+//! | `parse/` | the strict reading of a head, with limits and nginx's outcomes |
+//! | `present` | the head Pingora is given instead |
+//! | `chunked` | the strict reading of a body |
+//! | `body` | a body collected whole, in memory or in a mapped file |
+//! | `outbox` | what a slow client has still to get |
+//! | `wire`, `writing` | the bytes of a connection, polled under its lock |
+//! | `connection` | the connection as the `ProxyHttp` sees it |
+//! | `handle` | the connection as Pingora sees it |
+//! | `turns` | the connection as the loop sees it |
+//!
+//! The loop of the owner:
+//!
+//! ```ignore
+//! let facts = Facts::of(&stream, listener);
+//! let mut client = Client::new(stream, facts, settings.clone());
+//! loop {
+//!     let head = match client.read_head(&settings, &shutdown).await {
+//!         Ok(Some(head)) => Arc::new(head),
+//!         Ok(None) => return,                                   // dropping closes
+//!         Err(refusal) if refusal.answered => return client.refuse(page(refusal)).await,
+//!         Err(_) => return,
+//!     };
+//!     client.present(head);
+//!     let session = ServerSession::new_http1(Box::new(client));
+//!     let Some(reused) = proxy.process_new_http(session, &shutdown).await else { return };
+//!     let Ok(back) = Client::from_stream(reused.consume().0) else { return };
+//!     client = back;
+//!     if !client.finish_request().await {
+//!         return client.close().await;
+//!     }
+//! }
+//! ```
+//!
+//! What always holds: a byte of one request is never read as part of another; every wait has a limit; every queue has a
+//! bound; nothing a client sends can panic here.
+
+mod body;
+mod chunked;
+mod connection;
+mod handle;
+mod outbox;
+pub mod parse;
+mod present;
+mod settings;
+#[cfg(test)]
+mod tests;
+mod turns;
+mod wire;
+mod writing;
+
+pub use body::{Body, BodyError};
+pub use connection::{Connection, Facts};
+pub use handle::Client;
+pub use outbox::QUEUED_BY_ALL;
+pub use parse::Refusal;
+pub use settings::{BodyLimits, Buffering, Settings};

@@ -1,0 +1,52 @@
+//! Where edge's outcome is not that of nginx 1.22.1, and why.
+
+pub const STRICTER: &[(&[u8], u16)] = &[
+    // HTTP/0.9 is gone.
+    (b"GET / ", 400),
+    (b"GET /  ", 400),
+    (b"GET /\r\n", 400),
+    (b"GET /\n", 400),
+    // The parser leaves escapes and dot segments to the normalization of the route, which refuses these.
+    (b"GET /../.. HTTP/1.1", 200),
+    (b"GET /% HTTP/1.1", 200),
+    (b"GET /%2 HTTP/1.1", 200),
+    (b"GET /%zz HTTP/1.1", 200),
+    (b"GET /%00 HTTP/1.1", 200),
+    (b"GET /..%2f..%2f HTTP/1.1", 200),
+    (b"GET /a/%2e%2e/%2e%2e/x HTTP/1.1", 200),
+    // The authority of an absolute-form and the Host field follow one rule, that of nginx 1.29.
+    (b"GET http://a:99999/x HTTP/1.1", 400),
+    (b"GET http://[]/x HTTP/1.1", 400),
+    (b"GET http://a_b/x HTTP/1.1", 200),
+    (b"GET http://a%41/x HTTP/1.1", 200),
+    (b"GET http://a!/x HTTP/1.1", 200),
+    (b"a:x", 400),
+    (b"a:99999", 400),
+    (b"a:80:80", 400),
+    (b"a\\b", 400),
+    (b"a@b", 400),
+    (b"u:p@b", 400),
+    (b"[::1", 400),
+    (b"[]", 400),
+    (b"[::1]x", 400),
+    (b"a[b]", 400),
+    (b"a%zz", 400),
+    (b"\"a\"", 400),
+    (b"a#b", 400),
+    (b"a?b", 400),
+    (b"<a>", 400),
+    (b"a\x80", 400),
+    (b"a^b", 400),
+    (b"a|b", 400),
+    (b"a:+80", 400),
+    (b"a:65536", 400),
+    // The method is what is wrong, not the target.
+    (b"CONNECT a:443 HTTP/1.1", 405),
+    (b"CONNECT a.b:443 HTTP/1.1", 405),
+    // Control characters are refused, not passed on (RFC 9110 5.5); a lone CR is one.
+    (b"X-A: a\x01b", 400),
+    (b"X-A: \x01", 400),
+    (b"X-A: a\x7fb", 400),
+    (b"X-A: a\r\r", 400),
+    (b"\x0bchunked", 400),
+];

@@ -1,0 +1,114 @@
+//! The writing half of a connection's bytes: to the socket while it takes them, else to the queue.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::AsyncWrite;
+
+use super::wire::{Wire, poll_timer};
+
+impl Wire {
+    /// Writes to the socket, or to the queue where the socket takes nothing.
+    pub fn poll_write(&mut self, cx: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        if bufs.iter().all(|b| b.is_empty()) {
+            return Poll::Ready(Ok(0));
+        }
+        if self.outbox.failed().is_some() || self.stream.is_none() {
+            return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+        }
+        if !self.outbox.is_draining() {
+            match self.poll_write_through(cx, bufs) {
+                Poll::Ready(result) => return Poll::Ready(result),
+                Poll::Pending if self.outbox.limits.is_off() => return self.poll_stalled(cx),
+                Poll::Pending => {}
+            }
+        }
+        match self.outbox.accept(bufs) {
+            0 if self.outbox.is_draining() => {
+                self.outbox.wait(cx.waker());
+                Poll::Pending
+            }
+            0 => self.poll_stalled(cx),
+            n => {
+                self.write_timer = None;
+                Poll::Ready(Ok(n))
+            }
+        }
+    }
+
+    fn poll_write_through(&mut self, cx: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        let Some(stream) = &mut self.stream else {
+            return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+        };
+        let poll = match bufs {
+            [one] => Pin::new(stream).poll_write(cx, one),
+            _ => Pin::new(stream).poll_write_vectored(cx, bufs),
+        };
+        let result = ready!(poll);
+        self.write_timer = None;
+        match &result {
+            Ok(n) => self.outbox.count(*n),
+            Err(e) => self.outbox.fail(e.kind()),
+        }
+        Poll::Ready(result)
+    }
+
+    /// A write that nothing takes waits `send_timeout` at most.
+    fn poll_stalled<T>(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
+        let timeout = self.outbox.limits.send_timeout;
+        ready!(poll_timer(&mut self.write_timer, timeout, cx));
+        self.outbox.fail(io::ErrorKind::TimedOut);
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+    }
+
+    /// Sees to it that what was written leaves; only without buffers does it wait for that.
+    pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.poll_drained(cx) {
+            Poll::Pending if !self.outbox.limits.is_off() => Poll::Ready(Ok(())),
+            other => other,
+        }
+    }
+
+    /// Waits until everything written has left.
+    pub fn poll_drained(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if let Some(kind) = self.outbox.failed() {
+            return Poll::Ready(Err(kind.into()));
+        }
+        if !self.outbox.is_draining() {
+            let Some(stream) = &mut self.stream else {
+                return Poll::Ready(Ok(()));
+            };
+            match Pin::new(stream).poll_flush(cx) {
+                Poll::Ready(Ok(())) => return Poll::Ready(Ok(())),
+                Poll::Ready(Err(e)) => {
+                    self.outbox.fail(e.kind());
+                    return Poll::Ready(Err(e));
+                }
+                // the drain task flushes, under its time limit
+                Poll::Pending => self.outbox.begin(),
+            }
+        }
+        self.outbox.wait(cx.waker());
+        Poll::Pending
+    }
+
+    /// One step of the drain task: true when all has left.
+    pub fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
+        match &mut self.stream {
+            Some(stream) => self.outbox.poll_drain(stream, cx),
+            None => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
+        }
+    }
+
+    pub fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_drained(cx))?;
+        let Some(stream) = &mut self.stream else {
+            return Poll::Ready(Ok(()));
+        };
+        match Pin::new(stream).poll_shutdown(cx) {
+            Poll::Pending => self.poll_stalled(cx),
+            ready => ready,
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! The JSON Schema of edge.yaml, made of the definitions of the keys.
+
+use super::keys::{Contexts, Key, schema_of};
+use super::raw::all_keys;
+use serde_json::{Value, json};
+
+/// The schema of a whole edge.yaml.
+pub fn schema() -> Value {
+    let mut top = block(Contexts(Contexts::MAIN.0 | Contexts::HTTP.0));
+    let properties = &mut top["properties"];
+    properties["server"] = json!({ "type": "array", "items": { "$ref": "#/$defs/server" }, "description": "The servers." });
+    properties["upstream"] = json!({
+        "type": "object",
+        "additionalProperties": { "$ref": "#/$defs/upstream" },
+        "description": "The upstreams, by name.",
+    });
+    properties["include"] = json!({
+        "anyOf": [{ "type": "string" }, { "type": "array", "items": { "type": "string" } }],
+        "description": "Files whose keys are put in here; `*` and `?` work.",
+    });
+    top["$schema"] = "https://json-schema.org/draft/2020-12/schema".into();
+    top["title"] = "edge.yaml".into();
+    top["$defs"] = json!({
+        "server": with_locations(block(Contexts::SERVER)),
+        "location": with_locations(block(Contexts::LOCATION)),
+        "upstream": block(Contexts::UPSTREAM),
+    });
+    top
+}
+
+fn block(contexts: Contexts) -> Value {
+    let here: Vec<&Key> = all_keys().filter(|k| k.contexts.0 & contexts.0 != 0).collect();
+    let mut schema = schema_of(here.into_iter());
+    if let Some(gzip) = schema["properties"].get_mut("gzip") {
+        let description = gzip["description"].take();
+        *gzip = json!({ "anyOf": [{ "type": ["boolean", "string"] }, { "type": "object" }], "description": description });
+    }
+    schema
+}
+
+fn with_locations(mut schema: Value) -> Value {
+    schema["properties"]["location"] = json!({
+        "type": "array",
+        "items": { "$ref": "#/$defs/location" },
+        "description": "The locations inside.",
+    });
+    schema
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_key_is_in_the_schema_of_the_blocks_it_may_stand_in() {
+        let schema = schema();
+        for key in all_keys() {
+            let places = [
+                (Contexts::MAIN, &schema["properties"]),
+                (Contexts::HTTP, &schema["properties"]),
+                (Contexts::SERVER, &schema["$defs"]["server"]["properties"]),
+                (Contexts::LOCATION, &schema["$defs"]["location"]["properties"]),
+                (Contexts::UPSTREAM, &schema["$defs"]["upstream"]["properties"]),
+            ];
+            for (context, properties) in places {
+                assert_eq!(key.contexts.contains(context), properties.get(key.name).is_some() && key.contexts.contains(context), "{}", key.name);
+                if key.contexts.contains(context) {
+                    assert!(properties[key.name]["description"].is_string(), "{} has no documentation", key.name);
+                }
+            }
+        }
+    }
+}

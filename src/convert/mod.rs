@@ -1,0 +1,60 @@
+//! nginx.conf becomes the tree that edge.yaml becomes, so that one set of readers ([`crate::config::Raw`]) types both.
+//!
+//! A file goes through three hands: [`lexer`] knows words, quotes and comments as nginx's own reader does, [`parser`] knows
+//! blocks and `include`, [`tree`] knows which directive may stand where and which key of edge.yaml it is. What nginx
+//! knows and edge does not carry ([`directives`]) is an error with its place: nothing is dropped silently. A hostile file
+//! ends in a message; size, depth, the number of directives, of files and of mistakes are bounded.
+
+mod directives;
+pub mod lexer;
+pub mod parser;
+mod places;
+mod tree;
+mod values;
+
+#[cfg(test)]
+mod lexer_tests;
+#[cfg(test)]
+mod messages_tests;
+#[cfg(test)]
+mod parser_tests;
+#[cfg(test)]
+mod print;
+#[cfg(test)]
+mod seed_tests;
+#[cfg(test)]
+mod tree_tests;
+
+use crate::config::{Diagnostics, Node};
+use std::path::Path;
+
+/// Reads an nginx configuration and everything it includes. `None` if it cannot be read or its blocks do not close as
+/// they open; a directive that is wrong is noted and left out of the tree.
+pub fn load(path: &Path, diagnostics: &mut Diagnostics) -> Option<Node> {
+    let conf = parser::load(path, diagnostics)?;
+    Some(tree::build(&conf, diagnostics))
+}
+
+/// Reads a text that stands for the file `path`; what it includes is looked for beside `path`.
+pub fn parse(path: &Path, text: &str, diagnostics: &mut Diagnostics) -> Option<Node> {
+    let conf = parser::parse(path, text, diagnostics)?;
+    Some(tree::build(&conf, diagnostics))
+}
+
+/// A word of the user's as it stands in a message: short, and without characters that move a terminal's cursor.
+fn shown(word: &str) -> String {
+    const SHOWN: usize = 64;
+    let mut text: String = word.chars().take(SHOWN).flat_map(printable).collect();
+    if word.chars().nth(SHOWN).is_some() {
+        text.push('…');
+    }
+    text
+}
+
+fn printable(c: char) -> impl Iterator<Item = char> {
+    let (plain, escaped) = match c.is_control() {
+        true => (None, Some(c.escape_default())),
+        false => (Some(c), None),
+    };
+    plain.into_iter().chain(escaped.into_iter().flatten())
+}

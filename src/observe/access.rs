@@ -1,0 +1,43 @@
+//! Access logs: what a line looks like, compiled, and where it goes.
+
+use super::LogFile;
+use crate::variables::{Escape, Exchange, Template};
+
+/// What a line of an access log looks like.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Format {
+    template: Template,
+    escape: Escape,
+}
+
+impl Format {
+    pub fn new(template: Template, escape: Escape) -> Format {
+        Format { template, escape }
+    }
+}
+
+/// nginx's format that is always there.
+pub const COMBINED: &str = "$remote_addr - $remote_user [$time_local] \"$request\" $status $body_bytes_sent \
+                            \"$http_referer\" \"$http_user_agent\"";
+
+/// One access log of a location.
+#[derive(Clone, Debug)]
+pub struct AccessLog {
+    pub file: LogFile,
+    pub format: Format,
+    /// Only requests are logged for which this is neither empty nor `0`.
+    pub condition: Option<Template>,
+}
+
+impl AccessLog {
+    /// Hands the line of a finished request over to the writer.
+    pub fn record(&self, exchange: &Exchange) {
+        if self.condition.as_ref().is_some_and(|c| matches!(&*c.evaluate(exchange), b"" | b"0")) {
+            return;
+        }
+        let mut line = Vec::with_capacity(256);
+        self.format.template.write_escaped(self.format.escape, exchange, &mut line);
+        line.push(b'\n');
+        self.file.write(line);
+    }
+}

@@ -1,0 +1,8 @@
+//! Seeing what edge does: access logs, the error log. Nothing here ever waits for a disk on the way of a request.
+
+pub mod access;
+pub mod errors;
+mod writer;
+
+pub use access::{AccessLog, Format};
+pub use writer::{LogFile, dropped, flush, open, reopen};

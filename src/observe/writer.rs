@@ -1,0 +1,183 @@
+//! Files that logs are written to, by one thread of their own.
+//!
+//! A request hands its line over and goes on. The queue is bounded: when the disk is slower than the requests, lines are
+//! dropped and counted, never waited for. Files are known by their path and outlive a reload; USR1 opens them anew.
+
+use once_cell::sync::Lazy;
+use std::collections::HashMap;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// Lines that may wait for the disk: at 200 bytes each some 13 MB.
+const QUEUE: usize = 65_536;
+/// Lines of one file are joined up to this size before they are written.
+const BATCH: usize = 64 << 10;
+
+static DROPPED: AtomicU64 = AtomicU64::new(0);
+static WRITER: Lazy<Writer> = Lazy::new(Writer::start);
+
+/// A file to log to.
+#[derive(Clone)]
+pub struct LogFile(Arc<Target>);
+
+struct Target {
+    path: PathBuf,
+    /// `None`: only the configuration is looked at.
+    file: Mutex<Option<File>>,
+}
+
+enum Message {
+    Line(LogFile, Vec<u8>),
+    /// Everything before this has been written once the sender is told.
+    Flush(SyncSender<()>),
+}
+
+struct Writer {
+    queue: SyncSender<Message>,
+    files: Mutex<HashMap<PathBuf, LogFile>>,
+}
+
+/// Opens a file to append to; the same path gives the same file.
+pub fn open(path: &Path) -> io::Result<LogFile> {
+    let mut files = WRITER.files.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(file) = files.get(path) {
+        return Ok(file.clone());
+    }
+    let file = LogFile(Arc::new(Target { path: path.to_owned(), file: Mutex::new(Some(append_to(path)?)) }));
+    files.insert(path.to_owned(), file.clone());
+    Ok(file)
+}
+
+fn append_to(path: &Path) -> io::Result<File> {
+    OpenOptions::new().append(true).create(true).open(path)
+}
+
+/// Opens every file anew, after logrotate has moved it away. A file that cannot be opened goes on as it was.
+pub fn reopen() -> Vec<(PathBuf, io::Error)> {
+    let files = WRITER.files.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut failed = Vec::new();
+    for (path, target) in files.iter() {
+        match append_to(path) {
+            Ok(new) => *target.0.file.lock().unwrap_or_else(PoisonError::into_inner) = Some(new),
+            Err(e) => failed.push((path.clone(), e)),
+        }
+    }
+    failed
+}
+
+/// Waits until what was logged before is written, but not longer than a second.
+pub fn flush() {
+    let (done, wait) = sync_channel(1);
+    if WRITER.queue.try_send(Message::Flush(done)).is_ok() {
+        let _ = wait.recv_timeout(Duration::from_secs(1));
+    }
+}
+
+/// How many lines were dropped because the disk was too slow.
+pub fn dropped() -> u64 {
+    DROPPED.load(Ordering::Relaxed)
+}
+
+impl LogFile {
+    /// A file that is named and not opened, for looking at a configuration.
+    pub fn unopened(path: &Path) -> LogFile {
+        LogFile(Arc::new(Target { path: path.to_owned(), file: Mutex::new(None) }))
+    }
+
+    /// Hands a line over, its line end included. Never waits.
+    pub fn write(&self, line: Vec<u8>) {
+        match WRITER.queue.try_send(Message::Line(self.clone(), line)) {
+            Ok(()) => {}
+            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {
+                DROPPED.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.0.path
+    }
+}
+
+impl std::fmt::Debug for LogFile {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "LogFile({})", self.0.path.display())
+    }
+}
+
+impl Writer {
+    fn start() -> Writer {
+        let (queue, messages) = sync_channel(QUEUE);
+        let thread = std::thread::Builder::new().name("edge-log".into()).spawn(move || write_all(&messages));
+        if let Err(e) = thread {
+            eprintln!("edge: no thread for logs could be started, nothing will be logged: {e}");
+        }
+        Writer { queue, files: Mutex::default() }
+    }
+}
+
+fn write_all(messages: &Receiver<Message>) {
+    let mut batches: Vec<(LogFile, Vec<u8>)> = Vec::new();
+    while let Ok(first) = messages.recv() {
+        let mut waiting = Vec::new();
+        let mut next = Some(first);
+        let mut gathered = 0;
+        while let Some(message) = next {
+            match message {
+                Message::Line(file, line) => {
+                    gathered += line.len();
+                    gather(&mut batches, file, line);
+                }
+                Message::Flush(done) => waiting.push(done),
+            }
+            next = if gathered < BATCH { messages.try_recv().ok() } else { None };
+        }
+        for (file, lines) in batches.drain(..) {
+            // A full disk must not end the log for good: the lines are lost, the next ones are tried again.
+            let mut file = file.0.file.lock().unwrap_or_else(PoisonError::into_inner);
+            if file.as_mut().is_some_and(|file| file.write_all(&lines).is_err()) {
+                DROPPED.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+        for done in waiting {
+            // Whoever waited has given up if nobody takes it.
+            let _ = done.try_send(());
+        }
+    }
+}
+
+fn gather(batches: &mut Vec<(LogFile, Vec<u8>)>, file: LogFile, line: Vec<u8>) {
+    match batches.iter_mut().find(|(known, _)| Arc::ptr_eq(&known.0, &file.0)) {
+        Some((_, lines)) => lines.extend_from_slice(&line),
+        None => batches.push((file, line)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_arrive_in_order_and_a_reopened_file_is_the_new_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.log");
+        let file = open(&path).unwrap();
+        for i in 0..1000 {
+            file.write(format!("{i}\n").into_bytes());
+        }
+        flush();
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert_eq!(text.lines().map(|l| l.parse::<u32>().unwrap()).collect::<Vec<_>>(), (0..1000).collect::<Vec<_>>());
+
+        std::fs::rename(&path, dir.path().join("a.log.1")).unwrap();
+        assert!(reopen().iter().all(|(failed, _)| failed != &path));
+        open(&path).unwrap().write(b"new\n".to_vec());
+        flush();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "new\n");
+    }
+}

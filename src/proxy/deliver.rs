@@ -1,0 +1,147 @@
+//! Answers that need no upstream, written to the client.
+
+use super::content::Content;
+use super::headers;
+use super::request::Request;
+use crate::client::Connection;
+use crate::compress::Compression;
+use crate::files;
+use crate::http::pages;
+use bytes::Bytes;
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, LOCATION};
+use pingora_error::{ErrorType, OrErr, Result};
+use pingora_http::ResponseHeader;
+use pingora_proxy::Session;
+use std::sync::Arc;
+
+/// What is written after the head.
+enum Payload {
+    Nothing,
+    Bytes(Bytes),
+    File(files::Body),
+}
+
+/// Writes what was found for a request.
+pub async fn deliver(session: &mut Session, request: &mut Request, connection: &Arc<Connection>, content: Content) -> Result<()> {
+    settle_body(session, request, connection).await;
+    let (mut head, payload) = match content {
+        // Whoever is asked for an upstream's answer has none to give any more.
+        Content::Proxy => page(request, 502, Vec::new())?,
+        Content::Text { status, content_type, body } => text(request, status, &content_type, body)?,
+        Content::Redirect { status, location } => redirect(request, status, location)?,
+        Content::File { status, headers, body } => (with_fields(status, headers)?, Payload::File(body)),
+        Content::Status { status, headers } => page(request, status, headers)?,
+        Content::Close => {
+            connection.close_after();
+            session.set_keepalive(None);
+            return Ok(());
+        }
+    };
+    headers::for_client(&mut head, request, false)?;
+    arm_compression(session, request);
+    if must_close(head.status.as_u16()) {
+        session.set_keepalive(None);
+        connection.close_after();
+    }
+    write(session, request, head, payload).await
+}
+
+/// Says who may be sent a compressed answer.
+pub fn arm_compression(session: &mut Session, request: &Request) {
+    let facts = headers::compression_facts(request);
+    if let Some(compression) = session.downstream_modules_ctx.get_mut::<Compression>() {
+        compression.arm(request.location.compress.clone(), facts);
+    }
+}
+
+/// Nobody reads the body any more: it is thrown away, so that the connection can be kept.
+async fn settle_body(session: &mut Session, request: &Request, connection: &Arc<Connection>) {
+    if !request.exchange.head.framing.has_body() {
+        return;
+    }
+    if request.body.is_none() && !connection.discard_body() {
+        session.set_keepalive(None);
+        connection.close_after();
+        return;
+    }
+    if session.as_downstream_mut().drain_request_body().await.is_err() {
+        session.set_keepalive(None);
+    }
+}
+
+/// After these nginx trusts the connection no more.
+fn must_close(status: u16) -> bool {
+    matches!(status, 400 | 413 | 414 | 500 | 501)
+}
+
+fn text(request: &Request, status: u16, content_type: &str, body: Bytes) -> Result<(ResponseHeader, Payload)> {
+    let mut head = start(request.error_status.unwrap_or(status))?;
+    if status == 204 {
+        return Ok((head, Payload::Nothing));
+    }
+    if !content_type.is_empty() {
+        head.insert_header(CONTENT_TYPE, content_type)?;
+    }
+    head.insert_header(CONTENT_LENGTH, body.len())?;
+    Ok((head, Payload::Bytes(body)))
+}
+
+fn redirect(request: &Request, status: u16, location: Vec<u8>) -> Result<(ResponseHeader, Payload)> {
+    let (mut head, payload) = page(request, status, Vec::new())?;
+    let location = http::HeaderValue::try_from(location).or_err(ErrorType::InvalidHTTPHeader, "a Location that cannot be sent")?;
+    head.insert_header(LOCATION, location)?;
+    Ok((head, payload))
+}
+
+/// A status with edge's own page.
+fn page(request: &Request, status: u16, fields: files::Headers) -> Result<(ResponseHeader, Payload)> {
+    let server = if request.location.answer.server_tokens { pages::SERVER_WITH_VERSION } else { pages::SERVER };
+    let mut head = with_fields(pages::told(status), fields)?;
+    if matches!(status, 204 | 304) {
+        return Ok((head, Payload::Nothing));
+    }
+    let Some(body) = pages::page(status, server).map(Bytes::from) else {
+        head.insert_header(CONTENT_LENGTH, 0)?;
+        return Ok((head, Payload::Nothing));
+    };
+    head.insert_header(CONTENT_TYPE, "text/html")?;
+    head.insert_header(CONTENT_LENGTH, body.len())?;
+    Ok((head, Payload::Bytes(body)))
+}
+
+fn with_fields(status: u16, fields: files::Headers) -> Result<ResponseHeader> {
+    let mut head = start(status)?;
+    for (name, value) in fields {
+        head.append_header(name, value)?;
+    }
+    Ok(head)
+}
+
+fn start(status: u16) -> Result<ResponseHeader> {
+    let mut head = ResponseHeader::build(status, Some(8))?;
+    head.set_reason_phrase(Some(crate::http::status::reason(status)))?;
+    Ok(head)
+}
+
+async fn write(session: &mut Session, request: &Request, head: ResponseHeader, payload: Payload) -> Result<()> {
+    let bodiless = request.is_head() || matches!(head.status.as_u16(), 204 | 304);
+    if request.is_http10() && !head.headers.contains_key(CONTENT_LENGTH) && !bodiless {
+        session.set_keepalive(None);
+    }
+    let payload = if bodiless { Payload::Nothing } else { payload };
+    match payload {
+        Payload::Nothing => session.write_response_header(Box::new(head), true).await,
+        Payload::Bytes(bytes) if bytes.is_empty() => session.write_response_header(Box::new(head), true).await,
+        Payload::Bytes(bytes) => {
+            session.write_response_header(Box::new(head), false).await?;
+            session.write_response_body(Some(bytes), true).await
+        }
+        Payload::File(mut file) => {
+            session.write_response_header(Box::new(head), file.is_empty()).await?;
+            while let Some(chunk) = file.next().await.or_err(ErrorType::FileReadError, "reading a file to send")? {
+                session.write_response_body(Some(chunk), false).await?;
+            }
+            session.write_response_body(None, true).await
+        }
+    }
+}

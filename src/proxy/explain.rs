@@ -1,0 +1,1 @@
+//! Why a request is answered as it is: the same decisions, told in words.

@@ -1,0 +1,160 @@
+//! The request an upstream is sent: nginx's ngx_http_proxy_create_request.
+
+use crate::config::types::HttpVersion;
+use crate::http::Framing;
+use crate::proxy::request::Request;
+use crate::proxy::snapshot::{Pass, PassTarget};
+use crate::route::escape;
+use pingora_error::{ErrorType, OrErr, Result};
+use pingora_http::RequestHeader;
+
+/// How the body of the request to the upstream is framed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BodyFraming {
+    /// Nothing is said of a body.
+    None,
+    Length(u64),
+    Chunked,
+}
+
+/// The fields edge sets itself where the configuration sets none; with an empty value the client's is only dropped.
+fn default_field(name: &str, request: &Request, pass: &Pass) -> Option<Vec<u8>> {
+    let close = match &pass.target {
+        PassTarget::Upstream { upstream, .. } => upstream.settings().keepalive == 0,
+        PassTarget::Variable(_) => false,
+    };
+    match name {
+        "Host" => Some(request.exchange.proxy_host.to_vec()),
+        "Connection" if close || pass.http_version == HttpVersion::Http10 => Some(b"close".to_vec()),
+        _ => None,
+    }
+}
+
+/// Names that never go from the client to an upstream by themselves.
+const OWN: &[&str] =
+    &["Host", "Connection", "Content-Length", "Transfer-Encoding", "TE", "Keep-Alive", "Expect", "Upgrade", "Trailer"];
+
+/// Makes the request for an upstream.
+pub fn for_upstream(request: &Request, pass: &Pass, framing: BodyFraming) -> Result<RequestHeader> {
+    let method = match &pass.method {
+        Some(method) => method.evaluate(&request.exchange).into_owned(),
+        None => request.method.as_str().as_bytes().to_vec(),
+    };
+    let fields = request.exchange.head.headers.len() + pass.fields.len() + 4;
+    let mut out = RequestHeader::build(&method[..], &target(request, pass), Some(fields))?;
+    out.set_version(match pass.http_version {
+        HttpVersion::Http10 => http::Version::HTTP_10,
+        HttpVersion::Http11 => http::Version::HTTP_11,
+    });
+    let mut value = Vec::new();
+    for field in &pass.fields {
+        value.clear();
+        field.value.write(&request.exchange, &mut value);
+        // A field set twice by the configuration is sent once: the first.
+        if !value.is_empty() && !out.headers.contains_key(&field.name[..]) {
+            append(&mut out, field.name.as_bytes(), &value)?;
+        }
+    }
+    let configured = |name: &str| pass.fields.iter().any(|f| f.name.eq_ignore_ascii_case(name));
+    for name in ["Host", "Connection"] {
+        if let Some(value) = default_field(name, request, pass).filter(|_| !configured(name)) {
+            append(&mut out, name.as_bytes(), &value)?;
+        }
+    }
+    match framing {
+        BodyFraming::None => {}
+        BodyFraming::Length(length) => out.insert_header("Content-Length", length.to_string())?,
+        BodyFraming::Chunked => out.insert_header("Transfer-Encoding", "chunked")?,
+    }
+    if pass.pass_headers {
+        for (name, value) in request.exchange.head.headers.iter() {
+            let is = |other: &str| other.as_bytes().eq_ignore_ascii_case(name);
+            if !OWN.iter().any(|own| is(own)) && !pass.fields.iter().any(|f| is(&f.name)) {
+                append(&mut out, name, value)?;
+            }
+        }
+    }
+    Ok(out)
+}
+
+fn append(out: &mut RequestHeader, name: &[u8], value: &[u8]) -> Result<()> {
+    // Both came through a parser that refuses what breaks a message; a template may still have made something else of it.
+    let name = String::from_utf8_lossy(name).into_owned();
+    let value = http::HeaderValue::from_bytes(value).or_err(ErrorType::InvalidHTTPHeader, "a value for the upstream")?;
+    out.append_header(name, value).map(drop)
+}
+
+/// The URI as the upstream gets it: the client's own text where it is still that, else the path escaped anew.
+fn target(request: &Request, pass: &Pass) -> Vec<u8> {
+    let x = &request.exchange;
+    let mut out = match (&pass.target, &pass.uri) {
+        (PassTarget::Variable(_), _) => match &request.attempts.variable_uri {
+            Some(uri) => return sendable(uri.clone()),
+            None => own_path(request),
+        },
+        (_, None) => own_path(request),
+        (_, Some(uri)) => {
+            let mut out = uri.evaluate(x).into_owned();
+            let rest = x.path.get(request.location.prefix..).unwrap_or_default();
+            match request.quoted || request.internal || request.changed {
+                true => out.extend_from_slice(&escape::uri(rest)),
+                false => out.extend_from_slice(rest),
+            }
+            with_args(out, x.args.as_deref())
+        }
+    };
+    if out.is_empty() {
+        out.push(b'/');
+    }
+    sendable(out)
+}
+
+fn own_path(request: &Request) -> Vec<u8> {
+    let x = &request.exchange;
+    if !request.changed {
+        return x.request_uri.to_vec();
+    }
+    with_args(escape::uri(&x.path).into_owned(), x.args.as_deref())
+}
+
+fn with_args(mut path: Vec<u8>, args: Option<&[u8]>) -> Vec<u8> {
+    if let Some(args) = args.filter(|a| !a.is_empty()) {
+        path.push(b'?');
+        path.extend_from_slice(args);
+    }
+    path
+}
+
+/// `http::Uri` refuses these few bytes which nginx passes on as they are; encoded they mean the same.
+fn sendable(uri: Vec<u8>) -> Vec<u8> {
+    const REFUSED: &[u8] = b"<>`\"{}|\\^ #";
+    if !uri.iter().any(|b| REFUSED.contains(b) || *b <= b' ' || *b == 0x7f) {
+        return uri;
+    }
+    let mut out = Vec::with_capacity(uri.len() + 16);
+    for byte in uri {
+        match byte {
+            b'<' | b'>' | b'`' | b' ' | b'#' | ..=0x1f | 0x7f => out.extend_from_slice(format!("%{byte:02X}").as_bytes()),
+            byte => out.push(byte),
+        }
+    }
+    out
+}
+
+impl BodyFraming {
+    /// What the body of a request turned out to be.
+    pub fn of(request: &Request, pass: &Pass) -> BodyFraming {
+        if let Some(body) = &request.attempts.set_body {
+            return BodyFraming::Length(body.len() as u64);
+        }
+        if !pass.pass_body {
+            return BodyFraming::None;
+        }
+        match (&request.body, request.exchange.head.framing) {
+            (Some(body), _) => BodyFraming::Length(body.bytes.len() as u64),
+            (None, Framing::None) => BodyFraming::None,
+            (None, Framing::Length(length)) => BodyFraming::Length(length),
+            (None, Framing::Chunked) => BodyFraming::Chunked,
+        }
+    }
+}

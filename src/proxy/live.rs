@@ -1,0 +1,53 @@
+//! The configuration in force at a listener, exchanged under it by a reload.
+
+use super::snapshot::{Snapshot, Virtual};
+use arc_swap::ArcSwap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// A socket of a snapshot.
+#[derive(Debug)]
+pub struct Bound {
+    pub snapshot: Arc<Snapshot>,
+    /// The socket's place in the snapshot.
+    pub socket: usize,
+}
+
+impl Bound {
+    pub fn virtual_for(&self, local: SocketAddr) -> &Virtual {
+        self.snapshot.sockets[self.socket].virtual_for(local)
+    }
+}
+
+/// A listener as its connections see it: requests take what is bound at their beginning.
+#[derive(Debug)]
+pub struct Slot {
+    bound: ArcSwap<Bound>,
+    /// The listener is not in the configuration any more: connections end after their request.
+    gone: AtomicBool,
+}
+
+impl Slot {
+    pub fn new(bound: Bound) -> Slot {
+        Slot { bound: ArcSwap::from_pointee(bound), gone: AtomicBool::new(false) }
+    }
+
+    pub fn bound(&self) -> Arc<Bound> {
+        self.bound.load_full()
+    }
+
+    /// From now on requests take this.
+    pub fn rebind(&self, bound: Bound) {
+        self.bound.store(Arc::new(bound));
+        self.gone.store(false, Ordering::Release);
+    }
+
+    pub fn leave(&self) {
+        self.gone.store(true, Ordering::Release);
+    }
+
+    pub fn is_gone(&self) -> bool {
+        self.gone.load(Ordering::Acquire)
+    }
+}

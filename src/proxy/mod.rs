@@ -1,0 +1,371 @@
+//! The life of a request. [`Edge`] is the `ProxyHttp` that Pingora drives; its methods stand in the order in which they are
+//! called, and each hands its part to one place:
+//!
+//! ```text
+//! client/    a head arrives, is checked, and the body behind it is framed anew
+//! content    server, location, rewrites, try_files, error_page → who answers, with what
+//! deliver    answers that need no upstream
+//! attempt    which server is asked next, what became of it
+//! headers/   what the upstream is sent, what the client is told
+//! snapshot/  the configuration all of this runs on, compiled
+//! ```
+
+mod attempt;
+mod content;
+mod deliver;
+pub mod explain;
+mod headers;
+mod live;
+mod record;
+mod redirect;
+mod refuse;
+mod request;
+mod rewrite;
+pub mod snapshot;
+
+pub use live::{Bound, Slot};
+pub use refuse::refusal;
+pub use request::NO_ADDRESS;
+
+use crate::client::Connection;
+use crate::compress::{Compression, CompressionBuilder};
+use async_trait::async_trait;
+use bytes::Bytes;
+use content::Content;
+use headers::BodyFraming;
+use pingora_core::modules::http::HttpModules;
+use pingora_core::protocols::Digest;
+use pingora_core::upstreams::peer::HttpPeer;
+use pingora_error::{Error, ErrorType, Result};
+use pingora_http::{RequestHeader, ResponseHeader};
+use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
+use request::{Ctx, Request};
+use std::os::fd::RawFd;
+use std::sync::Arc;
+
+/// The proxy. It has no state: a request finds its configuration through its listener.
+pub struct Edge;
+
+#[async_trait]
+impl ProxyHttp for Edge {
+    type CTX = Ctx;
+
+    fn new_ctx(&self) -> Ctx {
+        Ctx::default()
+    }
+
+    fn init_downstream_modules(&self, modules: &mut HttpModules) {
+        modules.add_module(Box::new(CompressionBuilder));
+    }
+
+    /// A head is there: which configuration holds for it.
+    async fn early_request_filter(&self, session: &mut Session, ctx: &mut Ctx) -> Result<()> {
+        let connection = session.digest().and_then(Connection::of).cloned();
+        let slot = connection.as_ref().and_then(|c| c.facts().listener.clone().downcast::<Slot>().ok());
+        let (Some(connection), Some(slot)) = (connection, slot) else {
+            return Err(internal("a request came over no connection of edge's"));
+        };
+        let head = connection.head().ok_or_else(|| internal("a request without a head"))?;
+        ctx.begin(Request::new(head, request::peer_of(&connection, connection.requests()), slot.bound()), connection.clone());
+        // The client room bounds every read and write; informational answers end here.
+        session.set_read_timeout(None);
+        session.set_ignore_info_resp(true);
+        if slot.is_gone() {
+            connection.close_after();
+            session.set_keepalive(None);
+        }
+        Ok(())
+    }
+
+    /// Who answers? If no upstream has to be asked, the answer goes out here.
+    async fn request_filter(&self, session: &mut Session, ctx: &mut Ctx) -> Result<bool> {
+        let (request, connection) = begun(ctx)?;
+        let content = match content::accept(request) {
+            Ok(()) => content::find(request).await,
+            Err(status) => content::fail(request, status).await,
+        };
+        let content = match content {
+            Content::Proxy => prepare_to_proxy(session, request, connection).await,
+            other => Some(other),
+        };
+        keep_or_close(session, request, connection);
+        match content {
+            None => Ok(false),
+            Some(content) => deliver::deliver(session, request, connection, content).await.map(|()| true),
+        }
+    }
+
+    /// Which server is asked; after a failure, which one next, or which page of errors is looked for.
+    async fn upstream_peer(&self, _session: &mut Session, ctx: &mut Ctx) -> Result<Box<HttpPeer>> {
+        let (request, _) = begun(ctx)?;
+        let mut status = request.pending.take();
+        loop {
+            if let Some(status) = status {
+                match content::fail(request, status).await {
+                    Content::Proxy => {}
+                    content => return Err(give_up(request, content)),
+                }
+            }
+            match request.next_peer().await {
+                Ok(peer) => return Ok(peer),
+                Err(failed) => status = Some(failed),
+            }
+        }
+    }
+
+    /// No connection: nothing was sent, so any request may go to the next server.
+    fn fail_to_connect(&self, _session: &mut Session, _peer: &HttpPeer, ctx: &mut Ctx, mut e: Box<Error>) -> Box<Error> {
+        if let Ok((request, _)) = begun(ctx) {
+            e.set_retry(try_on(request, &e));
+        }
+        e
+    }
+
+    async fn connected_to_upstream(
+        &self,
+        _session: &mut Session,
+        reused: bool,
+        _peer: &HttpPeer,
+        _fd: RawFd,
+        _digest: Option<&Digest>,
+        ctx: &mut Ctx,
+    ) -> Result<()> {
+        begun(ctx)?.0.connected(reused);
+        Ok(())
+    }
+
+    /// What the server is sent.
+    async fn upstream_request_filter(
+        &self,
+        _session: &mut Session,
+        upstream_request: &mut RequestHeader,
+        ctx: &mut Ctx,
+    ) -> Result<()> {
+        let (request, _) = begun(ctx)?;
+        let Some(pass) = request.pass() else {
+            return Err(internal("a location without proxy_pass asks an upstream"));
+        };
+        *upstream_request = headers::for_upstream(request, pass, BodyFraming::of(request, pass))?;
+        Ok(())
+    }
+
+    /// The body, as it was collected before: Pingora sees one byte in its place, which it can repeat for every server.
+    async fn request_body_filter(
+        &self,
+        _session: &mut Session,
+        body: &mut Option<Bytes>,
+        end_of_stream: bool,
+        ctx: &mut Ctx,
+    ) -> Result<()> {
+        let (request, _) = begun(ctx)?;
+        let own = request.attempts.set_body.clone();
+        let Some(whole) = own.or_else(|| request.body.as_ref().map(|b| b.bytes.clone())) else {
+            return Ok(());
+        };
+        let first = !std::mem::replace(&mut request.attempts.body_sent, true);
+        match first {
+            true if !whole.is_empty() => *body = Some(whole),
+            _ if !end_of_stream => *body = Some(Bytes::new()),
+            _ => *body = None,
+        }
+        Ok(())
+    }
+
+    /// The server has answered: is that what the client gets, or is the next server asked, or a page of errors shown?
+    async fn upstream_response_filter(&self, _session: &mut Session, answer: &mut ResponseHeader, ctx: &mut Ctx) -> Result<()> {
+        let (request, _) = begun(ctx)?;
+        let status = answer.status.as_u16();
+        if status < 200 && status != 101 {
+            return Ok(());
+        }
+        request.answered(status);
+        if request.refused_by_status(status) {
+            return Err(again(format!("the upstream answered {status}")));
+        }
+        if request.pass().is_some_and(|p| p.intercept_errors) && request.location.error_page(status).is_some() {
+            request.pending = Some(status);
+            return Err(again(format!("the upstream's {status} is shown as a page of edge's")));
+        }
+        request.exchange.answer.upstream = Some(Box::new(answer.clone()));
+        Ok(())
+    }
+
+    /// What the client is told.
+    async fn response_filter(&self, session: &mut Session, answer: &mut ResponseHeader, ctx: &mut Ctx) -> Result<()> {
+        let (request, connection) = begun(ctx)?;
+        if answer.status.is_informational() && answer.status.as_u16() != 101 {
+            return Ok(());
+        }
+        if let Some(status) = request.error_status {
+            answer.set_status(status)?;
+        }
+        let unbuffered = unbuffered(answer, request);
+        headers::for_client(answer, request, true)?;
+        if answer.status.as_u16() == 101 {
+            connection.upgrade();
+            return Ok(());
+        }
+        let buffering = request.location.buffering.clone();
+        connection.set_buffering(if unbuffered { buffering.off() } else { buffering });
+        deliver::arm_compression(session, request);
+        if let Some(compression) = session.downstream_modules_ctx.get_mut::<Compression>() {
+            compression.set_unbuffered(unbuffered);
+        }
+        if request.is_http10() && !answer.headers.contains_key(http::header::CONTENT_LENGTH) {
+            session.set_keepalive(None);
+        }
+        Ok(())
+    }
+
+    /// The exchange with the server broke.
+    fn error_while_proxy(
+        &self,
+        _peer: &HttpPeer,
+        session: &mut Session,
+        mut e: Box<Error>,
+        ctx: &mut Ctx,
+        client_reused: bool,
+    ) -> Box<Error> {
+        // Pingora wants to be told in any case whether a reused connection is an excuse.
+        e.retry.decide_reuse(client_reused);
+        let Ok((request, _)) = begun(ctx) else { return e };
+        if session.response_written().is_some() {
+            request.log_error(format_args!("upstream failed in the middle of its answer: {e}"));
+            e.set_retry(false);
+            return e;
+        }
+        if !matches!(e.etype(), ErrorType::HTTPStatus(_)) {
+            e.set_retry(try_on(request, &e));
+        }
+        e
+    }
+
+    /// Nothing more is tried: the client is told what was found for that case.
+    async fn fail_to_proxy(&self, session: &mut Session, e: &Error, ctx: &mut Ctx) -> FailToProxy {
+        let Ok((request, connection)) = begun(ctx) else {
+            return FailToProxy { error_code: 500, can_reuse_downstream: false };
+        };
+        if session.response_written().is_some() {
+            return FailToProxy { error_code: request.exchange.answer.status, can_reuse_downstream: false };
+        }
+        let content = match request.content.take() {
+            Some(content) => content,
+            None => match refuse::status_of(e, connection) {
+                status @ (crate::http::pages::internal::CLIENT_CLOSED | 0) => {
+                    request.exchange.answer.status = status;
+                    return FailToProxy { error_code: status, can_reuse_downstream: false };
+                }
+                status => content::fail(request, status).await,
+            },
+        };
+        let can_reuse_downstream = deliver::deliver(session, request, connection, content).await.is_ok();
+        FailToProxy { error_code: 0, can_reuse_downstream }
+    }
+
+    /// The client has what it gets: the line in the log.
+    async fn logging(&self, session: &mut Session, e: Option<&Error>, ctx: &mut Ctx) {
+        if let Some((request, connection)) = ctx.get() {
+            record::finish(session, request, connection, e).await;
+        }
+    }
+
+    fn suppress_error_log(&self, _session: &Session, _ctx: &Ctx, _error: &Error) -> bool {
+        true // edge has logged it, in nginx's words
+    }
+
+    fn suppress_proxy_warn_log(&self, _: &Session, _: &Ctx, _: &Error, _: ProxyWarnLogContext) -> bool {
+        true // edge has logged it, in nginx's words
+    }
+}
+
+fn begun(ctx: &mut Ctx) -> Result<(&mut Request, &Arc<Connection>)> {
+    ctx.get().ok_or_else(|| internal("a phase came before the head was looked at"))
+}
+
+fn internal(why: &'static str) -> Box<Error> {
+    Error::explain(ErrorType::InternalError, why)
+}
+
+/// An error that makes Pingora ask for another server.
+fn again(why: String) -> Box<Error> {
+    let mut e = Error::explain(ErrorType::HTTPStatus(502), why).into_up();
+    e.set_retry(true);
+    e
+}
+
+/// An error that ends the attempts; what was found is delivered by `fail_to_proxy`.
+fn give_up(request: &mut Request, content: Content) -> Box<Error> {
+    request.content = Some(content);
+    let mut e = Error::explain(ErrorType::HTTPStatus(502), "no upstream is left to ask").into_up();
+    e.set_retry(false);
+    e
+}
+
+/// After an error of an upstream: whether Pingora is to come back for another server, or for a page of errors.
+fn try_on(request: &mut Request, e: &Error) -> bool {
+    match request.failed(e) {
+        Ok(()) => true,
+        Err(crate::http::pages::internal::CLIENT_CLOSED) => false,
+        Err(status) => {
+            request.pending = Some(status);
+            true
+        }
+    }
+}
+
+/// Reads the body, if the upstream is to have it whole. What comes back is to be answered instead.
+async fn prepare_to_proxy(session: &mut Session, request: &mut Request, connection: &Arc<Connection>) -> Option<Content> {
+    let location = request.location.clone();
+    let pass = request.pass()?;
+    connection.ignore_abort(pass.ignore_client_abort);
+    if !request.exchange.head.framing.has_body() || request.body.is_some() {
+        return None;
+    }
+    if !pass.pass_body {
+        connection.discard_body();
+        let _ = session.as_downstream_mut().drain_request_body().await;
+        return None;
+    }
+    if !location.request_buffering {
+        connection.stream_body(location.body.clone());
+        return None;
+    }
+    match connection.collect_body(&location.body).await {
+        Ok(body) => {
+            request.exchange.body_length = body.bytes.len() as u64;
+            request.body = Some(body);
+            None
+        }
+        Err(e) => {
+            request.log_error(e);
+            let status = e.status();
+            Some(content::fail(request, status).await)
+        }
+    }
+}
+
+/// `keepalive_*` of the location that answers.
+fn keep_or_close(session: &mut Session, request: &Request, connection: &Connection) {
+    let location = &request.location;
+    let age = request.exchange.peer.accepted.elapsed().unwrap_or_default();
+    let kept = request.exchange.head.wants_keepalive()
+        && !location.keepalive_timeout.is_zero()
+        && request.exchange.peer.requests < location.keepalive_requests
+        && age < location.keepalive_time
+        && session.get_keepalive().is_some();
+    if !kept {
+        connection.close_after();
+        session.set_keepalive(None);
+    }
+}
+
+/// Whether the client gets each piece as it comes: `proxy_buffering off`, `X-Accel-Buffering: no`, event streams.
+fn unbuffered(answer: &ResponseHeader, request: &Request) -> bool {
+    let Some(pass) = request.pass() else { return false };
+    let accel = answer.headers.get("x-accel-buffering").filter(|_| !pass.ignored.iter().any(|n| n == "x-accel-buffering"));
+    match accel.map(|v| v.as_bytes().to_ascii_lowercase()) {
+        Some(value) if value == b"no" => true,
+        Some(value) if value == b"yes" => false,
+        _ => !pass.buffering,
+    }
+}

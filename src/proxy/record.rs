@@ -1,0 +1,48 @@
+//! The end of a request: what is known now is written into its line.
+
+use super::request::Request;
+use crate::client::Connection;
+use crate::http::pages::internal::CLIENT_CLOSED;
+use pingora_error::{Error, ErrorSource};
+use pingora_http::ResponseHeader;
+use pingora_proxy::Session;
+use std::sync::Arc;
+
+/// Waits until the client has its answer, as far as it takes it, and logs.
+pub async fn finish(session: &mut Session, request: &mut Request, connection: &Arc<Connection>, e: Option<&Error>) {
+    if let Some(last) = request.exchange.tries.last_mut() {
+        last.response_length = session.upstream_body_bytes_received() as u64;
+        last.bytes_received = last.response_length;
+        last.bytes_sent = session.upstream_body_bytes_sent().unwrap_or_default() as u64;
+    }
+    request.end_attempt();
+    let delivered = connection.drained().await.is_ok();
+    let written = session.response_written().filter(|head| !head.status.is_informational() || head.status == 101);
+    let answer = &mut request.exchange.answer;
+    answer.bytes = connection.take_sent();
+    answer.body_bytes = answer.bytes.saturating_sub(written.map_or(0, length_of));
+    answer.status = match written {
+        Some(head) => head.status.as_u16(),
+        None if e.is_some_and(|e| *e.esource() == ErrorSource::Downstream) => CLIENT_CLOSED,
+        None => answer.status,
+    };
+    answer.sent = written.map(|head| Box::new(head.clone()));
+    request.exchange.completed = delivered && e.is_none();
+    request.exchange.request_length = head_length(request) + request.exchange.body_length;
+    for log in &request.location.access_logs {
+        log.record(&request.exchange);
+    }
+}
+
+/// The length of a head as it went over the wire.
+fn length_of(head: &ResponseHeader) -> u64 {
+    let reason = head.get_reason_phrase().map_or(0, str::len);
+    let fields: usize = head.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
+    ("HTTP/1.1 200 ".len() + reason + 2 + fields + 2) as u64
+}
+
+fn head_length(request: &Request) -> u64 {
+    let head = &request.exchange.head;
+    let fields: usize = head.headers.iter().map(|(name, value)| name.len() + value.len() + 4).sum();
+    (head.line.len() + 2 + fields + 2) as u64
+}

@@ -1,0 +1,144 @@
+//! One request on its way: what the phases hand to each other.
+
+use super::attempt::Attempts;
+use super::content::Content;
+use super::live::Bound;
+use super::snapshot::{Location, Server};
+use crate::client::{Body, Connection};
+use crate::http::{Head, Version};
+use crate::pattern::Pattern;
+use crate::variables::{Captures, Exchange, Peer};
+use bytes::Bytes;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+/// The context Pingora carries through the phases. Empty until the head has been looked at.
+#[derive(Default)]
+pub struct Ctx(Option<(Box<Request>, Arc<Connection>)>);
+
+impl Ctx {
+    pub fn begin(&mut self, request: Request, connection: Arc<Connection>) {
+        self.0 = Some((Box::new(request), connection));
+    }
+
+    pub fn get(&mut self) -> Option<(&mut Request, &Arc<Connection>)> {
+        self.0.as_mut().map(|(request, connection)| (&mut **request, &*connection))
+    }
+}
+
+/// A request and where it stands. Plain data: whoever decides over it needs no connection.
+pub struct Request {
+    pub exchange: Exchange,
+    /// The configuration this request began with, kept to its end.
+    pub bound: Arc<Bound>,
+    pub server: Arc<Server>,
+    pub location: Arc<Location>,
+    /// The URI is no longer the client's (nginx's `valid_unparsed_uri` lost): the upstream gets it encoded anew.
+    pub changed: bool,
+    /// The client's path had `%XX`, so that a path made of it has to be escaped again.
+    pub quoted: bool,
+    /// An internal redirect led here.
+    pub internal: bool,
+    /// How often the URI was changed; a circle ends in 500.
+    pub redirects: u8,
+    /// Led here by `error_page`, which happens once.
+    pub error_page_used: bool,
+    /// The status that `error_page` wants in the end, whatever the page's own is.
+    pub error_status: Option<u16>,
+    /// `error_page` makes GET of the method, as nginx does.
+    pub method: http::Method,
+    /// The body, if it was read before an upstream was asked.
+    pub body: Option<Body>,
+    pub attempts: Attempts,
+    /// A status whose `error_page` is to be found before the next upstream is asked.
+    pub pending: Option<u16>,
+    /// What is to be answered once Pingora has given up asking upstreams.
+    pub content: Option<Content>,
+}
+
+impl Request {
+    pub fn new(head: Arc<Head>, peer: Peer, bound: Arc<Bound>) -> Request {
+        let server = bound.virtual_for(peer.local).default.clone();
+        let location = server.outside.clone();
+        let mut exchange = Exchange::new(head, peer);
+        exchange.defined = vec![None; bound.snapshot.defined.len()];
+        Request {
+            method: exchange.head.method.clone(),
+            exchange,
+            bound,
+            server,
+            location,
+            changed: false,
+            quoted: false,
+            internal: false,
+            redirects: 0,
+            error_page_used: false,
+            error_status: None,
+            body: None,
+            attempts: Attempts::default(),
+            pending: None,
+            content: None,
+        }
+    }
+
+    /// A line for the error log, with the connection's number before and the request behind it, as nginx writes it.
+    pub fn log_error(&self, message: impl std::fmt::Display) {
+        log::error!("*{} {message}, {}", self.exchange.peer.serial, self.context());
+    }
+
+    /// Remembers what a pattern captured: `$1` and the named groups.
+    pub fn capture(&mut self, pattern: &Pattern, subject: &[u8]) {
+        if pattern.groups() == 0 {
+            return;
+        }
+        let Some(groups) = pattern.captures(subject) else { return };
+        for (name, group) in pattern.names() {
+            let slot = self.bound.snapshot.defined.find(&name.to_ascii_lowercase());
+            if let Some(value) = slot.and_then(|slot| self.exchange.defined.get_mut(slot)) {
+                *value = groups.text(group, subject).map(Bytes::copy_from_slice);
+            }
+        }
+        self.exchange.captures = Captures::new(subject.to_vec(), groups);
+    }
+
+    pub fn is_head(&self) -> bool {
+        self.method == http::Method::HEAD
+    }
+
+    pub fn is_http10(&self) -> bool {
+        self.exchange.head.version == Version::Http10
+    }
+
+    fn context(&self) -> String {
+        let x = &self.exchange;
+        let mut text = format!(
+            "client: {}, server: {}, request: \"{}\"",
+            x.peer.remote.ip().to_canonical(),
+            x.server_name,
+            String::from_utf8_lossy(&x.head.line)
+        );
+        if let Some(last) = x.tries.last() {
+            text.push_str(&format!(", upstream: \"http://{}{}\"", last.address, String::from_utf8_lossy(&x.path)));
+        }
+        if let Some(host) = x.head.headers.get("host") {
+            text.push_str(&format!(", host: \"{}\"", String::from_utf8_lossy(host)));
+        }
+        text
+    }
+}
+
+/// Both ends of a connection, as variables tell them.
+pub fn peer_of(connection: &Connection, requests: u64) -> Peer {
+    let facts = connection.facts();
+    Peer {
+        remote: facts.remote.unwrap_or(NO_ADDRESS),
+        local: facts.local.unwrap_or(NO_ADDRESS),
+        tls: connection.tls().is_some(),
+        serial: connection.serial(),
+        requests: u32::try_from(requests).unwrap_or(u32::MAX),
+        accepted: facts.accepted,
+    }
+}
+
+/// What a client on a unix socket has for an address.
+pub const NO_ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);

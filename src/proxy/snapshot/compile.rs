@@ -1,0 +1,355 @@
+//! From what was written to what runs: [`Raw`] → [`Snapshot`], all mistakes at once.
+
+use super::listen::{self, ListenAddress, Wish};
+use super::location;
+use super::pass::implicit_upstream;
+use super::{Process, Server, Snapshot, Socket, Virtual};
+use crate::client;
+use crate::config::raw::{self, Raw};
+use crate::config::types::{BalanceMethod, LogLevel};
+use crate::config::{Diagnostics, Span, Spanned};
+use crate::observe::{self, LogFile, errors};
+use crate::pattern::Pattern;
+use crate::route::ServerNames;
+use crate::upstream::{self, Balance, ServerSettings, Table, UpstreamSettings};
+use crate::variables::{Defined, Template};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// What compiling borrows from: registries that outlive a configuration, and how far to go.
+pub struct Resources {
+    pub upstreams: Arc<upstream::Upstreams>,
+    /// Where relative paths begin.
+    pub prefix: PathBuf,
+    /// Only check: open no log, create no directory.
+    pub check_only: bool,
+}
+
+/// Compiles a configuration; `None` if it has mistakes.
+pub fn compile(raw: &Raw, resources: &Resources, diagnostics: &mut Diagnostics) -> Option<Arc<Snapshot>> {
+    let defined = defined_names(raw);
+    let settings = upstream_settings(raw, diagnostics);
+    let upstreams = resources.upstreams.apply(&settings, Instant::now());
+    let texts = Texts { defined: &defined, upstreams: &upstreams, resources, raw };
+    let process = process(raw, &texts, diagnostics);
+    let servers: Vec<Arc<Server>> = raw.servers.iter().filter_map(|s| server(s, &texts, diagnostics)).collect();
+    if raw.servers.is_empty() {
+        diagnostics.error_nowhere("no `server` is configured: there is nothing to listen on");
+    }
+    if diagnostics.has_errors() {
+        return None;
+    }
+    let sockets = sockets(raw, &servers, diagnostics)?;
+    let defined = defined.clone();
+    (!diagnostics.has_errors()).then(|| Arc::new(Snapshot { process, sockets, upstreams, defined }))
+}
+
+/// How texts of the configuration become templates, patterns, paths and references.
+pub(super) struct Texts<'t> {
+    pub defined: &'t Defined,
+    pub upstreams: &'t Table,
+    pub resources: &'t Resources,
+    pub raw: &'t Raw,
+}
+
+impl Texts<'_> {
+    /// A text with variables; a mistake is told at the place within the text.
+    pub fn template(&self, text: &str, at: Span, diagnostics: &mut Diagnostics) -> Template {
+        match Template::compile(text, self.defined) {
+            Ok(template) => template,
+            Err(mistake) => {
+                let told = diagnostics.error(at, &mistake.message);
+                if let Some(name) = &mistake.name {
+                    told.did_you_mean(name, crate::variables::Variable::names());
+                }
+                Template::literal("")
+            }
+        }
+    }
+
+    pub fn pattern(&self, text: &str, case_insensitive: bool, at: Span, diagnostics: &mut Diagnostics) -> Option<Pattern> {
+        match Pattern::compile(text, case_insensitive) {
+            Ok(pattern) => Some(pattern),
+            Err(e) => {
+                let place = e.offset.map(|o| format!(" (at character {} of it)", o + 1)).unwrap_or_default();
+                diagnostics.error(at, format!("the regular expression `{text}` does not compile{place}: {}", e.message));
+                None
+            }
+        }
+    }
+
+    /// A path relative to the prefix.
+    pub fn path(&self, written: &str) -> PathBuf {
+        self.resources.prefix.join(written)
+    }
+
+    /// Opens a log, and says so where that cannot be.
+    pub fn log_file(&self, written: &str, at: Span, diagnostics: &mut Diagnostics) -> Option<LogFile> {
+        let path = self.path(written);
+        if self.resources.check_only {
+            return Some(LogFile::unopened(&path));
+        }
+        let made = path.parent().map_or(Ok(()), std::fs::create_dir_all);
+        match made.and_then(|()| observe::open(&path)) {
+            Ok(file) => Some(file),
+            Err(e) => {
+                diagnostics.error(at, format!("the log {} cannot be opened: {e}", path.display()));
+                None
+            }
+        }
+    }
+}
+
+/// The names that regular expressions with named groups define.
+fn defined_names(raw: &Raw) -> Defined {
+    let mut defined = Defined::default();
+    let mut take = |text: &str, insensitive: bool| {
+        if let Ok(pattern) = Pattern::compile(text, insensitive) {
+            for (name, _) in pattern.names() {
+                defined.slot(&name.to_ascii_lowercase());
+            }
+        }
+    };
+    for server in &raw.servers {
+        for name in server.keys.server_name() {
+            if let Some(regex) = name.strip_prefix('~') {
+                take(regex, true);
+            }
+        }
+        server.handling.rewrite.iter().flat_map(|l| &l.value).for_each(|r| take_rewrite(r, &mut take));
+        server.locations.iter().for_each(|l| location_names(l, &mut take));
+    }
+    defined
+}
+
+fn take_rewrite(rewrite: &crate::config::types::Rewrite, take: &mut impl FnMut(&str, bool)) {
+    if let Some(pattern) = &rewrite.0.pattern {
+        take(pattern, false);
+    }
+}
+
+fn location_names(location: &raw::Location, take: &mut impl FnMut(&str, bool)) {
+    let pattern = location.keys.pattern.as_deref().map(String::as_str).unwrap_or_default();
+    if let Some(regex) = pattern.strip_prefix('~') {
+        take(regex.trim_start_matches('*').trim_start(), true);
+    }
+    location.handling.rewrite.iter().flat_map(|l| &l.value).for_each(|r| take_rewrite(r, take));
+    location.locations.iter().for_each(|l| location_names(l, take));
+}
+
+fn upstream_settings(raw: &Raw, diagnostics: &mut Diagnostics) -> Vec<UpstreamSettings> {
+    let mut all: Vec<UpstreamSettings> = Vec::new();
+    for upstream in &raw.upstreams {
+        if all.iter().any(|u| u.name == *upstream.name) {
+            diagnostics.error(upstream.name.span, format!("a second upstream `{}`", upstream.name.value));
+        }
+        all.push(one_upstream(upstream, diagnostics));
+    }
+    let mut implicit = Vec::new();
+    raw.servers.iter().flat_map(|s| &s.locations).for_each(|l| implicit_of(l, &all, &mut implicit));
+    all.extend(implicit);
+    all
+}
+
+fn implicit_of(location: &raw::Location, defined: &[UpstreamSettings], found: &mut Vec<UpstreamSettings>) {
+    if let Some(settings) = location.keys.proxy_pass.as_ref().and_then(|p| implicit_upstream(p, defined))
+        && !found.iter().any(|u: &UpstreamSettings| u.name == settings.name)
+    {
+        found.push(settings);
+    }
+    location.locations.iter().for_each(|l| implicit_of(l, defined, found));
+}
+
+fn one_upstream(upstream: &raw::Upstream, diagnostics: &mut Diagnostics) -> UpstreamSettings {
+    let keys = &upstream.keys;
+    let mut settings = UpstreamSettings::new(upstream.name.value.clone());
+    settings.keepalive = keys.keepalive() as usize;
+    settings.keepalive_timeout = keys.keepalive_timeout().0;
+    settings.keepalive_requests = keys.keepalive_requests() as usize;
+    settings.balance = match keys.balance() {
+        BalanceMethod::RoundRobin => Balance::RoundRobin,
+        BalanceMethod::LeastConn => Balance::LeastConn,
+        BalanceMethod::IpHash => Balance::IpHash,
+        BalanceMethod::Random => Balance::Random,
+        BalanceMethod::Hash | BalanceMethod::LeastTime => {
+            let at = keys.balance.as_ref().map_or(upstream.name.span, |b| b.span);
+            diagnostics.error(at, format!("`balance: {}` is not supported yet", keys.balance().word()));
+            Balance::RoundRobin
+        }
+    };
+    let servers = keys.servers.as_ref().map(|s| s.value.as_slice()).unwrap_or_default();
+    if servers.is_empty() {
+        diagnostics.error(upstream.name.span, format!("the upstream `{}` has no servers", upstream.name.value));
+    }
+    let mut routes: Vec<Spanned<String>> = Vec::new();
+    for server in servers {
+        let server = &server.value.0;
+        if let Some(route) = &server.route {
+            if let Some(before) = routes.iter().find(|r| r.value == route.value) {
+                let place = diagnostics.place(before.span);
+                diagnostics
+                    .error(route.span, format!("two servers of `{}` have the route `{}`", upstream.name.value, route.value))
+                    .help(format!("the other one stands at {place}; a jvmRoute names one Tomcat"));
+            }
+            routes.push(route.clone());
+        }
+        settings.servers.extend(one_server(server, diagnostics));
+    }
+    settings
+}
+
+fn one_server(keys: &crate::config::types::UpstreamServerKeys, diagnostics: &mut Diagnostics) -> Option<ServerSettings> {
+    let address = keys.address.as_ref()?;
+    if let Err(e) = upstream::names::parse(address) {
+        diagnostics
+            .error(address.span, format!("`{}` is no address of a server: {e}", address.value))
+            .help("write `host:port`, `host` or `unix:/path`");
+        return None;
+    }
+    if keys.weight() == 0 {
+        let at = keys.weight.as_ref().map_or(address.span, |w| w.span);
+        diagnostics.error(at, "a weight is at least 1").help("`down: true` takes a server out");
+    }
+    let mut server = ServerSettings::new(address.value.clone());
+    server.weight = keys.weight().max(1);
+    server.max_fails = keys.max_fails();
+    server.fail_timeout = keys.fail_timeout().0;
+    server.max_conns = keys.max_conns();
+    server.backup = keys.backup();
+    server.down = keys.down();
+    server.drain = keys.drain();
+    server.slow_start = keys.slow_start().0;
+    server.route = keys.route.as_ref().map(|r| r.value.clone());
+    Some(server)
+}
+
+fn process(raw: &Raw, texts: &Texts<'_>, diagnostics: &mut Diagnostics) -> Process {
+    let main = &raw.main;
+    let workers = match main.worker_processes().as_str() {
+        "auto" => std::thread::available_parallelism().map_or(1, |n| n.get()),
+        number => number.parse().ok().filter(|n| (1..=1024).contains(n)).unwrap_or_else(|| {
+            let at = main.worker_processes.as_ref().map(|w| w.span).unwrap_or_default();
+            diagnostics.error(at, format!("expected `auto` or a number from 1 to 1024, found `{number}`"));
+            1
+        }),
+    };
+    let log = main.error_log();
+    let at = main.error_log.as_ref().map(|l| l.span).unwrap_or_default();
+    let path = log.0.path();
+    let file = if path == "stderr" { None } else { texts.log_file(&path, at, diagnostics) };
+    Process {
+        workers,
+        user: main.user.as_ref().map(|u| u.value.clone()),
+        pid: texts.path(&main.pid()),
+        error_log: errors::ErrorLog { file, level: severity(log.0.level()) },
+        nofile: main.worker_rlimit_nofile.as_ref().map(|n| n.value),
+        connections: main.worker_connections(),
+        shutdown_timeout: main.worker_shutdown_timeout().0,
+    }
+}
+
+fn severity(level: LogLevel) -> errors::Severity {
+    match level {
+        LogLevel::Debug => errors::Severity::Debug,
+        LogLevel::Info => errors::Severity::Info,
+        LogLevel::Notice => errors::Severity::Notice,
+        LogLevel::Warn => errors::Severity::Warn,
+        LogLevel::Error => errors::Severity::Error,
+        LogLevel::Crit => errors::Severity::Crit,
+        LogLevel::Alert => errors::Severity::Alert,
+        LogLevel::Emerg => errors::Severity::Emerg,
+    }
+}
+
+fn server(raw: &raw::Server, texts: &Texts<'_>, diagnostics: &mut Diagnostics) -> Option<Arc<Server>> {
+    let scope = super::headers::inherit_lists(&raw.scope, &texts.raw.scope, diagnostics);
+    let locations = location::tree(&raw.locations, &scope, texts, diagnostics);
+    let outside = location::outside(raw, &scope, texts, diagnostics);
+    let name = raw.keys.server_name().first().map(|n| n.value.clone()).unwrap_or_default();
+    Some(Arc::new(Server {
+        name: name.into(),
+        client: Arc::new(client_settings(&scope, &outside)),
+        merge_slashes: scope.merge_slashes(),
+        script: location::script(&raw.handling, texts, diagnostics),
+        locations: locations?,
+        outside,
+    }))
+}
+
+/// How connections are read whose default server this is.
+fn client_settings(scope: &raw::Scope, outside: &super::Location) -> client::Settings {
+    let large = scope.large_client_header_buffers();
+    client::Settings {
+        client_header_buffer_size: scope.client_header_buffer_size().0 as usize,
+        large_client_header_buffers: (large.number as usize, large.size as usize),
+        underscores_in_headers: scope.underscores_in_headers(),
+        ignore_invalid_headers: scope.ignore_invalid_headers(),
+        client_header_timeout: scope.client_header_timeout().0,
+        keepalive_timeout: outside.keepalive_timeout,
+        keepalive_requests: u64::from(outside.keepalive_requests),
+        lingering_time: scope.lingering_time().0,
+        lingering_timeout: scope.lingering_timeout().0,
+        body: outside.body.clone(),
+        buffering: outside.buffering.clone(),
+        ..client::Settings::default()
+    }
+}
+
+fn sockets(raw: &Raw, servers: &[Arc<Server>], diagnostics: &mut Diagnostics) -> Option<Vec<Socket>> {
+    let mut wishes = Vec::new();
+    for (i, server) in raw.servers.iter().enumerate() {
+        for listen in server.keys.listen() {
+            wishes.extend(Wish::read(&listen, i, diagnostics));
+        }
+    }
+    let gathered = listen::gather(&wishes, diagnostics);
+    let mut sockets = Vec::new();
+    for (address, options, inside) in gathered {
+        let mut virtuals = Vec::new();
+        for address in inside {
+            virtuals.push(virtual_at(address, &wishes, raw, servers, diagnostics)?);
+        }
+        sockets.push(Socket { address, options, virtuals });
+    }
+    Some(sockets)
+}
+
+/// The servers of one address, in the order of the file.
+fn virtual_at(
+    address: ListenAddress,
+    wishes: &[Wish],
+    raw: &Raw,
+    servers: &[Arc<Server>],
+    diagnostics: &mut Diagnostics,
+) -> Option<Virtual> {
+    let here: Vec<&Wish> = wishes.iter().filter(|w| w.address == address).collect();
+    let default = here.iter().position(|w| w.default).unwrap_or(0);
+    let named = |wish: &Wish| {
+        let names = raw.servers[wish.server].keys.server_name();
+        Some((names.into_iter().map(|n| n.value).collect::<Vec<_>>(), servers.get(wish.server)?.clone()))
+    };
+    let listed: Option<Vec<_>> = here.iter().map(|wish| named(wish)).collect();
+    let place = |server: usize| here.get(server).map(|w| name_span(&raw.servers[w.server])).unwrap_or_default();
+    match ServerNames::new(listed?, Some(default)) {
+        Ok(names) => {
+            for (server, name) in names.conflicts() {
+                diagnostics.warning(
+                    place(*server),
+                    format!("the server name `{name}` on {address} belongs to an earlier server; it is ignored here"),
+                );
+            }
+            Some(Virtual { default: servers.get(here.get(default)?.server)?.clone(), address, names })
+        }
+        Err(mistakes) => {
+            for (server, mistake) in mistakes {
+                diagnostics.error(place(server), mistake.to_string());
+            }
+            None
+        }
+    }
+}
+
+fn name_span(server: &raw::Server) -> Span {
+    server.keys.server_name.as_ref().map_or(server.span, |n| n.span)
+}

@@ -1,0 +1,395 @@
+//! One location, compiled with all it inherits.
+
+use super::compile::Texts;
+use super::headers::{Expires, add_headers, inherit_lists};
+use super::pass::{Pass, Place};
+use super::*;
+use crate::config::raw::{self, Scope};
+use crate::config::types;
+use crate::config::{Diagnostics, Span, Spanned};
+use crate::files;
+use crate::observe::{Format, access};
+use crate::route::{Entry, Locations, Matcher};
+use crate::variables::Escape;
+
+/// The tree of a server's locations; `None` if one has a mistake that leaves no location.
+pub(super) fn tree(
+    locations: &[raw::Location],
+    scope: &Scope,
+    texts: &Texts<'_>,
+    diagnostics: &mut Diagnostics,
+) -> Option<Locations<Arc<Location>>> {
+    let entries = entries(locations, scope, texts, diagnostics)?;
+    let mut spans = Vec::new();
+    flat_spans(locations, &mut spans);
+    let place = |index: usize| spans.get(index).copied().unwrap_or_default();
+    let tree = match Locations::new(entries) {
+        Ok(tree) => tree,
+        Err(misplaced) => {
+            for m in misplaced {
+                diagnostics.error(place(m.index), m.to_string());
+            }
+            return None;
+        }
+    };
+    for (index, reason) in tree.unreachable() {
+        diagnostics.error(place(index), format!("no request can reach this location: {reason}"));
+    }
+    Some(tree)
+}
+
+fn flat_spans(locations: &[raw::Location], spans: &mut Vec<Span>) {
+    for location in locations {
+        spans.push(location.keys.pattern.as_ref().map_or(location.span, |p| p.span));
+        flat_spans(&location.locations, spans);
+    }
+}
+
+fn entries(
+    locations: &[raw::Location],
+    outer: &Scope,
+    texts: &Texts<'_>,
+    diagnostics: &mut Diagnostics,
+) -> Option<Vec<Entry<Arc<Location>>>> {
+    let made: Vec<Option<_>> = locations
+        .iter()
+        .map(|location| {
+            let scope = inherit_lists(&location.scope, outer, diagnostics);
+            let written = location.keys.pattern.as_ref()?;
+            let matcher = matcher(written, diagnostics)?;
+            let nested = entries(&location.locations, &scope, texts, diagnostics)?;
+            let value = Arc::new(compile(location, written, &matcher, &scope, texts, diagnostics)?);
+            let redirect = matches!(value.handler, Handler::Proxy(_));
+            Some(Entry { matcher, value, redirect, nested })
+        })
+        .collect();
+    made.into_iter().collect()
+}
+
+/// `= /exact`, `^~ /prefix`, `~ regex`, `~* regex`, `@name`, `/prefix`.
+fn matcher(written: &Spanned<String>, diagnostics: &mut Diagnostics) -> Option<Matcher> {
+    let text = written.value.trim();
+    let matcher = match Matcher::parse(text) {
+        Ok(matcher) => matcher,
+        Err(e) => {
+            diagnostics.error(written.span, format!("the location `{text}`: {e}"));
+            return None;
+        }
+    };
+    if path_of(&matcher).is_some_and(|path| !path.starts_with(b"/")) {
+        diagnostics
+            .error(written.span, format!("the location `{text}` can match no path, for every path begins with `/`"))
+            .help("write `/prefix`, `= /exact`, `^~ /prefix`, `~ regex`, `~* regex` or `@name`");
+        return None;
+    }
+    Some(matcher)
+}
+
+/// The path an exact or prefix location names.
+fn path_of(matcher: &Matcher) -> Option<&[u8]> {
+    match matcher {
+        Matcher::Exact(path) | Matcher::Prefix { text: path, .. } => Some(path),
+        Matcher::Regex(_) | Matcher::Named(_) => None,
+    }
+}
+
+/// What holds in a server where no location has been found.
+pub(super) fn outside(server: &raw::Server, scope: &Scope, texts: &Texts<'_>, diagnostics: &mut Diagnostics) -> Arc<Location> {
+    let mut location = settings(scope, texts, diagnostics);
+    location.try_files = try_files(&server.handling, texts, diagnostics);
+    Arc::new(location)
+}
+
+fn compile(
+    raw: &raw::Location,
+    written: &Spanned<String>,
+    matcher: &Matcher,
+    scope: &Scope,
+    texts: &Texts<'_>,
+    diagnostics: &mut Diagnostics,
+) -> Option<Location> {
+    let mut location = settings(scope, texts, diagnostics);
+    location.pattern = written.value.clone();
+    location.is_regex = matches!(matcher, Matcher::Regex(_));
+    location.prefix = path_of(matcher).map_or(0, <[u8]>::len);
+    location.internal = raw.keys.internal();
+    location.script = script(&raw.handling, texts, diagnostics);
+    location.try_files = try_files(&raw.handling, texts, diagnostics);
+    location.alias = raw.keys.alias.as_ref().map(|a| rooted(a, a.span, texts, diagnostics));
+    if let Some(alias) = &raw.keys.alias
+        && raw.scope.root.is_some()
+    {
+        diagnostics.error(alias.span, "a location has either `root` or `alias`");
+    }
+    if let Some(pass) = &raw.keys.proxy_pass {
+        let place = Place {
+            pattern: path_of(matcher).and_then(|path| std::str::from_utf8(path).ok()).unwrap_or("/"),
+            is_regex: location.is_regex,
+            is_named: matches!(matcher, Matcher::Named(_)),
+        };
+        let pass = Pass::compile(pass, &place, scope, texts, diagnostics)?;
+        location.handler = Handler::Proxy(Box::new(pass));
+    }
+    Some(location)
+}
+
+/// A location that matches nothing in particular, with all that it inherits.
+fn settings(scope: &Scope, texts: &Texts<'_>, diagnostics: &mut Diagnostics) -> Location {
+    let charset = match scope.charset().as_str() {
+        "off" | "" => None,
+        name => Some(files::Charset { name: name.to_owned(), types: scope.charset_types() }),
+    };
+    let temp_dir = scope.client_body_temp_path.as_ref().map_or_else(std::env::temp_dir, |p| texts.path(p));
+    let buffers = scope.proxy_buffers();
+    let answer_temp = scope.proxy_temp_path.as_ref().map_or_else(std::env::temp_dir, |p| texts.path(&p.value.0));
+    let keepalive = scope.keepalive_timeout();
+    let root_at = scope.root.as_ref().map(|r| r.span).unwrap_or_default();
+    let expires_at = scope.expires.as_ref().map(|e| e.span).unwrap_or_default();
+    Location {
+        pattern: String::new(),
+        prefix: 0,
+        is_regex: false,
+        internal: false,
+        script: Script::default(),
+        try_files: None,
+        handler: Handler::Files,
+        body: client::BodyLimits {
+            max_size: Some(scope.client_max_body_size().0).filter(|s| *s > 0),
+            buffer: scope.client_body_buffer_size().0 as usize,
+            timeout: scope.client_body_timeout().0,
+            temp_dir: temp_dir.into(),
+        },
+        request_buffering: scope.proxy_request_buffering(),
+        keepalive_timeout: keepalive.idle.0,
+        keepalive_told: keepalive.told.map(|t| t.0),
+        keepalive_requests: scope.keepalive_requests(),
+        keepalive_time: scope.keepalive_time().0,
+        lingering_close: scope.lingering_close(),
+        buffering: client::Buffering {
+            memory: (u64::from(buffers.number) * buffers.size + scope.proxy_buffer_size().0) as usize,
+            max_temp_file_size: scope.proxy_max_temp_file_size().0,
+            temp_dir: answer_temp.into(),
+            send_timeout: scope.send_timeout().0,
+        },
+        answer: AnswerHeaders {
+            add: add_headers(scope, texts, diagnostics),
+            expires: Expires::compile(&scope.expires(), expires_at, texts, diagnostics),
+            charset: charset.clone(),
+            server_tokens: scope.server_tokens() == types::ServerTokens::On,
+        },
+        error_pages: error_pages(scope, texts, diagnostics),
+        redirects: Redirects {
+            absolute: scope.absolute_redirect(),
+            port: scope.port_in_redirect(),
+            server_name: scope.server_name_in_redirect(),
+        },
+        compress: Arc::new(compression(scope, diagnostics)),
+        access_logs: access_logs(scope, texts, diagnostics),
+        log_not_found: scope.log_not_found(),
+        root: rooted(&scope.root(), root_at, texts, diagnostics),
+        alias: None,
+        index: scope.index(),
+        files: file_settings(scope, charset.as_ref(), diagnostics),
+        default_type: scope.default_type(),
+    }
+}
+
+/// A directory, below the prefix if it is relative and begins with no variable.
+fn rooted(written: &str, at: Span, texts: &Texts<'_>, diagnostics: &mut Diagnostics) -> Template {
+    if written.starts_with('$') {
+        return texts.template(written, at, diagnostics);
+    }
+    let path = texts.path(written);
+    // Joining a path that ends with a slash keeps it, which `alias` needs.
+    texts.template(&path.to_string_lossy(), at, diagnostics)
+}
+
+pub(super) fn script(handling: &raw::Handling, texts: &Texts<'_>, diagnostics: &mut Diagnostics) -> Script {
+    let rewrites = handling.rewrite.iter().flat_map(|list| &list.value).filter_map(|r| rewrite(r, texts, diagnostics));
+    let rewrites = rewrites.collect();
+    let return_ = handling.return_.as_ref().map(|r| Return {
+        status: r.status,
+        content: r.content.as_ref().map(|c| texts.template(c, c.span, diagnostics)),
+    });
+    Script { rewrites, return_ }
+}
+
+fn rewrite(raw: &types::Rewrite, texts: &Texts<'_>, diagnostics: &mut Diagnostics) -> Option<Rewrite> {
+    let (pattern, to) = (raw.0.pattern.as_ref()?, raw.0.to.as_ref()?);
+    let mut flag = raw.0.flag();
+    // A whole URL always redirects.
+    let is_url = ["http://", "https://", "$scheme"].iter().any(|p| to.starts_with(p));
+    if is_url && flag != RewriteFlag::Permanent {
+        flag = RewriteFlag::Redirect;
+    }
+    let (text, drops_args) = match to.strip_suffix('?') {
+        Some(text) => (text, true),
+        None => (to.as_str(), false),
+    };
+    Some(Rewrite {
+        pattern: texts.pattern(pattern, false, pattern.span, diagnostics)?,
+        to: texts.template(text, to.span, diagnostics),
+        drops_args,
+        flag,
+    })
+}
+
+fn try_files(handling: &raw::Handling, texts: &Texts<'_>, diagnostics: &mut Diagnostics) -> Option<TryFiles> {
+    let list = handling.try_files.as_ref()?;
+    let [candidates @ .., last] = list.value.as_slice() else {
+        return None;
+    };
+    if candidates.is_empty() {
+        diagnostics.error(list.span, "`try_files` has at least one file and, last, what happens if none exists");
+        return None;
+    }
+    let candidates = candidates
+        .iter()
+        .map(|c| Candidate {
+            path: texts.template(c.strip_suffix('/').unwrap_or(c), c.span, diagnostics),
+            directory: c.ends_with('/'),
+        })
+        .collect();
+    let last = match (last.strip_prefix('='), last.strip_prefix('@')) {
+        (Some(code), _) => match code.parse() {
+            Ok(code) if code <= 999 => LastResort::Status(code),
+            _ => {
+                diagnostics.error(last.span, format!("`={code}` is not a status"));
+                return None;
+            }
+        },
+        (_, Some(_)) => LastResort::Named(last.value.clone()),
+        _ => LastResort::Uri(texts.template(last, last.span, diagnostics)),
+    };
+    Some(TryFiles { candidates, last })
+}
+
+fn error_pages(scope: &Scope, texts: &Texts<'_>, diagnostics: &mut Diagnostics) -> Vec<ErrorPage> {
+    let Some(pages) = &scope.error_page else { return Vec::new() };
+    pages
+        .0
+        .iter()
+        .map(|page| {
+            let target = if page.uri.starts_with('@') {
+                ErrorTarget::Named(page.uri.value.clone())
+            } else if page.uri.starts_with('/') {
+                ErrorTarget::Uri(texts.template(&page.uri, page.uri.span, diagnostics))
+            } else {
+                ErrorTarget::Url(texts.template(&page.uri, page.uri.span, diagnostics))
+            };
+            ErrorPage { codes: page.codes.clone(), target, status: page.status }
+        })
+        .collect()
+}
+
+fn compression(scope: &Scope, diagnostics: &mut Diagnostics) -> compress::Settings {
+    let mut settings = compress::Settings::default();
+    let rules = &mut settings.gzip;
+    rules.on = scope.gzip();
+    rules.types = compress::Types::new(scope.gzip_types());
+    rules.min_length = scope.gzip_min_length().0;
+    rules.comp_level = scope.gzip_comp_level();
+    if let Some(level) = scope.gzip_comp_level.as_ref().filter(|l| !(1..=9).contains(&l.value)) {
+        diagnostics.error(level.span, format!("a level of gzip is from 1 to 9, not {}", level.value));
+    }
+    let proxied = scope.gzip_proxied().into_iter().filter_map(|w| compress::Proxied::parse(w.word()));
+    rules.proxied = proxied.reduce(|a, b| a | b).unwrap_or(compress::Proxied::OFF);
+    rules.vary = scope.gzip_vary();
+    rules.http_version = match scope.gzip_http_version() {
+        types::HttpVersion::Http10 => http::Version::HTTP_10,
+        types::HttpVersion::Http11 => http::Version::HTTP_11,
+    };
+    for pattern in scope.gzip_disable.iter().flat_map(|l| &l.value) {
+        match compress::Pattern::compile(pattern) {
+            Ok(compiled) => rules.disable.push(compiled),
+            Err(e) => {
+                diagnostics.error(pattern.span, e.to_string());
+            }
+        }
+    }
+    settings
+}
+
+fn access_logs(scope: &Scope, texts: &Texts<'_>, diagnostics: &mut Diagnostics) -> Vec<AccessLog> {
+    let at = scope.access_log.as_ref().map(|l| l.span).unwrap_or_default();
+    let logs = scope.access_log();
+    let logs = logs.iter().filter_map(|log| match log {
+        types::AccessLog::Off => None,
+        types::AccessLog::To(keys) => {
+            let format = log_format(&keys.format(), keys.format.as_ref().map_or(at, |f| f.span), texts, diagnostics)?;
+            let path = keys.path.as_ref()?;
+            let at = if path.span == Span::default() { at } else { path.span };
+            let condition = keys.condition.as_ref().map(|c| texts.template(c, c.span, diagnostics));
+            Some(AccessLog { file: texts.log_file(path, at, diagnostics)?, format, condition })
+        }
+    });
+    logs.collect()
+}
+
+fn log_format(name: &str, at: Span, texts: &Texts<'_>, diagnostics: &mut Diagnostics) -> Option<Format> {
+    let formats = texts.raw.main.log_format.as_ref().map(|f| f.value.0.as_slice()).unwrap_or_default();
+    let Some((named, format)) = formats.iter().find(|(n, _)| n.value == name) else {
+        if name == "combined" {
+            return Some(Format::new(texts.template(access::COMBINED, at, diagnostics), Escape::Log));
+        }
+        diagnostics
+            .error(at, format!("no `log_format` is named `{name}`"))
+            .did_you_mean(name, formats.iter().map(|(n, _)| n.value.as_str()).chain(["combined"]));
+        return None;
+    };
+    if let Some(fields) = &format.0.json {
+        return Some(Format::new(texts.template(&json_line(fields), named.span, diagnostics), Escape::Json));
+    }
+    let text = format.0.format.as_ref()?;
+    let escape = match format.0.escape() {
+        types::LogEscape::Default => Escape::Log,
+        types::LogEscape::Json => Escape::Json,
+        types::LogEscape::None => Escape::None,
+    };
+    Some(Format::new(texts.template(text, text.span, diagnostics), escape))
+}
+
+/// `{name: $variable}` as one line of JSON, every value a string.
+fn json_line(fields: &crate::config::Named<String>) -> String {
+    let pairs: Vec<String> = fields
+        .iter()
+        .map(|(name, value)| format!("{}:\"{value}\"", serde_json::Value::from(name.value.as_str())))
+        .collect();
+    format!("{{{}}}", pairs.join(","))
+}
+
+fn file_settings(scope: &Scope, charset: Option<&files::Charset>, diagnostics: &mut Diagnostics) -> files::FileSettings {
+    let own: Vec<(String, String)> = scope
+        .types
+        .iter()
+        .flat_map(|t| t.value.iter())
+        .map(|(kind, extensions)| (kind.value.clone(), extensions.join(" ")))
+        .collect();
+    let at = scope.types.as_ref().map(|t| t.span).unwrap_or_default();
+    let types = match scope.types {
+        Some(_) => files::Types::new(own.iter().map(|(k, e)| (k.as_str(), e.as_str())), &scope.default_type(), charset),
+        None => files::Types::new(files::Types::debian(), &scope.default_type(), charset),
+    };
+    let types = types.unwrap_or_else(|e| {
+        diagnostics.error(at, e.to_string());
+        files::Types::new([], "", None).unwrap_or_else(|_| unreachable!("a table without entries has no bad type"))
+    });
+    let precompressed = |mode| match mode {
+        types::Precompressed::Off => files::Static::Off,
+        types::Precompressed::On => files::Static::On,
+        types::Precompressed::Always => files::Static::Always,
+    };
+    files::FileSettings {
+        types,
+        etag: scope.etag(),
+        if_modified_since: match scope.if_modified_since() {
+            types::IfModifiedSince::Off => files::IfModifiedSince::Off,
+            types::IfModifiedSince::Exact => files::IfModifiedSince::Exact,
+            types::IfModifiedSince::Before => files::IfModifiedSince::Before,
+        },
+        max_ranges: scope.max_ranges.as_ref().map_or(usize::MAX, |m| m.value as usize),
+        gzip_static: precompressed(scope.gzip_static()),
+        brotli_static: precompressed(scope.brotli_static()),
+        gzip_vary: scope.gzip_vary(),
+    }
+}

@@ -1,0 +1,209 @@
+//! What the program runs on: everything compiled from one configuration, one immutable value.
+//!
+//! A request takes the snapshot of its listener at its beginning and keeps it to its end. Nothing in it is looked up by a
+//! string of the configuration while a request is served. What must outlive a reload (health of servers, log files) is
+//! only borrowed from registries that know it by name.
+
+mod compile;
+mod headers;
+mod listen;
+mod location;
+mod pass;
+
+pub use compile::{Resources, compile};
+pub use headers::{AddHeader, Expires, UpstreamField};
+pub use listen::{ListenAddress, Socket, SocketOptions, Virtual};
+pub use pass::{Pass, PassTarget, Redirect, Url};
+
+use crate::client;
+use crate::compress;
+use crate::config::types::{ErrorPageStatus, LingeringClose, RewriteFlag};
+use crate::files::{FileSettings, mime::Charset};
+use crate::observe::{AccessLog, errors};
+use crate::pattern::Pattern;
+use crate::route::Locations;
+use crate::upstream::{Table, retry};
+use crate::variables::{Defined, Template};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// One configuration, compiled.
+#[derive(Debug)]
+pub struct Snapshot {
+    pub process: Process,
+    pub sockets: Vec<Socket>,
+    pub upstreams: Arc<Table>,
+    /// The names of variables that the configuration itself defines.
+    pub defined: Defined,
+}
+
+/// What concerns the process.
+#[derive(Clone, Debug)]
+pub struct Process {
+    /// How many threads serve requests.
+    pub workers: usize,
+    pub user: Option<String>,
+    pub pid: PathBuf,
+    pub error_log: errors::ErrorLog,
+    pub nofile: Option<u64>,
+    pub connections: u32,
+    /// How long a graceful stop waits.
+    pub shutdown_timeout: Duration,
+}
+
+/// One `server`.
+#[derive(Debug)]
+pub struct Server {
+    /// Its first name, for `$server_name` and redirects.
+    pub name: Arc<str>,
+    /// How heads are read on connections whose default server this is.
+    pub client: Arc<client::Settings>,
+    pub merge_slashes: bool,
+    /// Rewrites and `return` that come before the search for a location.
+    pub script: Script,
+    pub locations: Locations<Arc<Location>>,
+    /// What holds where no location has been found yet, for the pages of early errors.
+    pub outside: Arc<Location>,
+}
+
+/// What is done to the URI before content is looked for.
+#[derive(Debug, Default)]
+pub struct Script {
+    pub rewrites: Vec<Rewrite>,
+    pub return_: Option<Return>,
+}
+
+#[derive(Debug)]
+pub struct Rewrite {
+    pub pattern: Pattern,
+    pub to: Template,
+    /// Whether the replacement names its own arguments, so that the old ones are left out (a `?` at its end).
+    pub drops_args: bool,
+    pub flag: RewriteFlag,
+}
+
+#[derive(Debug)]
+pub struct Return {
+    pub status: u16,
+    pub content: Option<Template>,
+}
+
+/// One `location`, with all it inherits.
+#[derive(Debug)]
+pub struct Location {
+    /// As it was written, for `edge explain` and the logs.
+    pub pattern: String,
+    /// The length of the prefix it matches, which `alias` and a URI in `proxy_pass` replace.
+    pub prefix: usize,
+    pub is_regex: bool,
+    pub internal: bool,
+    pub script: Script,
+    pub try_files: Option<TryFiles>,
+    pub handler: Handler,
+
+    // what is read from the client
+    pub body: client::BodyLimits,
+    pub request_buffering: bool,
+    pub keepalive_timeout: Duration,
+    /// Told to the client as `Keep-Alive: timeout=…`.
+    pub keepalive_told: Option<Duration>,
+    pub keepalive_requests: u32,
+    pub keepalive_time: Duration,
+    pub lingering_close: LingeringClose,
+
+    // what is said to the client
+    pub buffering: client::Buffering,
+    pub answer: AnswerHeaders,
+    pub error_pages: Vec<ErrorPage>,
+    pub redirects: Redirects,
+    pub compress: Arc<compress::Settings>,
+    pub access_logs: Vec<AccessLog>,
+    pub log_not_found: bool,
+
+    // local files
+    pub root: Template,
+    pub alias: Option<Template>,
+    pub index: Vec<String>,
+    pub files: FileSettings,
+    pub default_type: String,
+}
+
+/// Who makes the answer.
+#[derive(Debug)]
+pub enum Handler {
+    Files,
+    Proxy(Box<Pass>),
+}
+
+/// `try_files`
+#[derive(Debug)]
+pub struct TryFiles {
+    pub candidates: Vec<Candidate>,
+    pub last: LastResort,
+}
+
+#[derive(Debug)]
+pub struct Candidate {
+    pub path: Template,
+    /// It ends with a slash: a directory is looked for.
+    pub directory: bool,
+}
+
+#[derive(Debug)]
+pub enum LastResort {
+    Status(u16),
+    Named(String),
+    Uri(Template),
+}
+
+/// `error_page`
+#[derive(Debug)]
+pub struct ErrorPage {
+    pub codes: Vec<u16>,
+    pub target: ErrorTarget,
+    pub status: ErrorPageStatus,
+}
+
+#[derive(Debug)]
+pub enum ErrorTarget {
+    Named(String),
+    /// A path: an internal redirect.
+    Uri(Template),
+    /// Another address: a redirect of the client.
+    Url(Template),
+}
+
+/// How redirects that edge makes are written.
+#[derive(Clone, Debug)]
+pub struct Redirects {
+    pub absolute: bool,
+    pub port: bool,
+    pub server_name: bool,
+}
+
+/// Fields of the answer.
+#[derive(Debug)]
+pub struct AnswerHeaders {
+    pub add: Vec<AddHeader>,
+    pub expires: Expires,
+    /// `charset`, and the types it is added to.
+    pub charset: Option<Charset>,
+    pub server_tokens: bool,
+}
+
+/// When and how often the next server is tried, for [`retry::decide`].
+pub type Next = retry::NextUpstream;
+
+impl Server {
+    pub fn named(&self, name: &str) -> Option<&Arc<Location>> {
+        self.locations.named(name).map(|(_, location)| location)
+    }
+}
+
+impl Location {
+    /// The page for a status, if one is configured.
+    pub fn error_page(&self, status: u16) -> Option<&ErrorPage> {
+        self.error_pages.iter().find(|page| page.codes.contains(&status))
+    }
+}

@@ -1,0 +1,113 @@
+//! One connection from its first byte to its last: heads are read and checked, requests handed to Pingora's `HttpProxy`.
+
+use crate::client::{Client, Facts};
+use crate::proxy::{self, Edge, Slot};
+use pingora_core::apps::HttpServerApp;
+use pingora_core::protocols::http::ServerSession;
+use pingora_core::protocols::l4::stream::Stream;
+use pingora_core::protocols::{GetSocketDigest, SocketDigest};
+use pingora_core::server::ShutdownWatch;
+use pingora_core::server::configuration::ServerConf;
+use pingora_proxy::HttpProxy;
+use std::os::fd::AsRawFd;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use tokio::sync::Notify;
+
+/// Idle connections to upstreams kept in all, over all of them.
+const UPSTREAM_POOL: usize = 4096;
+
+/// All connections, and the one proxy behind them.
+pub struct Front {
+    proxy: Arc<HttpProxy<Edge>>,
+    shutdown: ShutdownWatch,
+    /// `worker_connections`
+    most: usize,
+    open: AtomicUsize,
+    closed: Notify,
+}
+
+impl Front {
+    pub fn new(workers: usize, most: u32, shutdown: ShutdownWatch) -> Front {
+        let conf = ServerConf {
+            threads: workers,
+            upstream_keepalive_pool_size: UPSTREAM_POOL,
+            // Edge counts tries itself; this only keeps Pingora from stopping before.
+            max_retries: usize::MAX,
+            ..ServerConf::default()
+        };
+        let mut proxy = HttpProxy::new(Edge, Arc::new(conf));
+        proxy.handle_init_modules();
+        Front { proxy: Arc::new(proxy), shutdown, most: most as usize, open: AtomicUsize::new(0), closed: Notify::new() }
+    }
+
+    /// How many connections are open.
+    pub fn connections(&self) -> usize {
+        self.open.load(Ordering::Acquire)
+    }
+
+    /// Waits until no connection is open.
+    pub async fn idle(&self) {
+        loop {
+            let closed = self.closed.notified();
+            if self.connections() == 0 {
+                return;
+            }
+            closed.await;
+        }
+    }
+
+    /// Serves a connection on a task of its own.
+    pub fn take(self: &Arc<Self>, mut stream: Stream, slot: &Arc<Slot>) {
+        if self.open.fetch_add(1, Ordering::AcqRel) >= self.most {
+            self.open.fetch_sub(1, Ordering::AcqRel);
+            log::error!(target: "edge::alert", "{} worker_connections are not enough", self.most);
+            return;
+        }
+        stream.set_socket_digest(SocketDigest::from_raw_fd(stream.as_raw_fd()));
+        let counted = Counted(self.clone());
+        let slot = slot.clone();
+        tokio::spawn(async move { counted.0.serve(Box::new(stream), slot).await });
+    }
+
+    async fn serve(&self, stream: pingora_core::protocols::Stream, slot: Arc<Slot>) {
+        let facts = Facts::of(&stream, slot.clone());
+        let local = facts.local;
+        let settings = || {
+            let bound = slot.bound();
+            bound.virtual_for(local.unwrap_or(proxy::NO_ADDRESS)).default.client.clone()
+        };
+        let mut client = Client::new(stream, facts, settings());
+        loop {
+            let head = match client.read_head(&settings(), &self.shutdown).await {
+                Ok(Some(head)) => Arc::new(head),
+                Ok(None) => return,
+                Err(refusal) => {
+                    let answer = proxy::refusal(&refusal, client.connection(), &slot);
+                    if refusal.answered {
+                        client.refuse(answer).await;
+                    }
+                    return;
+                }
+            };
+            client.present(head);
+            let session = ServerSession::new_http1(Box::new(client));
+            let Some(reused) = self.proxy.process_new_http(session, &self.shutdown).await else { return };
+            let Ok(back) = Client::from_stream(reused.consume().0) else { return };
+            client = back;
+            if !client.finish_request().await {
+                return client.close().await;
+            }
+        }
+    }
+}
+
+/// An open connection, counted until it is dropped.
+struct Counted(Arc<Front>);
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.open.fetch_sub(1, Ordering::AcqRel);
+        self.0.closed.notify_waiters();
+    }
+}

@@ -1,0 +1,81 @@
+//! A file → a snapshot, the same way for the start, a reload and `edge -t`.
+
+use crate::config::{Diagnostics, Node, Raw, yaml};
+use crate::convert;
+use crate::proxy::snapshot::{self, Resources, Snapshot};
+use crate::upstream::{NamesSettings, Upstreams};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// What the command line says about the configuration.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// edge.yaml, or an nginx.conf, told by its ending.
+    pub file: PathBuf,
+    /// Where relative paths begin; the directory of the file unless given.
+    pub prefix: Option<PathBuf>,
+    /// Ask no name servers.
+    pub offline: bool,
+    /// Only look: open no log, make no directory.
+    pub check_only: bool,
+}
+
+/// What came of reading a configuration.
+pub struct Loaded {
+    /// `None`: it has mistakes.
+    pub snapshot: Option<Arc<Snapshot>>,
+    pub raw: Raw,
+    /// The configuration as one tree, includes and all.
+    pub tree: Option<Node>,
+    pub diagnostics: Diagnostics,
+}
+
+/// Reads the same file again and again, keeping what outlives a configuration.
+pub struct Loader {
+    options: Options,
+    upstreams: Arc<Upstreams>,
+}
+
+impl Loader {
+    pub fn new(options: Options) -> Loader {
+        let names = NamesSettings { offline: options.offline, ..NamesSettings::default() };
+        Loader { options, upstreams: Upstreams::new(names) }
+    }
+
+    pub fn upstreams(&self) -> &Arc<Upstreams> {
+        &self.upstreams
+    }
+
+    pub fn prefix(&self) -> PathBuf {
+        let beside = || self.options.file.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_owned();
+        self.options.prefix.clone().unwrap_or_else(beside)
+    }
+
+    /// Reads, checks and compiles. Everything that is wrong is in the diagnostics.
+    pub fn load(&self) -> Loaded {
+        let mut diagnostics = Diagnostics::new();
+        let tree = self.tree(&mut diagnostics);
+        let raw = tree.as_ref().map(|tree| Raw::read(tree, &mut diagnostics)).unwrap_or_default();
+        let resources =
+            Resources { upstreams: self.upstreams.clone(), prefix: self.prefix(), check_only: self.options.check_only };
+        // Mistakes in values are no reason not to look for those in what they mean.
+        let snapshot = tree.as_ref().and_then(|_| snapshot::compile(&raw, &resources, &mut diagnostics));
+        diagnostics.sort();
+        let snapshot = snapshot.filter(|_| !diagnostics.has_errors());
+        Loaded { snapshot, raw, tree, diagnostics }
+    }
+
+    fn tree(&self, diagnostics: &mut Diagnostics) -> Option<Node> {
+        let file = &self.options.file;
+        match file.extension().and_then(|e| e.to_str()) {
+            Some("yaml" | "yml") => yaml::load(file, diagnostics),
+            Some("conf") => convert::load(file, diagnostics),
+            _ => {
+                diagnostics
+                    .error_nowhere(format!("{}: is this edge.yaml or nginx.conf?", file.display()))
+                    .help("the name must end in `.yaml`, `.yml` or `.conf`");
+                None
+            }
+        }
+    }
+}

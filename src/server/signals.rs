@@ -1,0 +1,47 @@
+//! Signals, as nginx's master process takes them.
+
+use std::io;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// What a signal asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// HUP: read the configuration again.
+    Reload,
+    /// USR1: open the logs anew.
+    Reopen,
+    /// QUIT: end after the last request.
+    Quit,
+    /// TERM and INT: end at once.
+    Stop,
+}
+
+pub struct Orders {
+    hup: Signal,
+    usr1: Signal,
+    quit: Signal,
+    term: Signal,
+    int: Signal,
+}
+
+impl Orders {
+    pub fn listen() -> io::Result<Orders> {
+        Ok(Orders {
+            hup: signal(SignalKind::hangup())?,
+            usr1: signal(SignalKind::user_defined1())?,
+            quit: signal(SignalKind::quit())?,
+            term: signal(SignalKind::terminate())?,
+            int: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    pub async fn next(&mut self) -> Order {
+        tokio::select! {
+            _ = self.hup.recv() => Order::Reload,
+            _ = self.usr1.recv() => Order::Reopen,
+            _ = self.quit.recv() => Order::Quit,
+            _ = self.term.recv() => Order::Stop,
+            _ = self.int.recv() => Order::Stop,
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! The integration tests: the program as it is installed, in front of real Tomcats, beside a real nginx.
+//!
+//! One binary, so that all tests share one pair of Tomcats. `tests/run` installs what they need.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod differential;
+mod rig;
+mod tomcats;
