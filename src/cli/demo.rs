@@ -1,6 +1,10 @@
-//! `edge demo`: everything in one process, to look at.
+//! `edge demo`: two applications, a session store and the edge in front of them, in one process on loopback.
 
 use super::fail;
+use crate::demo;
+use crate::server;
+use std::net::TcpListener;
+use std::path::Path;
 use std::process::ExitCode;
 
 #[derive(clap::Args, Debug)]
@@ -10,6 +14,59 @@ pub(super) struct Arguments {
     port: u16,
 }
 
-pub(super) fn run(_arguments: &Arguments) -> ExitCode {
-    fail("wip")
+pub(super) fn run(arguments: &Arguments) -> ExitCode {
+    match serve(arguments.port) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => fail(why),
+    }
+}
+
+fn serve(port: u16) -> Result<(), Box<dyn std::error::Error>> {
+    let port = match port {
+        // Free a moment ago is as good as it gets before the edge binds it.
+        0 => TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port(),
+        port => port,
+    };
+    // The applications have threads of their own, as separate servers would.
+    let applications = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let demo = applications.block_on(demo::start(demo::Options::default()))?;
+    let home = tempfile::tempdir()?;
+    let file = home.path().join("edge.yaml");
+    std::fs::write(&file, configuration(&demo, port))?;
+    let origin = format!("http://127.0.0.1:{port}");
+    demo.set_origin(&origin);
+    let options = server::Options { file: file.clone(), prefix: None, offline: true, check_only: false };
+    server::run(options, || welcome(&origin, &demo, &file)).map_err(|why| match why {
+        server::Failure::Bind(why) => format!("{why}; choose another port: `edge demo --port 0`").into(),
+        why => Box::<dyn std::error::Error>::from(why),
+    })
+}
+
+fn welcome(origin: &str, demo: &demo::Demo, file: &Path) {
+    println!("The demo is ready: open  {origin}/demo\n");
+    for app in &demo.apps {
+        println!("  application {}   {}", app.route, app.address);
+    }
+    println!("  session store    {}", demo.store);
+    println!("  edge             {origin}   configured by {}", file.display());
+    println!("\nCtrl-C ends it.");
+}
+
+/// The edge.yaml of the demo: what one would write for two Tomcats.
+fn configuration(demo: &demo::Demo, port: u16) -> String {
+    let servers: String = demo
+        .apps
+        .iter()
+        .map(|app| format!("      - {{ address: '{}', route: {}, max_fails: 3, fail_timeout: 5s }}\n", app.address, app.route))
+        .collect();
+    format!(
+        "worker_processes: 1\n\
+         pid: edge.pid\n\
+         error_log: {{ path: error.log, level: warn }}\n\
+         access_log: {{ path: access.log }}\n\
+         upstream:\n  applications:\n    servers:\n{servers}\
+         server:\n  - listen: 127.0.0.1:{port}\n    location:\n      - match: /\n        proxy_pass: http://applications\n        \
+         proxy_next_upstream: [error, timeout, http_502, http_503]\n        \
+         proxy_set_header: {{ Host: $http_host, X-Forwarded-For: $proxy_add_x_forwarded_for }}\n"
+    )
 }

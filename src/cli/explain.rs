@@ -1,6 +1,8 @@
 //! `edge explain METHOD URL`: the decisions about a request, without making it.
 
 use super::{Configuration, fail};
+use crate::proxy::explain::{Asked, explain};
+use crate::server::load::Loader;
 use std::process::ExitCode;
 
 #[derive(clap::Args, Debug)]
@@ -14,6 +16,22 @@ pub(super) struct Arguments {
     headers: Vec<String>,
 }
 
-pub(super) fn run(_arguments: &Arguments, _configuration: &Configuration) -> ExitCode {
-    fail("wip")
+pub(super) fn run(arguments: &Arguments, configuration: &Configuration) -> ExitCode {
+    let loaded = Loader::new(configuration.options(true)).load();
+    let Some(snapshot) = loaded.snapshot else {
+        eprint!("{}", loaded.diagnostics);
+        return fail(format!("{} has mistakes", configuration.file.display()));
+    };
+    let asked = Asked { method: &arguments.method, url: &arguments.url, fields: &arguments.headers };
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(e) => return fail(e),
+    };
+    match runtime.block_on(explain(&snapshot, &asked)) {
+        Ok(text) => {
+            print!("{text}");
+            ExitCode::SUCCESS
+        }
+        Err(why) => fail(why),
+    }
 }

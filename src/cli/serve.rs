@@ -5,7 +5,7 @@ use crate::server;
 use std::process::ExitCode;
 
 pub(super) fn run(configuration: &Configuration) -> ExitCode {
-    match server::run(configuration.options(false)) {
+    match server::run(configuration.options(false), || ()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(why) => fail(why),
     }

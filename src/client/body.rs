@@ -128,7 +128,7 @@ impl Wire {
     }
 
     fn break_body(&mut self, error: BodyError) -> BodyError {
-        self.body = BodyState::Failed(error);
+        self.body = BodyState::Uncollected(error);
         self.must_close = true;
         error
     }

@@ -137,7 +137,7 @@ impl Connection {
     /// Why a streamed or collected body broke, to turn Pingora's read error into a status.
     pub fn body_error(&self) -> Option<BodyError> {
         match self.lock().body {
-            BodyState::Failed(e) => Some(e),
+            BodyState::Failed(e) | BodyState::Uncollected(e) => Some(e),
             _ => None,
         }
     }
@@ -147,21 +147,24 @@ impl Connection {
         self.lock().limits = limits;
     }
 
-    /// Nobody needs the body: Pingora reads an empty one at once, and the rest is read and thrown away before the next
-    /// request. False: this cannot be (it is being read), or the connection must be closed with the answer, because the
-    /// client waits for a `100 Continue` it will not get and may or may not send its body.
+    /// Nobody needs the body: Pingora reads an empty one at once (`drain_request_body` makes it do so), and the rest is
+    /// read and thrown away before the next request. False: the connection must be closed with the answer
+    /// (`set_keepalive(None)`), because the body is broken or in other hands, or because the client waits for a `100
+    /// Continue` it will not get and may or may not send its body.
     pub fn discard_body(self: &Arc<Self>) -> bool {
         self.with_wire(|wire| {
-            match std::mem::replace(&mut wire.body, BodyState::Over) {
-                BodyState::Over if !wire.must_close => return true,
-                BodyState::Waiting(decoder) => wire.body = BodyState::Discarding(decoder),
+            let (body, is_clean) = match std::mem::replace(&mut wire.body, BodyState::Over) {
+                BodyState::Waiting(decoder) => (BodyState::Discarding(decoder), true),
+                BodyState::Collecting(_) | BodyState::Uncollected(_) => (BodyState::Abandoned, false),
                 other => {
+                    let is_over = matches!(other, BodyState::Over | BodyState::Discarding(_));
                     wire.body = other;
-                    return false;
+                    return is_over && !wire.must_close;
                 }
-            }
+            };
+            wire.body = body;
             wire.script.extend_from_slice(b"0\r\n\r\n");
-            wire.must_close |= wire.owes_continue && wire.inbox.is_empty();
+            wire.must_close |= !is_clean || (wire.owes_continue && wire.inbox.is_empty());
             wire.owes_continue = false;
             wire.wake_reader();
             !wire.must_close

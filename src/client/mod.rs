@@ -39,6 +39,20 @@
 //! }
 //! ```
 //!
+//! What the `ProxyHttp` does with a [`Connection`], which it finds by `Connection::of(session.digest())`:
+//!
+//! - `early_request_filter`: `session.set_read_timeout(None)`, as the limits of reading are kept here; the request is
+//!   [`Connection::head`], not Pingora's.
+//! - `request_filter`: [`Connection::collect_body`], or [`Connection::stream_body`] with the location's limits, or, for an
+//!   answer made here, [`Connection::discard_body`] followed by `session.drain_request_body()`, without which Pingora
+//!   closes the connection; [`Connection::set_buffering`] and [`Connection::ignore_abort`] of the location.
+//! - `upstream_request_filter`: all fields of the head; for a collected body its `Content-Length` instead of
+//!   `Transfer-Encoding`.
+//! - `request_body_filter`: for a collected body, [`Body::bytes`] in the place of whatever comes and is not empty.
+//! - `response_filter`: [`Connection::upgrade`] for a 101.
+//! - `fail_to_proxy`: [`Connection::body_error`] before anything else.
+//! - `logging`: [`Connection::drained`], then [`Connection::take_sent`].
+//!
 //! What always holds: a byte of one request is never read as part of another; every wait has a limit; every queue has a
 //! bound; nothing a client sends can panic here.
 

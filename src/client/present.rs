@@ -155,5 +155,11 @@ mod tests {
         let out = synthesized(&text);
         assert!(out.starts_with("GET / HTTP/1.1\r\n"));
         assert_eq!(out.matches("Cache-Control").count(), FIELDS);
+
+        let long = format!(
+            "GET / HTTP/1.1\r\nHost: x\r\n{}\r\n",
+            format!("Via: {}\r\n", "x".repeat(50_000)).repeat(10)
+        );
+        assert_eq!(synthesized(long.as_bytes()).matches("Via").count(), 5);
     }
 }

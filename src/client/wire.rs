@@ -42,8 +42,12 @@ pub enum BodyState {
     Collecting(Decoder),
     /// Nobody wants it.
     Discarding(Decoder),
-    /// It broke.
+    /// It broke while Pingora read it, or was about to.
     Failed(BodyError),
+    /// It broke while it was collected: Pingora has seen nothing of it.
+    Uncollected(BodyError),
+    /// It broke, and the request goes on without it.
+    Abandoned,
     /// The protocol was changed: bytes pass as they are.
     Raw,
 }
@@ -172,11 +176,11 @@ impl Wire {
                 return Poll::Ready(Ok(()));
             }
             match &self.body {
-                BodyState::Over | BodyState::Discarding(_) => return self.poll_watch(cx),
+                BodyState::Over | BodyState::Discarding(_) | BodyState::Abandoned => return self.poll_watch(cx),
                 BodyState::Waiting(_) => self.begin_stream().map_err(io::Error::other)?,
                 BodyState::Streaming(_) => ready!(self.poll_frame(cx)).map_err(io::Error::other)?,
                 BodyState::Collecting(_) => return Poll::Pending,
-                BodyState::Failed(e) => return Poll::Ready(Err(io::Error::other(*e))),
+                BodyState::Failed(e) | BodyState::Uncollected(e) => return Poll::Ready(Err(io::Error::other(*e))),
                 BodyState::Raw => return self.poll_raw(cx, dst),
             }
         }

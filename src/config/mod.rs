@@ -3,7 +3,7 @@
 //! [`Diagnostics`].
 
 pub mod diagnostics;
-mod glob;
+pub(crate) mod glob;
 pub mod keys;
 pub mod node;
 pub mod raw;

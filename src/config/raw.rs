@@ -41,6 +41,14 @@ keys! {
         ["m"] daemon: Accepted,
         /// Accepted; there is one process.
         ["m"] master_process: Accepted,
+        /// Accepted; regular expressions are always compiled.
+        ["m"] pcre_jit: Accepted,
+        /// Accepted; clocks are read as they are needed.
+        ["m"] timer_resolution: Accepted,
+        /// Accepted; nothing is locked through files.
+        ["m"] lock_file: Accepted,
+        /// Accepted; edge has threads of its own for files.
+        ["m"] thread_pool: Accepted,
         /// Accepted; the priority is a matter of the service manager.
         ["m"] worker_priority: Accepted,
         /// Accepted; the processors are a matter of the service manager.
@@ -78,7 +86,7 @@ keys! {
         /// A body up to this size is kept in memory, a larger one in a temporary file.
         ["hsl"] client_body_buffer_size: Size = "16k",
         /// Where bodies are kept that are too large for memory, relative to the prefix.
-        ["hsl"] client_body_temp_path: String,
+        ["hsl"] client_body_temp_path: TempPath,
         /// The longest wait between two reads of a body.
         ["hsl"] client_body_timeout: Time = "60s",
         /// The first buffer for the head of a request.
@@ -247,6 +255,8 @@ keys! {
         ["hsl"] open_file_cache_min_uses: Accepted,
         /// Accepted; files are opened as they are asked for.
         ["hsl"] open_file_cache_errors: Accepted,
+        /// Accepted; files are read as suits them.
+        ["hsl"] aio: Accepted,
         /// Accepted; it helped browsers that are no more.
         ["hsl"] msie_padding: Accepted,
         /// Accepted; it helped browsers that are no more.

@@ -199,11 +199,17 @@ fn same_file(a: &Path, b: &Path) -> bool {
 
 /// A text file of a sensible size.
 pub(super) fn read_text(path: &Path) -> Result<String, String> {
-    let size = std::fs::metadata(path).map_err(|e| e.to_string())?.len();
-    if size > MAX_FILE {
+    use std::io::Read;
+    let kind = std::fs::metadata(path).map_err(|e| e.to_string())?;
+    if !kind.is_file() {
+        return Err("it is no regular file".into());
+    }
+    let file = std::fs::File::open(path).map_err(|e| e.to_string())?;
+    let mut bytes = Vec::new();
+    file.take(MAX_FILE + 1).read_to_end(&mut bytes).map_err(|e| e.to_string())?;
+    if bytes.len() as u64 > MAX_FILE {
         return Err(format!("the file is larger than {} MB", MAX_FILE >> 20));
     }
-    let bytes = std::fs::read(path).map_err(|e| e.to_string())?;
     String::from_utf8(bytes).map_err(|e| {
         let line = 1 + e.as_bytes()[..e.utf8_error().valid_up_to()].iter().filter(|b| **b == b'\n').count();
         format!("the file is not UTF-8 text (line {line})")

@@ -6,7 +6,10 @@
 
 /// The module whose directive this is.
 pub fn module_of(name: &str) -> Option<&'static str> {
-    DIRECTIVES.iter().find(|(_, names)| names.split_ascii_whitespace().any(|known| known == name)).map(|(module, _)| *module)
+    DIRECTIVES
+        .iter()
+        .find(|(_, names)| names.split_ascii_whitespace().any(|known| known == name))
+        .map(|(module, _)| *module)
 }
 
 pub fn names() -> impl Iterator<Item = &'static str> {
@@ -402,7 +405,11 @@ mod tests {
         let mut seen = HashSet::new();
         for name in names() {
             assert!(seen.insert(name), "{name}");
-            assert!(name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_'), "{name}");
+            assert!(
+                name.bytes()
+                    .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_'),
+                "{name}"
+            );
         }
     }
 

@@ -1,11 +1,12 @@
 //! nginx.conf becomes the tree that edge.yaml becomes, so that one set of readers ([`crate::config::Raw`]) types both.
 //!
-//! A file goes through three hands: [`lexer`] knows words, quotes and comments as nginx's own reader does, [`parser`] knows
-//! blocks and `include`, [`tree`] knows which directive may stand where and which key of edge.yaml it is. What nginx
-//! knows and edge does not carry ([`directives`]) is an error with its place: nothing is dropped silently. A hostile file
-//! ends in a message; size, depth, the number of directives, of files and of mistakes are bounded.
+//! A file goes through four hands: [`lexer`] knows words, quotes and comments as nginx's own reader does, [`parser`]
+//! blocks, [`files`] what `include` brings in, [`tree`] which directive may stand where and which key of edge.yaml it is.
+//! What nginx knows and edge does not carry ([`directives`]) is an error with its place: nothing is dropped silently. A
+//! hostile file ends in a message; size, depth, the number of directives, of files and of mistakes are bounded.
 
 mod directives;
+mod files;
 pub mod lexer;
 pub mod parser;
 mod places;

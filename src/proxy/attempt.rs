@@ -7,6 +7,7 @@ use crate::variables::Try;
 use bytes::Bytes;
 use pingora_core::upstreams::peer::HttpPeer;
 use pingora_error::{Error, ErrorSource, ErrorType, Result};
+use pingora_http::ResponseHeader;
 use retry::{Facts, Failure, Verdict};
 use std::sync::Arc;
 use std::time::Instant;
@@ -162,6 +163,25 @@ impl Request {
                 last.header_time = Some(now - attempt.began);
             }
         }
+    }
+
+    /// Whether the head of an answer is too long to be taken; nginx's "upstream sent too big header".
+    pub fn refused_by_length(&mut self, head: &ResponseHeader) -> Option<Result<(), u16>> {
+        let longest = self.pass()?.longest_head;
+        if super::record::length_of(head) <= longest {
+            return None;
+        }
+        self.log_error(format_args!("upstream sent too big header (proxy_buffer_size is {longest} bytes)"));
+        if let Some(attempt) = &mut self.attempts.current {
+            attempt.answered = None;
+        }
+        if let Some(last) = self.exchange.tries.last_mut() {
+            last.status = 502;
+        }
+        Some(match self.verdict(Failure::InvalidHeader) {
+            Verdict::Next => Ok(()),
+            Verdict::Stop => Err(502),
+        })
     }
 
     /// Whether an answer of this status is to be passed on or the next server asked.

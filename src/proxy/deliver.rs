@@ -15,15 +15,35 @@ use pingora_proxy::Session;
 use std::sync::Arc;
 
 /// What is written after the head.
-enum Payload {
+pub enum Payload {
     Nothing,
     Bytes(Bytes),
     File(files::Body),
 }
 
 /// Writes what was found for a request.
-pub async fn deliver(session: &mut Session, request: &mut Request, connection: &Arc<Connection>, content: Content) -> Result<()> {
+pub async fn deliver(
+    session: &mut Session,
+    request: &mut Request,
+    connection: &Arc<Connection>,
+    content: Content,
+) -> Result<()> {
     settle_body(session, request, connection).await;
+    let Some((head, payload)) = compose(request, content)? else {
+        connection.close_after();
+        session.set_keepalive(None);
+        return Ok(());
+    };
+    arm_compression(session, request);
+    if must_close(head.status.as_u16()) {
+        session.set_keepalive(None);
+        connection.close_after();
+    }
+    write(session, request, head, payload).await
+}
+
+/// An answer as the client gets it; `None`: the connection is closed without one.
+pub fn compose(request: &Request, content: Content) -> Result<Option<(ResponseHeader, Payload)>> {
     let (mut head, payload) = match content {
         // Whoever is asked for an upstream's answer has none to give any more.
         Content::Proxy => page(request, 502, Vec::new())?,
@@ -31,19 +51,10 @@ pub async fn deliver(session: &mut Session, request: &mut Request, connection: &
         Content::Redirect { status, location } => redirect(request, status, location)?,
         Content::File { status, headers, body } => (with_fields(status, headers)?, Payload::File(body)),
         Content::Status { status, headers } => page(request, status, headers)?,
-        Content::Close => {
-            connection.close_after();
-            session.set_keepalive(None);
-            return Ok(());
-        }
+        Content::Close => return Ok(None),
     };
     headers::for_client(&mut head, request, false)?;
-    arm_compression(session, request);
-    if must_close(head.status.as_u16()) {
-        session.set_keepalive(None);
-        connection.close_after();
-    }
-    write(session, request, head, payload).await
+    Ok(Some((head, payload)))
 }
 
 /// Says who may be sent a compressed answer.

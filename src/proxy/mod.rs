@@ -27,7 +27,7 @@ pub use live::{Bound, Slot};
 pub use refuse::refusal;
 pub use request::NO_ADDRESS;
 
-use crate::client::Connection;
+use crate::client::{BodyError, Connection};
 use crate::compress::{Compression, CompressionBuilder};
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -179,6 +179,10 @@ impl ProxyHttp for Edge {
             return Ok(());
         }
         request.answered(status);
+        if let Some(refused) = request.refused_by_length(answer) {
+            request.pending = refused.err();
+            return Err(again("the head of the upstream's answer is too long".into()));
+        }
         if request.refused_by_status(status) {
             return Err(again(format!("the upstream answered {status}")));
         }
@@ -338,8 +342,12 @@ async fn prepare_to_proxy(session: &mut Session, request: &mut Request, connecti
         }
         Err(e) => {
             request.log_error(e);
-            let status = e.status();
-            Some(content::fail(request, status).await)
+            request.exchange.answer.status = e.status();
+            match e {
+                // As nginx: nobody is left to be told.
+                BodyError::Closed => Some(Content::Close),
+                _ => Some(content::fail(request, e.status()).await),
+            }
         }
     }
 }

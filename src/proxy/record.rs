@@ -35,7 +35,7 @@ pub async fn finish(session: &mut Session, request: &mut Request, connection: &A
 }
 
 /// The length of a head as it went over the wire.
-fn length_of(head: &ResponseHeader) -> u64 {
+pub fn length_of(head: &ResponseHeader) -> u64 {
     let reason = head.get_reason_phrase().map_or(0, str::len);
     let fields: usize = head.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
     ("HTTP/1.1 200 ".len() + reason + 2 + fields + 2) as u64

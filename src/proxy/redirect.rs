@@ -35,13 +35,13 @@ pub fn rewritten(rules: &[Redirect], value: &[u8], request: &Request) -> Option<
             let rest = value.strip_prefix(&*from)?;
             let mut new = to.evaluate(&request.exchange).into_owned();
             new.extend_from_slice(rest);
-            Some(absolute(request, new))
+            Some(new)
         }
         Redirect::Regex { from, to } => {
             let captures = Captures::new(value.to_vec(), from.captures(value)?);
             let mut new = Vec::new();
             to.write_with(&request.exchange, &captures, &mut new);
-            Some(absolute(request, new))
+            Some(new)
         }
     })
 }

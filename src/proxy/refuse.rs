@@ -1,41 +1,41 @@
 //! Requests that never become one, and errors that no upstream is to blame for.
 
+use super::content::{self, Content};
+use super::deliver::{self, Payload};
 use super::live::Slot;
-use super::request::peer_of;
+use super::request::{Request, peer_of};
 use crate::client::{Connection, Refusal};
+use crate::files;
 use crate::http::pages::internal::CLIENT_CLOSED;
-use crate::http::{Framing, Head, Headers, Version, pages, status};
-use crate::variables::{Exchange, http_date};
+use crate::http::{Framing, Head, Headers, Version, pages};
+use crate::variables::http_date;
 use bytes::Bytes;
 use pingora_error::{Error, ErrorSource, ErrorType};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-/// Logs a head that was refused, and gives the answer to it.
-pub fn refusal(refusal: &Refusal, connection: &Connection, slot: &Slot) -> Bytes {
+/// Logs a head that was refused, and gives the whole answer to it, after which the connection closes.
+pub async fn refusal(refusal: &Refusal, connection: &Connection, slot: &Slot) -> Bytes {
     let bound = slot.bound();
     let peer = peer_of(connection, connection.requests() + 1);
-    let virtual_ = bound.virtual_for(peer.local);
-    let host = refusal.host.as_deref().unwrap_or_default();
-    let server = virtual_.names.find(host).0.unwrap_or(&virtual_.default);
-    let location = &server.outside;
-    log::info!(
-        "*{} {} while reading client request headers, client: {}, server: {}, request: \"{}\"",
-        connection.serial(),
-        refusal.reason,
-        peer.remote.ip().to_canonical(),
-        server.name,
-        String::from_utf8_lossy(&refusal.line)
-    );
-    let answer = if refusal.answered { answer(refusal.status, location.answer.server_tokens) } else { Bytes::new() };
-    let mut exchange = Exchange::new(Arc::new(head_of(refusal)), peer);
-    exchange.server_name = server.name.clone();
-    exchange.host = refusal.host.clone().unwrap_or_default();
-    exchange.answer.status = if refusal.answered { pages::told(refusal.status) } else { refusal.status };
-    exchange.answer.bytes = answer.len() as u64;
-    exchange.answer.body_bytes = body_length(&answer) as u64;
-    exchange.request_length = refusal.line.len() as u64;
-    location.access_logs.iter().for_each(|log| log.record(&exchange));
+    let mut request = Request::new(Arc::new(head_of(refusal)), peer, bound.clone());
+    let host = refusal.host.clone().unwrap_or_default();
+    let virtual_ = bound.virtual_for(request.exchange.peer.local);
+    request.server = virtual_.names.find(&host).0.unwrap_or(&virtual_.default).clone();
+    request.location = request.server.outside.clone();
+    request.exchange.server_name = request.server.name.clone();
+    request.exchange.host = host;
+    request.log_info(format_args!("{} while reading client request headers", refusal.reason));
+    let answer = match refusal.answered {
+        true => answer(&mut request, refusal.status).await,
+        false => Bytes::new(),
+    };
+    let told = &mut request.exchange.answer;
+    told.status = if refusal.answered { pages::told(refusal.status) } else { refusal.status };
+    told.bytes = answer.len() as u64;
+    told.body_bytes = body_length(&answer) as u64;
+    request.exchange.request_length = refusal.line.len() as u64;
+    request.location.access_logs.iter().for_each(|log| log.record(&request.exchange));
     answer
 }
 
@@ -56,18 +56,32 @@ fn body_length(answer: &[u8]) -> usize {
     answer.windows(4).position(|w| w == b"\r\n\r\n").map_or(0, |at| answer.len() - at - 4)
 }
 
-/// A whole answer with edge's own page; the connection closes after it.
-fn answer(code: u16, tokens: bool) -> Bytes {
-    let server = if tokens { pages::SERVER_WITH_VERSION } else { pages::SERVER };
-    let told = pages::told(code);
-    let page = pages::page(code, server).unwrap_or_default();
-    format!(
-        "HTTP/1.1 {told} {}\r\nServer: {server}\r\nDate: {}\r\nContent-Type: text/html\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{page}",
-        status::reason(told),
-        http_date(SystemTime::now()),
-        page.len()
-    )
-    .into()
+/// The page for a status, written out. Where the page would have to come from an upstream, edge's own is taken.
+async fn answer(request: &mut Request, status: u16) -> Bytes {
+    let content = match content::fail(request, status).await {
+        Content::Proxy => Content::status(status),
+        content => content,
+    };
+    let Ok(Some((head, payload))) = deliver::compose(request, content) else { return Bytes::new() };
+    let body = match payload {
+        Payload::Nothing => Bytes::new(),
+        Payload::Bytes(bytes) => bytes,
+        Payload::File(file) => whole(file).await,
+    };
+    let mut out = format!("HTTP/1.1 {} {}\r\n", head.status.as_u16(), head.get_reason_phrase().unwrap_or_default()).into_bytes();
+    let _ = head.header_to_h1_wire(&mut out);
+    out.extend_from_slice(format!("Date: {}\r\nConnection: close\r\n\r\n", http_date(SystemTime::now())).as_bytes());
+    out.extend_from_slice(&body);
+    out.into()
+}
+
+/// A configured page; it goes out whole, so it had better be small.
+async fn whole(mut file: files::Body) -> Bytes {
+    let mut out = Vec::new();
+    while let Ok(Some(chunk)) = file.next().await {
+        out.extend_from_slice(&chunk);
+    }
+    out.into()
 }
 
 /// The one table from errors to statuses; 499: the client is gone and is told nothing.

@@ -109,6 +109,10 @@ impl Request {
         self.exchange.head.version == Version::Http10
     }
 
+    pub fn log_info(&self, message: impl std::fmt::Display) {
+        log::info!("*{} {message}, {}", self.exchange.peer.serial, self.context());
+    }
+
     fn context(&self) -> String {
         let x = &self.exchange;
         let mut text = format!(

@@ -83,7 +83,7 @@ impl Front {
                 Ok(Some(head)) => Arc::new(head),
                 Ok(None) => return,
                 Err(refusal) => {
-                    let answer = proxy::refusal(&refusal, client.connection(), &slot);
+                    let answer = proxy::refusal(&refusal, client.connection(), &slot).await;
                     if refusal.answered {
                         client.refuse(answer).await;
                     }

@@ -45,8 +45,8 @@ impl Failure {
     }
 }
 
-/// Runs in the foreground until a signal ends it.
-pub fn run(options: Options) -> Result<(), Failure> {
+/// Runs in the foreground until a signal ends it. `ready` is called once every listener is bound.
+pub fn run(options: Options, ready: impl FnOnce()) -> Result<(), Failure> {
     errors::install();
     let loader = load::Loader::new(options);
     let loaded = loader.load();
@@ -59,14 +59,14 @@ pub fn run(options: Options) -> Result<(), Failure> {
         .enable_all()
         .build()
         .map_err(Failure::system("no threads could be started"))?;
-    let outcome = runtime.block_on(serve(&loader, snapshot));
+    let outcome = runtime.block_on(serve(&loader, snapshot, ready));
     // What still holds a thread (a slow name server, a disk) must not hold up the end.
     runtime.shutdown_timeout(Duration::from_millis(200));
     observe::flush();
     outcome
 }
 
-async fn serve(loader: &load::Loader, snapshot: Arc<Snapshot>) -> Result<(), Failure> {
+async fn serve(loader: &load::Loader, snapshot: Arc<Snapshot>, ready: impl FnOnce()) -> Result<(), Failure> {
     let mut orders = Orders::listen().map_err(Failure::system("signals"))?;
     let (stop, shutdown) = watch::channel(false);
     let front = Arc::new(Front::new(snapshot.process.workers, snapshot.process.connections, shutdown));
@@ -76,6 +76,7 @@ async fn serve(loader: &load::Loader, snapshot: Arc<Snapshot>) -> Result<(), Fai
     process::drop_privileges(&snapshot.process)?;
     let _pid = process::PidFile::write(&snapshot.process.pid)?;
     log::info!(target: "edge::notice", "edge {} serves with {} threads", env!("CARGO_PKG_VERSION"), snapshot.process.workers);
+    ready();
     let names = loader.upstreams().clone();
     let resolving = tokio::spawn(async move { names.keep_resolving().await });
     let mut current = snapshot;

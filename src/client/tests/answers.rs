@@ -69,7 +69,7 @@ async fn bytes_written_while_the_file_drains_come_after_it() {
     });
     for part in answer.chunks(3001) {
         client.write_all(part).await.unwrap();
-        tokio::time::sleep(Duration::from_micros(3500)).await;
+        tokio::time::sleep(Duration::from_millis(1)).await;
     }
     let (got, _peer) = reading.await.unwrap();
     assert!(got == answer);
@@ -116,6 +116,28 @@ async fn beyond_memory_and_file_the_writer_waits() {
     written.unwrap();
     read.unwrap();
     assert_eq!(rest.last(), Some(&b'y'));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_waiting_writer_goes_on_as_soon_as_there_is_room() {
+    let buffering = Buffering {
+        memory: 5000,
+        max_temp_file_size: 0,
+        ..Buffering::default()
+    };
+    let mut pair = slow(buffering).await;
+    pair.client.write_all(&[b'x'; 6000]).await.unwrap();
+    let connection = pair.connection();
+    let (mut peer, mut client) = (pair.peer, pair.client);
+    let writing = tokio::spawn(async move { client.write_all(b"y").await.map(|()| client) });
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    peer.read_exact(&mut [0; 2000]).await.unwrap();
+    let _client = tokio::time::timeout(Duration::from_secs(1), writing)
+        .await
+        .unwrap()
+        .unwrap()
+        .unwrap();
+    assert!(connection.queued() > 3000);
 }
 
 #[tokio::test(start_paused = true)]

@@ -383,6 +383,11 @@ async fn a_body_half_read_by_pingora_is_not_discarded_under_its_hands() {
     let mut some = [0; 100];
     assert!(pair.client.read(&mut some).await.unwrap() > 0);
     assert!(!pair.connection().discard_body());
+    // nor when it broke: an upstream must not take the beginning for the whole
+    pair.peer.shutdown().await.unwrap();
+    assert!(pair.client.read(&mut some).await.is_err());
+    assert!(!pair.connection().discard_body());
+    assert!(pair.client.read(&mut some).await.is_err());
 }
 
 #[tokio::test(start_paused = true)]
@@ -393,6 +398,20 @@ async fn a_collection_that_was_given_up_ends_the_connection() {
     let limits = BodyLimits::default();
     let wait = tokio::time::timeout(Duration::from_secs(1), connection.collect_body(&limits));
     assert!(wait.await.is_err());
+    assert!(!pair.client.finish_request().await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_a_broken_collection_an_upstream_may_still_make_the_error_page() {
+    let mut pair = pair(Settings::default());
+    pair.presented(&chunked(b"5\r\nabcde\r\nx")).await;
+    let connection = pair.connection();
+    assert!(connection.collect_body(&BodyLimits::default()).await.is_err());
+    assert!(!connection.discard_body());
+    assert_eq!(streamed(&mut pair.client).await.unwrap(), b"");
+    assert!(is_silent(&mut pair.client).await);
+    pair.peer.shutdown().await.unwrap();
+    assert_eq!(pair.client.read(&mut [0]).await.unwrap(), 0);
     assert!(!pair.client.finish_request().await);
 }
 
@@ -427,13 +446,15 @@ async fn after_an_upgrade_bytes_pass_as_they_are_those_read_ahead_first() {
     pair.send(b"early").await;
     let connection = pair.connection();
     let (mut peer, mut client) = (pair.peer, pair.client);
-    let mut early = [0; 5];
     // a read that is pending when the protocol changes must look again
-    let (read, ()) = tokio::join!(client.read_exact(&mut early), async {
-        tokio::time::sleep(Duration::from_secs(1)).await;
-        connection.upgrade();
+    let reading = tokio::spawn(async move {
+        let mut early = [0; 5];
+        client.read_exact(&mut early).await.map(|_| (early, client))
     });
-    read.unwrap();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    connection.upgrade();
+    let read = tokio::time::timeout(Duration::from_secs(1), reading).await;
+    let (early, mut client) = read.unwrap().unwrap().unwrap();
     assert_eq!(&early, b"early");
     peer.write_all(b"later\r\n0\r\n\r\n").await.unwrap();
     let mut later = [0; 12];

@@ -115,30 +115,34 @@ async fn bytes_after_a_head_stay_for_the_next() {
 
 #[tokio::test(start_paused = true)]
 async fn keepalive_is_what_client_settings_and_count_agree_on() {
-    let head = |bytes: &'static [u8], settings: Settings| async move {
-        let mut pair = pair(settings);
-        pair.presented(bytes).await
-    };
-    let keep = "Connection: keep-alive\r\n";
-    let close = "Connection: close\r\n";
-    assert!(head(GET, Settings::default()).await.contains(keep));
-    assert!(
-        head(b"GET / HTTP/1.0\r\n\r\n", Settings::default())
-            .await
-            .contains(close)
-    );
     let old = b"GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n";
-    assert!(head(old, Settings::default()).await.contains(keep));
-    let off = Settings {
+    let close = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+    let without = Settings {
         keepalive_timeout: Duration::ZERO,
         ..Settings::default()
     };
-    assert!(head(GET, off).await.contains(close));
     let once = Settings {
         keepalive_requests: 1,
         ..Settings::default()
     };
-    assert!(head(GET, once).await.contains(close));
+    for (bytes, settings, kept) in [
+        (GET, Settings::default(), true),
+        (b"GET / HTTP/1.0\r\n\r\n", Settings::default(), false),
+        (old, Settings::default(), true),
+        (close, Settings::default(), false),
+        (GET, without, false),
+        (GET, once, false),
+    ] {
+        let mut pair = pair(settings);
+        let head = pair.presented(bytes).await;
+        let word = if kept { "keep-alive" } else { "close" };
+        assert!(head.contains(&format!("Connection: {word}\r\n")), "{head}");
+        assert_eq!(pair.client.finish_request().await, kept, "{head}");
+    }
+    let mut pair = pair(Settings::default());
+    pair.presented(GET).await;
+    pair.connection().close_after();
+    assert!(!pair.client.finish_request().await);
 }
 
 #[tokio::test(start_paused = true)]

@@ -2,6 +2,7 @@
 
 mod answers;
 mod bodies;
+mod buffered;
 mod heads;
 mod proxied;
 
@@ -31,7 +32,10 @@ fn pair(settings: Settings) -> Pair {
 /// `room`: what the "network" holds before it takes no more.
 fn pair_with(settings: Settings, room: usize) -> Pair {
     let (peer, ours) = tokio::io::duplex(room);
-    let stream: Stream = Box::new(ours);
+    pair_of(settings, peer, Box::new(ours))
+}
+
+fn pair_of(settings: Settings, peer: DuplexStream, stream: Stream) -> Pair {
     let settings = Arc::new(settings);
     let facts = Facts::of(&stream, Arc::new(()));
     let (switch, shutdown) = watch::channel(false);

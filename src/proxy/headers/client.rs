@@ -67,7 +67,7 @@ fn filter_upstream(answer: &mut ResponseHeader, pass: &Pass, request: &Request) 
     if let Some(to) = answer.headers.get(LOCATION)
         && let Some(new) = redirect::rewritten(&pass.redirect, to.as_bytes(), request)
     {
-        set(answer, LOCATION, new)?;
+        set(answer, LOCATION, redirect::absolute(request, new))?;
     }
     rewrite_refresh(answer, pass, request)?;
     if !answer.headers.contains_key(CONTENT_LENGTH) && !answer.headers.contains_key(TRANSFER_ENCODING) && has_body(answer, request) {

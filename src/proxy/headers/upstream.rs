@@ -61,6 +61,10 @@ pub fn for_upstream(request: &Request, pass: &Pass, framing: BodyFraming) -> Res
             append(&mut out, name.as_bytes(), &value)?;
         }
     }
+    if pass.http_version == HttpVersion::Http11 && !out.headers.contains_key(http::header::HOST) {
+        // HTTP/1.1 is nothing without it, even if a template came out empty.
+        append(&mut out, b"Host", &request.exchange.proxy_host)?;
+    }
     match framing {
         BodyFraming::None => {}
         BodyFraming::Length(length) => out.insert_header("Content-Length", length.to_string())?,
@@ -125,17 +129,21 @@ fn with_args(mut path: Vec<u8>, args: Option<&[u8]>) -> Vec<u8> {
     path
 }
 
-/// `http::Uri` refuses these few bytes which nginx passes on as they are; encoded they mean the same.
-fn sendable(uri: Vec<u8>) -> Vec<u8> {
-    const REFUSED: &[u8] = b"<>`\"{}|\\^ #";
-    if !uri.iter().any(|b| REFUSED.contains(b) || *b <= b' ' || *b == 0x7f) {
+/// Two things nginx passes on as they are: a fragment, which is no part of a request target (RFC 9112 3.2) and which the
+/// location was chosen without, is left out; the few bytes that no URI may hold (RFC 3986 2) are encoded.
+fn sendable(mut uri: Vec<u8>) -> Vec<u8> {
+    if let Some(fragment) = uri.iter().position(|b| *b == b'#') {
+        uri.truncate(fragment);
+    }
+    let refused = |byte: u8| matches!(byte, b'<' | b'>' | b'`' | b'"' | ..=b' ' | 0x7f);
+    if !uri.iter().any(|byte| refused(*byte)) {
         return uri;
     }
     let mut out = Vec::with_capacity(uri.len() + 16);
     for byte in uri {
-        match byte {
-            b'<' | b'>' | b'`' | b' ' | b'#' | ..=0x1f | 0x7f => out.extend_from_slice(format!("%{byte:02X}").as_bytes()),
-            byte => out.push(byte),
+        match refused(byte) {
+            true => out.extend_from_slice(format!("%{byte:02X}").as_bytes()),
+            false => out.push(byte),
         }
     }
     out

@@ -139,7 +139,7 @@ fn settings(scope: &Scope, texts: &Texts<'_>, diagnostics: &mut Diagnostics) -> 
         "off" | "" => None,
         name => Some(files::Charset { name: name.to_owned(), types: scope.charset_types() }),
     };
-    let temp_dir = scope.client_body_temp_path.as_ref().map_or_else(std::env::temp_dir, |p| texts.path(p));
+    let temp_dir = scope.client_body_temp_path.as_ref().map_or_else(std::env::temp_dir, |p| texts.path(&p.value.0));
     let buffers = scope.proxy_buffers();
     let answer_temp = scope.proxy_temp_path.as_ref().map_or_else(std::env::temp_dir, |p| texts.path(&p.value.0));
     let keepalive = scope.keepalive_timeout();

@@ -34,6 +34,8 @@ pub struct Pass {
     pub send_timeout: Duration,
     pub read_timeout: Duration,
     pub buffering: bool,
+    /// `proxy_buffer_size`: the longest head of an answer, in bytes.
+    pub longest_head: u64,
     pub intercept_errors: bool,
     pub ignore_client_abort: bool,
     pub socket_keepalive: bool,
@@ -150,6 +152,7 @@ impl Pass {
             send_timeout: scope.proxy_send_timeout().0,
             read_timeout: scope.proxy_read_timeout().0,
             buffering: scope.proxy_buffering(),
+            longest_head: scope.proxy_buffer_size().0,
             intercept_errors: scope.proxy_intercept_errors(),
             ignore_client_abort: scope.proxy_ignore_client_abort(),
             socket_keepalive: scope.proxy_socket_keepalive(),
