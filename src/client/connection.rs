@@ -5,7 +5,7 @@ use std::any::Any;
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
@@ -55,6 +55,8 @@ pub struct Connection {
     /// The monotonic time of the accept, for the first head's deadline.
     pub(super) began: Instant,
     requests: AtomicU64,
+    /// Not to be closed when Pingora drops its handle.
+    kept: AtomicBool,
     wire: Mutex<Wire>,
 }
 
@@ -75,6 +77,7 @@ impl Connection {
             tls: stream.get_ssl_digest(),
             began: Instant::now(),
             requests: AtomicU64::new(0),
+            kept: AtomicBool::new(false),
             wire: Mutex::new(Wire::new(stream, settings)),
         }
     }
@@ -169,6 +172,19 @@ impl Connection {
             wire.wake_reader();
             !wire.must_close
         })
+    }
+
+    /// The answer is complete: the connection goes on to the next request even if Pingora drops its handle.
+    pub fn keep(&self) {
+        self.kept.store(true, Ordering::Release);
+    }
+
+    pub(super) fn is_kept(&self) -> bool {
+        self.kept.load(Ordering::Acquire)
+    }
+
+    pub(super) fn take_kept(&self) -> bool {
+        self.kept.swap(false, Ordering::AcqRel)
     }
 
     /// The connection is closed after this answer, whatever the client wants.

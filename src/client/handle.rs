@@ -23,6 +23,12 @@ use super::settings::Settings;
 #[derive(Debug)]
 pub struct Client {
     pub(super) connection: Arc<Connection>,
+    parts: Arc<Parts>,
+}
+
+/// What Pingora asks a socket for.
+#[derive(Debug)]
+struct Parts {
     /// Carries the connection to whoever has Pingora's session; the connection itself must not hold it.
     digest: Arc<ProxyDigest>,
     socket: Option<Arc<SocketDigest>>,
@@ -40,14 +46,13 @@ impl Client {
         // Pingora wants a response with its data; nobody reads it
         let response = ResponseHeader::build(200, Some(0)).expect("200"); // is a status
         let response = Box::new(response);
-        Client {
-            digest: Arc::new(ProxyDigest::new(response, Some(Box::new(connection.clone())))),
-            connection,
-            socket,
-            timing,
-            alpn,
-            id,
-        }
+        let digest = Arc::new(ProxyDigest::new(response, Some(Box::new(connection.clone()))));
+        Client { connection, parts: Arc::new(Parts { digest, socket, timing, alpn, id }) }
+    }
+
+    /// A second way to this connection, for the owner of the loop.
+    pub fn spare(&self) -> Spare {
+        Spare { connection: self.connection.clone(), parts: self.parts.clone() }
     }
 
     /// The client behind a stream that Pingora gives back after a request; the stream itself if it is another's.
@@ -67,9 +72,26 @@ impl Client {
     }
 }
 
+/// Pingora drops the client of every request that failed, although its answer may be complete and the connection good for
+/// the next one. With this the loop goes on with a connection that [`Connection::keep`] has spared.
+pub struct Spare {
+    connection: Arc<Connection>,
+    parts: Arc<Parts>,
+}
+
+impl Spare {
+    /// The client again, if its connection was to be kept when Pingora dropped it.
+    pub fn revive(self) -> Option<Client> {
+        let Spare { connection, parts } = self;
+        connection.take_kept().then_some(Client { connection, parts })
+    }
+}
+
 impl Drop for Client {
     fn drop(&mut self) {
-        self.connection.conclude();
+        if !self.connection.is_kept() {
+            self.connection.conclude();
+        }
     }
 }
 
@@ -116,7 +138,7 @@ impl Shutdown for Client {
 
 impl UniqueID for Client {
     fn id(&self) -> UniqueIDType {
-        self.id
+        self.parts.id
     }
 }
 
@@ -126,29 +148,31 @@ impl Ssl for Client {
     }
 
     fn selected_alpn_proto(&self) -> Option<ALPN> {
-        self.alpn.clone()
+        self.parts.alpn.clone()
     }
 }
 
 impl GetTimingDigest for Client {
     fn get_timing_digest(&self) -> Vec<Option<TimingDigest>> {
-        self.timing.clone()
+        self.parts.timing.clone()
     }
 }
 
 impl GetProxyDigest for Client {
     fn get_proxy_digest(&self) -> Option<Arc<ProxyDigest>> {
-        Some(self.digest.clone())
+        Some(self.parts.digest.clone())
     }
 }
 
 impl GetSocketDigest for Client {
     fn get_socket_digest(&self) -> Option<Arc<SocketDigest>> {
-        self.socket.clone()
+        self.parts.socket.clone()
     }
 
     fn set_socket_digest(&mut self, digest: SocketDigest) {
-        self.socket = Some(Arc::new(digest));
+        if let Some(parts) = Arc::get_mut(&mut self.parts) {
+            parts.socket = Some(Arc::new(digest));
+        }
     }
 }
 

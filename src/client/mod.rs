@@ -72,7 +72,7 @@ mod writing;
 
 pub use body::{Body, BodyError};
 pub use connection::{Connection, Facts};
-pub use handle::Client;
+pub use handle::{Client, Spare};
 pub use outbox::QUEUED_BY_ALL;
 pub use parse::Refusal;
 pub use settings::{BodyLimits, Buffering, Settings};

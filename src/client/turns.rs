@@ -81,6 +81,7 @@ impl Client {
 
     /// Makes this head the one that Pingora reads next. After it: `ServerSession::new_http1(Box::new(client))`.
     pub fn present(&mut self, head: Arc<Head>) {
+        self.connection.take_kept();
         let requests = self.connection.requests();
         let mut wire = self.connection.lock();
         let keepalive = !wire.must_close

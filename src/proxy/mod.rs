@@ -262,8 +262,11 @@ impl ProxyHttp for Edge {
                 status => content::fail(request, status).await,
             },
         };
-        let can_reuse_downstream = deliver::deliver(session, request, connection, content).await.is_ok();
-        FailToProxy { error_code: 0, can_reuse_downstream }
+        let delivered = deliver::deliver(session, request, connection, content).await.is_ok();
+        if delivered && session.get_keepalive().is_some() {
+            connection.keep();
+        }
+        FailToProxy { error_code: 0, can_reuse_downstream: delivered }
     }
 
     /// The client has what it gets: the line in the log.

@@ -91,10 +91,17 @@ impl Front {
                 }
             };
             client.present(head);
+            let spare = client.spare();
             let session = ServerSession::new_http1(Box::new(client));
-            let Some(reused) = self.proxy.process_new_http(session, &self.shutdown).await else { return };
-            let Ok(back) = Client::from_stream(reused.consume().0) else { return };
-            client = back;
+            let reused = self.proxy.process_new_http(session, &self.shutdown).await;
+            let back = match reused {
+                Some(stream) => Client::from_stream(stream.consume().0).ok(),
+                None => spare.revive(),
+            };
+            match back {
+                Some(back) => client = back,
+                None => return,
+            }
             if !client.finish_request().await {
                 return client.close().await;
             }

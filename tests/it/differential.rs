@@ -6,18 +6,18 @@
 
 mod answers;
 mod bodies;
-mod case;
-mod compare;
+pub(crate) mod case;
+pub(crate) mod compare;
 mod content;
 mod failing;
 mod headers;
 mod hosts;
 mod methods;
 mod paths;
-mod report;
-mod run;
+pub(crate) mod report;
+pub(crate) mod run;
 mod sides;
-mod wanted;
+pub(crate) mod wanted;
 
 use std::sync::OnceLock;
 

@@ -61,10 +61,6 @@ pub fn for_upstream(request: &Request, pass: &Pass, framing: BodyFraming) -> Res
             append(&mut out, name.as_bytes(), &value)?;
         }
     }
-    if pass.http_version == HttpVersion::Http11 && !out.headers.contains_key(http::header::HOST) {
-        // HTTP/1.1 is nothing without it, even if a template came out empty.
-        append(&mut out, b"Host", &request.exchange.proxy_host)?;
-    }
     match framing {
         BodyFraming::None => {}
         BodyFraming::Length(length) => out.insert_header("Content-Length", length.to_string())?,

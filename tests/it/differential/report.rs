@@ -42,7 +42,7 @@ pub fn unwanted(cases: &[Case], left: &Side, right: &Side, wanted: &[Wanted], us
             );
         }
         if names.len() < WHOLE {
-            let _ = write!(text, "{}{}", whole(&left.name, l), whole(&right.name, r));
+            let _ = write!(text, "{}{}", shown_whole(&left.name, l), shown_whole(&right.name, r));
         }
         let whats: Vec<&str> = found.iter().map(|difference| difference.what.as_str()).collect();
         names.push(format!("{}: {}", case.name, whats.join(", ")));
@@ -85,7 +85,8 @@ pub fn unused(wanted: &[Wanted], used: &[bool]) -> Vec<String> {
         .collect()
 }
 
-fn whole(name: &str, outcome: &Outcome) -> String {
+/// An outcome, for people.
+pub fn shown_whole(name: &str, outcome: &Outcome) -> String {
     let mut text = format!("--- {name}\n");
     for answer in &outcome.answers {
         match answer {

@@ -26,6 +26,11 @@ pub enum Answer {
 }
 
 pub fn run(case: &Case, number: usize, proxy: SocketAddr) -> Outcome {
+    run_probing(case, number, proxy, probe_answered)
+}
+
+/// The same, where `in_step` says whether an answer to the probe (after the last answer) shows that all is well.
+pub fn run_probing(case: &Case, number: usize, proxy: SocketAddr, in_step: InStep) -> Outcome {
     let mut client = Client::connect(proxy);
     client.set_patience(PATIENCE);
     let mut outcome = Outcome {
@@ -54,8 +59,20 @@ pub fn run(case: &Case, number: usize, proxy: SocketAddr) -> Outcome {
             },
         }
     }
-    outcome.end = end(&mut client, &outcome.answers, may_probe);
+    outcome.end = end(&mut client, &outcome.answers, may_probe, in_step);
     outcome
+}
+
+/// Whether this answer to the probe is what it has to be, after this last answer.
+pub type InStep = fn(&Response, &Response) -> bool;
+
+fn probe_answered(page: &Response, last: &Response) -> bool {
+    match page.status() {
+        200 => page.text().contains("A page") || page.text().contains("attempt"),
+        // With dead upstreams every answer is a 502.
+        502 => last.status() == 502,
+        _ => page.text().contains("attempt"),
+    }
 }
 
 fn none(failure: Failure) -> Answer {
@@ -71,7 +88,7 @@ fn none(failure: Failure) -> Answer {
 }
 
 /// Finds out by one more request whether the connection was kept and is in step.
-fn end(client: &mut Client, answers: &[Answer], may_probe: bool) -> String {
+fn end(client: &mut Client, answers: &[Answer], may_probe: bool, in_step: InStep) -> String {
     let Some(Answer::Whole(last)) = answers.last() else {
         return "nothing asked".into();
     };
@@ -92,10 +109,7 @@ fn end(client: &mut Client, answers: &[Answer], may_probe: bool) -> String {
     let probe = request(&["GET /page.html HTTP/1.1", &format!("Host: {HOST}"), "Connection: close"]);
     let _ = client.try_write(&probe);
     match client.response("GET") {
-        Ok(page) if page.status() == 200 && page.text().contains("A page") => "kept alive".into(),
-        // With dead upstreams every answer is a 502.
-        Ok(page) if page.status() == 502 && last.status() == 502 => "kept alive".into(),
-        Ok(page) if page.text().contains("attempt") => "kept alive".into(),
+        Ok(page) if in_step(&page, last) => "kept alive".into(),
         Ok(other) => format!("kept alive, but the next answer is\n{other}"),
         Err(Failure::Closed | Failure::Broken(_)) => "closed".into(),
         Err(failure) => format!("kept open, but: {failure}"),

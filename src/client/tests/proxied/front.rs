@@ -179,7 +179,7 @@ impl ProxyHttp for Front {
             "{} {status} sent={} drained={drained} error={}",
             head.line.escape_ascii(),
             connection.take_sent(),
-            e.is_some()
+            e.map_or("none".into(), ToString::to_string)
         );
         self.log.lines.lock().unwrap().push(line);
         self.log.logged.notify_one();

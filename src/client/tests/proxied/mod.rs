@@ -70,10 +70,7 @@ async fn pipelined_requests_are_proxied_in_order_and_the_upstream_sees_clean_one
         assert_eq!(String::from_utf8(body).unwrap(), expected);
     }
     let lines = served.log.lines(4).await;
-    assert!(
-        lines.iter().all(|l| l.contains("drained=true error=false")),
-        "{lines:?}"
-    );
+    assert!(lines.iter().all(|l| l.contains("drained=true error=none")), "{lines:?}");
 }
 
 /// Nothing depends on how the bytes arrive.
@@ -248,7 +245,9 @@ async fn a_refused_request_never_reaches_pingora() {
     assert_eq!(served.log.lines(1).await.len(), 1);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+/// On one thread: Pingora ends an upgraded connection at once if the 101 is there before it has looked at the (empty)
+/// request body it sends, which an origin on another thread can bring about.
+#[tokio::test]
 async fn a_websocket_passes_through() {
     let origin = origin(Origin::default()).await;
     let mut served = served(vec![origin.address], Settings::default()).await;
