@@ -61,10 +61,7 @@ pub struct PatternError {
 
 impl PatternError {
     fn new(message: impl Into<String>, offset: impl Into<Option<usize>>) -> PatternError {
-        PatternError {
-            message: message.into(),
-            offset: offset.into(),
-        }
+        PatternError { message: message.into(), offset: offset.into() }
     }
 }
 
@@ -75,11 +72,7 @@ pub struct Captures(Vec<Option<(u32, u32)>>);
 impl Captures {
     /// The range of a group that took part.
     pub fn get(&self, group: usize) -> Option<(usize, usize)> {
-        self.0
-            .get(group)
-            .copied()
-            .flatten()
-            .map(|(start, end)| (start as usize, end as usize))
+        self.0.get(group).copied().flatten().map(|(start, end)| (start as usize, end as usize))
     }
 
     /// What a group took of the subject that was searched: `$1` and so on.
@@ -134,16 +127,11 @@ impl Pattern {
         Some(Captures(match self.engine(subject) {
             Engine::Linear(regex) => {
                 let found = regex.captures(subject)?;
-                found
-                    .iter()
-                    .map(|group| group.map(|g| range(g.start(), g.end())))
-                    .collect()
+                found.iter().map(|group| group.map(|g| range(g.start(), g.end()))).collect()
             }
             Engine::Backtracking(regex) => {
                 let found = self.counted(regex.captures(subject)).flatten()?;
-                (0..found.len())
-                    .map(|group| found.get(group).map(|g| range(g.start(), g.end())))
-                    .collect()
+                (0..found.len()).map(|group| found.get(group).map(|g| range(g.start(), g.end()))).collect()
             }
         }))
     }
@@ -216,9 +204,7 @@ impl Engine {
                 .map(|regex| Engine::Backtracking(Box::new(regex)))
                 .map_err(|error| PatternError::new(error.to_string(), None));
         }
-        let built = regex::bytes::RegexBuilder::new(&translation.text)
-            .unicode(false)
-            .build();
+        let built = regex::bytes::RegexBuilder::new(&translation.text).unicode(false).build();
         built.map(Engine::Linear).map_err(|error| {
             let message = match error {
                 regex::Error::CompiledTooBig(_) => "the pattern is too large".to_owned(),
@@ -304,10 +290,7 @@ impl<'p> Translator<'p> {
         Translator {
             pattern,
             at: 0,
-            flags: Flags {
-                caseless,
-                ..Flags::default()
-            },
+            flags: Flags { caseless, ..Flags::default() },
             open: Vec::new(),
             item: None,
             references: Vec::new(),
@@ -475,12 +458,8 @@ impl<'p> Translator<'p> {
             return Ok(None);
         }
         let number = |text: &[u8]| {
-            let number = text
-                .iter()
-                .try_fold(0u32, |sum, b| sum.checked_mul(10)?.checked_add(u32::from(b - b'0')));
-            number
-                .filter(|n| *n <= 65535)
-                .ok_or_else(|| self.error("number too big in a {} quantifier"))
+            let number = text.iter().try_fold(0u32, |sum, b| sum.checked_mul(10)?.checked_add(u32::from(b - b'0')));
+            number.filter(|n| *n <= 65535).ok_or_else(|| self.error("number too big in a {} quantifier"))
         };
         let least = number(low)?;
         let text = match high {
@@ -528,23 +507,12 @@ impl<'p> Translator<'p> {
         }
         if !self.take("?") {
             let capturing = !self.flags.no_capture;
-            return if capturing {
-                self.open_capture(None)
-            } else {
-                self.open("(?:")
-            };
+            return if capturing { self.open_capture(None) } else { self.open("(?:") };
         }
         if self.take("#") {
             return self.until(b')').map(|_| ());
         }
-        for (mark, text) in [
-            (":", "(?:"),
-            (">", "(?>"),
-            ("=", "(?="),
-            ("!", "(?!"),
-            ("<=", "(?<="),
-            ("<!", "(?<!"),
-        ] {
+        for (mark, text) in [(":", "(?:"), (">", "(?>"), ("=", "(?="), ("!", "(?!"), ("<=", "(?<="), ("<!", "(?<!")] {
             if self.take(mark) {
                 self.out.backtracks |= text != "(?:";
                 return self.open(text);
@@ -577,12 +545,7 @@ impl<'p> Translator<'p> {
             return Err(self.error("groups are nested too deeply"));
         }
         let looks_around = matches!(text, "(?=" | "(?!" | "(?<=" | "(?<!");
-        self.open.push(Group {
-            flags: self.flags,
-            start: self.out.text.len(),
-            looks_around,
-            branches: None,
-        });
+        self.open.push(Group { flags: self.flags, start: self.out.text.len(), looks_around, branches: None });
         self.item = None;
         self.out.text.push_str(text);
         Ok(())
@@ -623,9 +586,7 @@ impl<'p> Translator<'p> {
         // PCRE repeats a look-around once or not at all; the engines cannot, and nobody writes it.
         self.item = Some(group.start).filter(|_| !group.looks_around);
         // Without a second branch PCRE takes nothing and goes on; the engine would fail.
-        self.out
-            .text
-            .push_str(if group.branches == Some(1) { "|(?=))" } else { ")" });
+        self.out.text.push_str(if group.branches == Some(1) { "|(?=))" } else { ")" });
         Ok(())
     }
 
@@ -678,12 +639,7 @@ impl<'p> Translator<'p> {
             };
             let flags = &mut self.flags;
             match byte {
-                b'^' => {
-                    *flags = Flags {
-                        ungreedy: flags.ungreedy,
-                        ..Flags::default()
-                    }
-                }
+                b'^' => *flags = Flags { ungreedy: flags.ungreedy, ..Flags::default() },
                 b'-' => on = false,
                 b'i' => flags.caseless = on,
                 b'm' => flags.multiline = on,
@@ -820,9 +776,7 @@ impl<'p> Translator<'p> {
                 let length = self.rest().iter().take(2).take_while(|b| b.is_ascii_hexdigit()).count();
                 let digits = &self.rest()[..length];
                 self.at += length;
-                digits
-                    .iter()
-                    .fold(0, |sum, b| sum << 4 | char::from(*b).to_digit(16).unwrap_or(0) as u8)
+                digits.iter().fold(0, |sum, b| sum << 4 | char::from(*b).to_digit(16).unwrap_or(0) as u8)
             }
             b'c' => match self.next() {
                 Some(letter) if letter.is_ascii_graphic() || letter == b' ' => letter.to_ascii_uppercase() ^ 0x40,
@@ -837,17 +791,10 @@ impl<'p> Translator<'p> {
     }
 
     fn octal(&mut self, first: u8) -> Result<u8, PatternError> {
-        let more = self
-            .rest()
-            .iter()
-            .take(2)
-            .take_while(|b| (b'0'..=b'7').contains(b))
-            .count();
+        let more = self.rest().iter().take(2).take_while(|b| (b'0'..=b'7').contains(b)).count();
         let digits = &self.rest()[..more];
         self.at += more;
-        let value = digits
-            .iter()
-            .fold(u32::from(first - b'0'), |sum, b| sum << 3 | u32::from(b - b'0'));
+        let value = digits.iter().fold(u32::from(first - b'0'), |sum, b| sum << 3 | u32::from(b - b'0'));
         u8::try_from(value).map_err(|_| self.error("octal value is greater than \\377"))
     }
 
@@ -1005,11 +952,7 @@ impl Set {
             b'c' if letter == b'C' => Set::NONE,
             _ => return None,
         };
-        Some(if letter.is_ascii_uppercase() {
-            set.negated()
-        } else {
-            set
-        })
+        Some(if letter.is_ascii_uppercase() { set.negated() } else { set })
     }
 
     fn posix(name: &[u8]) -> Option<Set> {
@@ -1201,11 +1144,7 @@ mod tests {
         let Some(captures) = captures else {
             return "-".to_owned();
         };
-        let group = |group| {
-            captures
-                .get(group)
-                .map_or("x".to_owned(), |(start, end)| format!("{start}:{end}"))
-        };
+        let group = |group| captures.get(group).map_or("x".to_owned(), |(start, end)| format!("{start}:{end}"));
         (0..captures.len()).map(group).collect::<Vec<_>>().join(",")
     }
 
@@ -1216,18 +1155,8 @@ mod tests {
             let pattern = Pattern::compile(text, *caseless).unwrap_or_else(|error| panic!("{text}: {error}"));
             assert_eq!(pattern.backtracks(), *backtracks, "{text}");
             for (subject, groups) in *subjects {
-                assert_eq!(
-                    shown(pattern.captures(subject)),
-                    *groups,
-                    "{text} on {}",
-                    subject.escape_ascii()
-                );
-                assert_eq!(
-                    pattern.is_match(subject),
-                    *groups != "-",
-                    "{text} on {}",
-                    subject.escape_ascii()
-                );
+                assert_eq!(shown(pattern.captures(subject)), *groups, "{text} on {}", subject.escape_ascii());
+                assert_eq!(pattern.is_match(subject), *groups != "-", "{text} on {}", subject.escape_ascii());
             }
         }
     }
@@ -1257,11 +1186,7 @@ mod tests {
             ("(?(1)a|b|c)(d)", Some(8)),
             ("(?=\\K)", Some(5)),
         ] {
-            assert_eq!(
-                Pattern::compile(text, false).map_err(|error| error.offset),
-                Err(offset),
-                "{text}"
-            );
+            assert_eq!(Pattern::compile(text, false).map_err(|error| error.offset), Err(offset), "{text}");
         }
     }
 
@@ -1280,10 +1205,7 @@ mod tests {
             ("\\N{U+E4}", "\\N{}"),
         ] {
             let message = Pattern::compile(text, false).unwrap_err().message;
-            assert!(
-                message.contains(what) && message.contains("not supported"),
-                "{text}: {message}"
-            );
+            assert!(message.contains(what) && message.contains("not supported"), "{text}: {message}");
         }
     }
 

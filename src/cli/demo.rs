@@ -57,7 +57,9 @@ fn configuration(demo: &demo::Demo, port: u16) -> String {
     let servers: String = demo
         .apps
         .iter()
-        .map(|app| format!("      - {{ address: '{}', route: {}, max_fails: 3, fail_timeout: 5s }}\n", app.address, app.route))
+        .map(|app| {
+            format!("      - {{ address: '{}', route: {}, max_fails: 3, fail_timeout: 5s }}\n", app.address, app.route)
+        })
         .collect();
     format!(
         "worker_processes: 1\n\

@@ -88,9 +88,7 @@ impl Wire {
                 return Err(BodyError::Consumed);
             }
         };
-        let too_large = limits
-            .max_size
-            .is_some_and(|max| decoder.remaining().is_some_and(|n| n > max));
+        let too_large = limits.max_size.is_some_and(|max| decoder.remaining().is_some_and(|n| n > max));
         if too_large {
             self.body = BodyState::Waiting(decoder);
             return Err(BodyError::TooLarge);
@@ -136,18 +134,11 @@ impl Wire {
     fn end_collecting(&mut self, bytes: Bytes) -> Body {
         if let BodyState::Collecting(mut decoder) = std::mem::replace(&mut self.body, BodyState::Over) {
             self.trailers = decoder.take_trailers();
-            let stand_in: &[u8] = if bytes.is_empty() {
-                b"0\r\n\r\n"
-            } else {
-                b"1\r\n-\r\n0\r\n\r\n"
-            };
+            let stand_in: &[u8] = if bytes.is_empty() { b"0\r\n\r\n" } else { b"1\r\n-\r\n0\r\n\r\n" };
             self.script.extend_from_slice(stand_in);
             self.wake_reader();
         }
-        Body {
-            bytes,
-            trailers: self.trailers.clone(),
-        }
+        Body { bytes, trailers: self.trailers.clone() }
     }
 }
 
@@ -163,19 +154,11 @@ const FILE_WRITE: usize = 256 << 10;
 
 impl<'a> Spool<'a> {
     fn new(limits: &'a BodyLimits) -> Self {
-        Spool {
-            limits,
-            memory: BytesMut::new(),
-            file: None,
-        }
+        Spool { limits, memory: BytesMut::new(), file: None }
     }
 
     async fn push(&mut self, bytes: Bytes) -> io::Result<()> {
-        let most = if self.file.is_some() {
-            FILE_WRITE
-        } else {
-            self.limits.buffer
-        };
+        let most = if self.file.is_some() { FILE_WRITE } else { self.limits.buffer };
         if self.memory.len() + bytes.len() > most {
             self.write_out().await?;
         }

@@ -204,6 +204,15 @@ impl Connection {
         self.lock().outbox.limits = buffering;
     }
 
+    /// The protocol stays what it is: Pingora reads the end of the body it was told of.
+    pub fn no_upgrade(&self) {
+        let mut wire = self.lock();
+        if std::mem::take(&mut wire.open_ended) {
+            wire.script.extend_from_slice(b"0\r\n\r\n");
+            wire.wake_reader();
+        }
+    }
+
     /// A 101 is about to be sent: from now on bytes pass as they are, those read ahead first, and without buffers.
     pub fn upgrade(&self) {
         let mut wire = self.lock();
@@ -250,11 +259,7 @@ impl Connection {
     /// Names of dropped fields for the log.
     pub(super) fn note_dropped(&self, names: &[Bytes]) {
         for name in names {
-            log::info!(
-                "*{} client sent invalid header line: \"{}\"",
-                self.serial,
-                name.escape_ascii()
-            );
+            log::info!("*{} client sent invalid header line: \"{}\"", self.serial, name.escape_ascii());
         }
     }
 }

@@ -103,8 +103,7 @@ impl AsyncRead for Client {
 
 impl AsyncWrite for Client {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        self.connection
-            .with_wire(|wire| wire.poll_write(cx, &[IoSlice::new(buf)]))
+        self.connection.with_wire(|wire| wire.poll_write(cx, &[IoSlice::new(buf)]))
     }
 
     fn poll_write_vectored(

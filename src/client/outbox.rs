@@ -204,18 +204,10 @@ impl Outbox {
     }
 
     fn accept_one(&mut self, buf: &[u8]) -> usize {
-        let room = if self.has_spilled() {
-            0
-        } else {
-            self.limits.memory.saturating_sub(self.held)
-        };
+        let room = if self.has_spilled() { 0 } else { self.limits.memory.saturating_sub(self.held) };
         let n = reserve(room.min(buf.len()));
         self.append(&buf[..n]);
-        if n == buf.len() {
-            n
-        } else {
-            n + self.write_file(&buf[n..])
-        }
+        if n == buf.len() { n } else { n + self.write_file(&buf[n..]) }
     }
 
     /// Appends bytes that were reserved.

@@ -39,14 +39,13 @@ pub fn synthesize(head: &Head, keepalive: bool) -> BytesMut {
     if head.wants_upgrade() {
         put_field(&mut out, b"Connection", b"upgrade");
         put_field(&mut out, b"Upgrade", head.headers.get("upgrade").unwrap_or_default());
+        // An empty body would be sent on to the upstream as its end, and under load Pingora's two halves may see that
+        // end after the 101: the tunnel would close at once. A body that has not ended yet cannot.
+        put_field(&mut out, b"Transfer-Encoding", b"chunked");
     } else {
-        put_field(
-            &mut out,
-            b"Connection",
-            if keepalive { b"keep-alive" } else { b"close" },
-        );
+        put_field(&mut out, b"Connection", if keepalive { b"keep-alive" } else { b"close" });
     }
-    if head.framing.has_body() {
+    if head.framing.has_body() && !head.wants_upgrade() {
         put_field(&mut out, b"Transfer-Encoding", b"chunked");
     }
     let limit = out.len() + FIELD_BYTES;
@@ -60,9 +59,7 @@ pub fn synthesize(head: &Head, keepalive: bool) -> BytesMut {
 }
 
 fn presented(head: &Head) -> impl Iterator<Item = (&Bytes, &Bytes)> {
-    head.headers
-        .iter()
-        .filter(|(name, _)| READ_BY_PINGORA.iter().any(|n| n.as_bytes().eq_ignore_ascii_case(name)))
+    head.headers.iter().filter(|(name, _)| READ_BY_PINGORA.iter().any(|n| n.as_bytes().eq_ignore_ascii_case(name)))
 }
 
 /// A client of HTTP/1.0 need not say a host.
@@ -103,11 +100,7 @@ mod tests {
     use crate::client::parse::Parser;
 
     fn head(text: &[u8]) -> Head {
-        let settings = Settings {
-            client_header_buffer_size: 1 << 20,
-            max_headers: 10_000,
-            ..Settings::default()
-        };
+        let settings = Settings { client_header_buffer_size: 1 << 20, max_headers: 10_000, ..Settings::default() };
         let mut parser = Parser::new(&settings);
         let n = parser.advance(text, &settings).unwrap().unwrap();
         parser.finish(Bytes::copy_from_slice(&text[..n])).unwrap().head
@@ -156,10 +149,8 @@ mod tests {
         assert!(out.starts_with("GET / HTTP/1.1\r\n"));
         assert_eq!(out.matches("Cache-Control").count(), FIELDS);
 
-        let long = format!(
-            "GET / HTTP/1.1\r\nHost: x\r\n{}\r\n",
-            format!("Via: {}\r\n", "x".repeat(50_000)).repeat(10)
-        );
+        let long =
+            format!("GET / HTTP/1.1\r\nHost: x\r\n{}\r\n", format!("Via: {}\r\n", "x".repeat(50_000)).repeat(10));
         assert_eq!(synthesized(long.as_bytes()).matches("Via").count(), 5);
     }
 }

@@ -21,14 +21,8 @@ use super::settings::Settings;
 use super::wire::{BodyState, Wire};
 use crate::http::{Framing, Head, Version};
 
-const TIMED_OUT: Fault = Fault {
-    status: 408,
-    reason: "client timed out",
-};
-const LEFT: Fault = Fault {
-    status: 400,
-    reason: "client prematurely closed connection",
-};
+const TIMED_OUT: Fault = Fault { status: 408, reason: "client timed out" };
+const LEFT: Fault = Fault { status: 400, reason: "client prematurely closed connection" };
 
 /// What waiting for more of a head came to.
 enum More {
@@ -81,6 +75,8 @@ impl Client {
 
     /// Makes this head the one that Pingora reads next. After it: `ServerSession::new_http1(Box::new(client))`.
     pub fn present(&mut self, head: Arc<Head>) {
+        // what was kept was the request before
+        self.connection.take_kept();
         self.connection.take_kept();
         let requests = self.connection.requests();
         let mut wire = self.connection.lock();
@@ -94,6 +90,7 @@ impl Client {
             Framing::None | Framing::Length(0) => BodyState::Over,
             framing => BodyState::Waiting(Decoder::new(framing)),
         };
+        wire.open_ended = head.wants_upgrade() && !head.framing.has_body();
         wire.owes_continue = head.framing.has_body() && head.version == Version::Http11 && expects_continue(&head);
         wire.head = Some(head);
     }
@@ -114,10 +111,7 @@ impl Client {
                 // half read by somebody who gave up
                 _ => return false,
             }
-            (
-                Instant::now() + wire.settings.lingering_time,
-                wire.settings.lingering_timeout,
-            )
+            (Instant::now() + wire.settings.lingering_time, wire.settings.lingering_timeout)
         };
         loop {
             let until = whole.min(Instant::now() + wait);
@@ -143,9 +137,7 @@ impl Client {
 }
 
 fn expects_continue(head: &Head) -> bool {
-    head.headers
-        .get("expect")
-        .is_some_and(|value| value.eq_ignore_ascii_case(b"100-continue"))
+    head.headers.get("expect").is_some_and(|value| value.eq_ignore_ascii_case(b"100-continue"))
 }
 
 /// How long to wait for a head: idle first, then for all of it.
@@ -160,11 +152,7 @@ impl Deadline {
         let limit = settings.client_header_timeout;
         // the first head's time begins with the connection
         let whole = (connection.requests() == 0).then(|| connection.began + limit);
-        Deadline {
-            idle: Some(whole.unwrap_or_else(|| Instant::now() + settings.keepalive_timeout)),
-            whole,
-            limit,
-        }
+        Deadline { idle: Some(whole.unwrap_or_else(|| Instant::now() + settings.keepalive_timeout)), whole, limit }
     }
 
     fn at(&mut self, idle: bool) -> Instant {

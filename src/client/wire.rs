@@ -76,6 +76,8 @@ pub struct Wire {
     pub trailers: Headers,
     /// The client waits for `100 Continue` before it sends its body.
     pub owes_continue: bool,
+    /// Pingora was told of a body that never ends, until it is known whether the protocol changes.
+    pub open_ended: bool,
     /// The connection ends with this request, whatever else is said.
     pub must_close: bool,
     pub ignore_abort: bool,
@@ -100,6 +102,7 @@ impl Wire {
             head: None,
             trailers: Headers::default(),
             owes_continue: false,
+            open_ended: false,
             must_close: false,
             ignore_abort: false,
             received: 0,
@@ -119,6 +122,7 @@ impl Wire {
         self.head = None;
         self.trailers = Headers::default();
         self.owes_continue = false;
+        self.open_ended = false;
         self.ignore_abort = false;
         self.read_timer = None;
         if self.inbox.is_empty() {
@@ -205,11 +209,7 @@ impl Wire {
             }
             let _ = ready!(self.poll_fill(cx));
         }
-        if self.ignore_abort {
-            Poll::Pending
-        } else {
-            Poll::Ready(Ok(()))
-        }
+        if self.ignore_abort { Poll::Pending } else { Poll::Ready(Ok(())) }
     }
 
     fn poll_raw(&mut self, cx: &mut Context<'_>, dst: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
@@ -342,8 +342,5 @@ impl Wire {
 }
 
 pub(super) fn poll_timer(timer: &mut Option<Pin<Box<Sleep>>>, timeout: Duration, cx: &mut Context<'_>) -> Poll<()> {
-    timer
-        .get_or_insert_with(|| Box::pin(tokio::time::sleep(timeout)))
-        .as_mut()
-        .poll(cx)
+    timer.get_or_insert_with(|| Box::pin(tokio::time::sleep(timeout))).as_mut().poll(cx)
 }

@@ -102,6 +102,8 @@ impl Wire {
     }
 
     pub fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // no answer follows on a connection whose end was announced
+        self.must_close = true;
         ready!(self.poll_drained(cx))?;
         let Some(stream) = &mut self.stream else {
             return Poll::Ready(Ok(()));

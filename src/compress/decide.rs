@@ -8,9 +8,8 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use http::header::{
-    ACCEPT_ENCODING, AUTHORIZATION, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE,
-    DATE, ETAG, EXPIRES, HeaderMap, HeaderName, HeaderValue, LAST_MODIFIED, TRAILER, USER_AGENT,
-    VIA,
+    ACCEPT_ENCODING, AUTHORIZATION, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, DATE, ETAG, EXPIRES,
+    HeaderMap, HeaderName, HeaderValue, LAST_MODIFIED, TRAILER, USER_AGENT, VIA,
 };
 use http::{Method, Version};
 
@@ -43,9 +42,7 @@ impl Fields for crate::http::Headers {
 
 impl Fields for [httparse::Header<'_>] {
     fn values(&self, name: &HeaderName) -> impl Iterator<Item = &[u8]> {
-        self.iter()
-            .filter(move |field| field.name.eq_ignore_ascii_case(name.as_str()))
-            .map(|field| field.value)
+        self.iter().filter(move |field| field.name.eq_ignore_ascii_case(name.as_str())).map(|field| field.value)
     }
 }
 
@@ -66,12 +63,7 @@ impl RequestFacts<HeaderValue> {
     /// The facts of a request as the client sent it, independent of its lifetime.
     pub fn of(request: &http::request::Parts) -> Self {
         let user_agent = request.headers.get(USER_AGENT).cloned();
-        Self::with(
-            request.version,
-            &request.method,
-            &request.headers,
-            user_agent,
-        )
+        Self::with(request.version, &request.method, &request.headers, user_agent)
     }
 }
 
@@ -91,12 +83,7 @@ impl<'a> RequestFacts<&'a [u8]> {
 }
 
 impl<U> RequestFacts<U> {
-    fn with<F: Fields + ?Sized>(
-        version: Version,
-        method: &Method,
-        fields: &F,
-        user_agent: Option<U>,
-    ) -> Self {
+    fn with<F: Fields + ?Sized>(version: Version, method: &Method, fields: &F, user_agent: Option<U>) -> Self {
         Self {
             version,
             head: method == Method::HEAD,
@@ -131,13 +118,9 @@ pub fn decide<U: AsRef<[u8]>, F: Fields + ?Sized>(
         return Decision::default();
     }
     let length = content_length(response);
-    let content_type = response
-        .first(&CONTENT_TYPE)
-        .filter(|value| !value.is_empty());
+    let content_type = response.first(&CONTENT_TYPE).filter(|value| !value.is_empty());
     let eligible = |rules: &Rules| {
-        rules.on
-            && length.is_none_or(|length| length >= rules.min_length)
-            && rules.types.matches(content_type)
+        rules.on && length.is_none_or(|length| length >= rules.min_length) && rules.types.matches(content_type)
     };
     let allowed = |algorithm: &Algorithm| {
         let rules = settings.rules(*algorithm);
@@ -148,30 +131,22 @@ pub fn decide<U: AsRef<[u8]>, F: Fields + ?Sized>(
     } else {
         request.accepted.ranked().find(allowed)
     };
-    let vary = Algorithm::ALL
-        .iter()
-        .map(|algorithm| settings.rules(*algorithm))
-        .any(|rules| rules.vary && eligible(rules));
+    let vary =
+        Algorithm::ALL.iter().map(|algorithm| settings.rules(*algorithm)).any(|rules| rules.vary && eligible(rules));
     Decision { algorithm, vary }
 }
 
 /// The part of nginx's gzip filter that no directive changes.
 fn is_compressible<F: Fields + ?Sized>(status: u16, response: &F) -> bool {
     matches!(status, 200 | 403 | 404)
-        && response
-            .first(&CONTENT_ENCODING)
-            .is_none_or(<[u8]>::is_empty)
+        && response.first(&CONTENT_ENCODING).is_none_or(<[u8]>::is_empty)
         && !has_directive(response, "no-transform")
         && response.first(&TRAILER).is_none()
 }
 
 /// The announced length of the body; `None` where it is not known or not a number.
 pub fn content_length<F: Fields + ?Sized>(response: &F) -> Option<u64> {
-    std::str::from_utf8(response.first(&CONTENT_LENGTH)?)
-        .ok()?
-        .trim()
-        .parse()
-        .ok()
+    std::str::from_utf8(response.first(&CONTENT_LENGTH)?).ok()?.trim().parse().ok()
 }
 
 /// nginx's `ngx_http_gzip_ok` without `Accept-Encoding`: `http_version`, `proxied` and `disable`.
@@ -190,19 +165,11 @@ pub fn gzip_ok<U: AsRef<[u8]>, F: Fields + ?Sized>(
     let Some(user_agent) = &request.user_agent else {
         return true;
     };
-    !rules
-        .disable
-        .iter()
-        .any(|pattern| pattern.matches(user_agent.as_ref()))
+    !rules.disable.iter().any(|pattern| pattern.matches(user_agent.as_ref()))
 }
 
 /// `gzip_proxied`, in nginx's order: what comes first decides alone.
-fn is_proxied_ok<F: Fields + ?Sized>(
-    proxied: Proxied,
-    authorization: bool,
-    response: &F,
-    now: SystemTime,
-) -> bool {
+fn is_proxied_ok<F: Fields + ?Sized>(proxied: Proxied, authorization: bool, response: &F, now: SystemTime) -> bool {
     if proxied.contains(Proxied::OFF) {
         return false;
     }
@@ -210,17 +177,12 @@ fn is_proxied_ok<F: Fields + ?Sized>(
         return true;
     }
     if let Some(expires) = response.first(&EXPIRES) {
-        return proxied.contains(Proxied::EXPIRED)
-            && is_expired(expires, response.first(&DATE), now);
+        return proxied.contains(Proxied::EXPIRED) && is_expired(expires, response.first(&DATE), now);
     }
     if response.first(&CACHE_CONTROL).is_some() {
-        return [
-            (Proxied::NO_CACHE, "no-cache"),
-            (Proxied::NO_STORE, "no-store"),
-            (Proxied::PRIVATE, "private"),
-        ]
-        .iter()
-        .any(|(flag, directive)| proxied.contains(*flag) && has_directive(response, directive));
+        return [(Proxied::NO_CACHE, "no-cache"), (Proxied::NO_STORE, "no-store"), (Proxied::PRIVATE, "private")]
+            .iter()
+            .any(|(flag, directive)| proxied.contains(*flag) && has_directive(response, directive));
     }
     let has = |flag, name| proxied.contains(flag) && response.first(name).is_some();
     !has(Proxied::NO_LAST_MODIFIED, &LAST_MODIFIED) && !has(Proxied::NO_ETAG, &ETAG)
@@ -238,25 +200,21 @@ fn is_expired(expires: &[u8], date: Option<&[u8]>, now: SystemTime) -> bool {
 }
 
 fn http_seconds(date: &[u8]) -> Option<u64> {
-    httpdate::parse_http_date(std::str::from_utf8(date).ok()?)
-        .ok()
-        .map(seconds)
+    httpdate::parse_http_date(std::str::from_utf8(date).ok()?).ok().map(seconds)
 }
 
 fn seconds(time: SystemTime) -> u64 {
-    time.duration_since(UNIX_EPOCH)
-        .map_or(0, |since| since.as_secs())
+    time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 /// nginx's `ngx_http_parse_multi_header_lines`: a directive of Cache-Control that has no argument.
 /// Both `,` and `;` separate; only `,` or the end may follow.
 fn has_directive<F: Fields + ?Sized>(response: &F, directive: &str) -> bool {
     response.values(&CACHE_CONTROL).any(|line| {
-        line.split_inclusive(|b| matches!(b, b',' | b';'))
-            .any(|item| {
-                let item = item.strip_suffix(b",").unwrap_or(item);
-                item.trim_ascii().eq_ignore_ascii_case(directive.as_bytes())
-            })
+        line.split_inclusive(|b| matches!(b, b',' | b';')).any(|item| {
+            let item = item.strip_suffix(b",").unwrap_or(item);
+            item.trim_ascii().eq_ignore_ascii_case(directive.as_bytes())
+        })
     })
 }
 

@@ -11,9 +11,8 @@ use std::io;
 
 use brotli::enc::StandardAlloc;
 use brotli::enc::encode::{
-    BrotliEncoderCompressStream, BrotliEncoderCreateInstance, BrotliEncoderHasMoreOutput,
-    BrotliEncoderIsFinished, BrotliEncoderOperation, BrotliEncoderParameter,
-    BrotliEncoderSetParameter, BrotliEncoderStateStruct,
+    BrotliEncoderCompressStream, BrotliEncoderCreateInstance, BrotliEncoderHasMoreOutput, BrotliEncoderIsFinished,
+    BrotliEncoderOperation, BrotliEncoderParameter, BrotliEncoderSetParameter, BrotliEncoderStateStruct,
 };
 use bytes::Bytes;
 use flate2::{Compress, Compression, FlushCompress, Status};
@@ -70,17 +69,13 @@ impl Encoder {
     /// An encoder at this level, clamped to what the algorithm knows; `length` is the body's, where known.
     pub fn new(algorithm: Algorithm, level: u32, length: Option<u64>) -> Result<Self, EncodeError> {
         let kind = match algorithm {
-            Algorithm::Gzip => Kind::Gzip(Compress::new_gzip(
-                Compression::new(level.clamp(1, 9)),
-                window(length, 9, 15) as u8,
-            )),
+            Algorithm::Gzip => {
+                Kind::Gzip(Compress::new_gzip(Compression::new(level.clamp(1, 9)), window(length, 9, 15) as u8))
+            }
             Algorithm::Brotli => Kind::Brotli(Box::new(brotli_state(level, length))),
             Algorithm::Zstd => Kind::Zstd(zstd_state(level, length).map_err(EncodeError::Zstd)?),
         };
-        Ok(Self {
-            kind,
-            out: Vec::new(),
-        })
+        Ok(Self { kind, out: Vec::new() })
     }
 
     /// Puts one piece in, and takes out what is due: all of it when flushing, else what exceeds [`HOLD`].
@@ -121,17 +116,9 @@ fn window(length: Option<u64>, least: u32, most: u32) -> u32 {
 
 fn brotli_state(level: u32, length: Option<u64>) -> BrotliEncoderStateStruct<StandardAlloc> {
     let mut state = BrotliEncoderCreateInstance(StandardAlloc::default());
-    BrotliEncoderSetParameter(
-        &mut state,
-        BrotliEncoderParameter::BROTLI_PARAM_QUALITY,
-        level.min(11),
-    );
+    BrotliEncoderSetParameter(&mut state, BrotliEncoderParameter::BROTLI_PARAM_QUALITY, level.min(11));
     let window = window(length, 10, WINDOW);
-    BrotliEncoderSetParameter(
-        &mut state,
-        BrotliEncoderParameter::BROTLI_PARAM_LGWIN,
-        window,
-    );
+    BrotliEncoderSetParameter(&mut state, BrotliEncoderParameter::BROTLI_PARAM_LGWIN, window);
     state
 }
 
@@ -149,12 +136,7 @@ fn make_room(out: &mut Vec<u8>) {
     }
 }
 
-fn gzip(
-    state: &mut Compress,
-    input: &[u8],
-    out: &mut Vec<u8>,
-    flush: Flush,
-) -> Result<(), EncodeError> {
+fn gzip(state: &mut Compress, input: &[u8], out: &mut Vec<u8>, flush: Flush) -> Result<(), EncodeError> {
     let mode = match flush {
         Flush::None => FlushCompress::None,
         Flush::Sync => FlushCompress::Sync,
@@ -237,9 +219,7 @@ fn zstd(
     while input.pos() < input.src.len() {
         make_room(out);
         let (before_in, before_out) = (input.pos(), out.len());
-        state
-            .run(&mut input, &mut OutBuffer::around_pos(out, before_out))
-            .map_err(EncodeError::Zstd)?;
+        state.run(&mut input, &mut OutBuffer::around_pos(out, before_out)).map_err(EncodeError::Zstd)?;
         if input.pos() == before_in && out.len() == before_out {
             return Err(EncodeError::Stuck("zstd"));
         }

@@ -38,9 +38,7 @@ fn pieces(body: &[u8], cuts: &[prop::sample::Index]) -> Vec<Vec<u8>> {
     let mut at: Vec<usize> = cuts.iter().map(|cut| cut.index(body.len() + 1)).collect();
     at.extend([0, body.len()]);
     at.sort_unstable();
-    at.windows(2)
-        .map(|pair| body[pair[0]..pair[1]].to_vec())
-        .collect()
+    at.windows(2).map(|pair| body[pair[0]..pair[1]].to_vec()).collect()
 }
 
 proptest! {
@@ -89,11 +87,7 @@ fn an_empty_body_is_a_valid_stream() {
         for level in LEVELS {
             let coded = encode_whole(algorithm, level, b"").unwrap();
             assert!(!coded.is_empty());
-            assert_eq!(
-                decode(algorithm, &coded),
-                (vec![], true),
-                "{algorithm:?} {level}"
-            );
+            assert_eq!(decode(algorithm, &coded), (vec![], true), "{algorithm:?} {level}");
         }
     }
 }
@@ -104,16 +98,8 @@ fn a_whole_body_becomes_smaller_and_comes_back() {
     for algorithm in Algorithm::ALL {
         for level in LEVELS {
             let coded = encode_whole(algorithm, level, &body).unwrap();
-            assert!(
-                coded.len() * 10 < body.len(),
-                "{algorithm:?} {level}: {}",
-                coded.len()
-            );
-            assert_eq!(
-                decode(algorithm, &coded),
-                (body.clone(), true),
-                "{algorithm:?} {level}"
-            );
+            assert!(coded.len() * 10 < body.len(), "{algorithm:?} {level}: {}", coded.len());
+            assert_eq!(decode(algorithm, &coded), (body.clone(), true), "{algorithm:?} {level}");
         }
     }
 }

@@ -68,11 +68,7 @@ impl Compression {
         if matches!(self.state, State::Encoding(_) | State::Over) {
             return;
         }
-        self.state = if settings.is_off() {
-            State::Off
-        } else {
-            State::Armed(settings, request)
-        };
+        self.state = if settings.is_off() { State::Off } else { State::Armed(settings, request) };
     }
 
     /// Takes [`Self::arm`] back. Once a body is under way it has no effect.
@@ -102,13 +98,7 @@ impl Compression {
         let State::Armed(settings, request) = std::mem::take(&mut self.state) else {
             return Ok(());
         };
-        let mut decision = decide(
-            &settings,
-            &request,
-            response.status.as_u16(),
-            &response.headers,
-            SystemTime::now(),
-        );
+        let mut decision = decide(&settings, &request, response.status.as_u16(), &response.headers, SystemTime::now());
         if is_end && !request.head {
             // There is no body, and what never comes cannot be encoded.
             decision.algorithm = None;
@@ -119,13 +109,8 @@ impl Compression {
         let is_streamed = self.is_unbuffered || is_event_stream(&response.headers);
         if let Some(algorithm) = decision.algorithm.filter(|_| !request.head) {
             let level = settings.rules(algorithm).comp_level;
-            let encoder = Encoder::new(algorithm, level, length)
-                .or_err(COMPRESSION_ERROR, "starting an encoder")?;
-            self.state = State::Encoding(Box::new(Body {
-                encoder,
-                expected,
-                is_streamed,
-            }));
+            let encoder = Encoder::new(algorithm, level, length).or_err(COMPRESSION_ERROR, "starting an encoder")?;
+            self.state = State::Encoding(Box::new(Body { encoder, expected, is_streamed }));
             self.totals = Some(Totals::default());
         }
         rewrite(response, decision, &request)
@@ -138,25 +123,15 @@ impl Compression {
         };
         let mut totals = self.totals.unwrap_or_default();
         totals.input += input.len() as u64;
-        if is_end
-            && body
-                .expected
-                .is_some_and(|expected| expected != totals.input)
-        {
-            return Error::e_explain(
-                COMPRESSION_ERROR,
-                "the body is not as long as its Content-Length",
-            );
+        if is_end && body.expected.is_some_and(|expected| expected != totals.input) {
+            return Error::e_explain(COMPRESSION_ERROR, "the body is not as long as its Content-Length");
         }
         let flush = match (is_end, body.is_streamed) {
             (true, _) => Flush::Finish,
             (false, true) if !input.is_empty() => Flush::Sync,
             _ => Flush::None,
         };
-        let output = body
-            .encoder
-            .write(input, flush)
-            .or_err(COMPRESSION_ERROR, "encoding a body")?;
+        let output = body.encoder.write(input, flush).or_err(COMPRESSION_ERROR, "encoding a body")?;
         totals.output += output.as_ref().map_or(0, |bytes| bytes.len() as u64);
         self.totals = Some(totals);
         if !is_end {
@@ -170,23 +145,13 @@ fn is_event_stream(headers: &HeaderMap) -> bool {
     let Some(value) = headers.get(CONTENT_TYPE) else {
         return false;
     };
-    let media_type = value
-        .as_bytes()
-        .split(|b| *b == b';')
-        .next()
-        .unwrap_or_default();
-    media_type
-        .trim_ascii()
-        .eq_ignore_ascii_case(b"text/event-stream")
+    let media_type = value.as_bytes().split(|b| *b == b';').next().unwrap_or_default();
+    media_type.trim_ascii().eq_ignore_ascii_case(b"text/event-stream")
 }
 
 #[async_trait]
 impl HttpModule for Compression {
-    async fn response_header_filter(
-        &mut self,
-        response: &mut ResponseHeader,
-        end_of_stream: bool,
-    ) -> Result<()> {
+    async fn response_header_filter(&mut self, response: &mut ResponseHeader, end_of_stream: bool) -> Result<()> {
         // 100 and 103 come before the answer, 101 instead of one.
         if response.status.is_informational() {
             if response.status == http::StatusCode::SWITCHING_PROTOCOLS {
@@ -197,11 +162,7 @@ impl HttpModule for Compression {
         self.begin(response, end_of_stream)
     }
 
-    fn response_body_filter(
-        &mut self,
-        body: &mut Option<Bytes>,
-        end_of_stream: bool,
-    ) -> Result<()> {
+    fn response_body_filter(&mut self, body: &mut Option<Bytes>, end_of_stream: bool) -> Result<()> {
         match self.state {
             State::Off | State::Armed(..) => Ok(()),
             State::Encoding(_) => {
@@ -210,18 +171,12 @@ impl HttpModule for Compression {
                 Ok(())
             }
             State::Over if body.as_ref().is_none_or(Bytes::is_empty) => Ok(()),
-            State::Over => Error::e_explain(
-                COMPRESSION_ERROR,
-                "bytes behind the end of a compressed body",
-            ),
+            State::Over => Error::e_explain(COMPRESSION_ERROR, "bytes behind the end of a compressed body"),
         }
     }
 
     /// Trailers end the body; what is left of it is sent in their place, since a filter can only send one.
-    fn response_trailer_filter(
-        &mut self,
-        _trailers: &mut Option<Box<HeaderMap>>,
-    ) -> Result<Option<Bytes>> {
+    fn response_trailer_filter(&mut self, _trailers: &mut Option<Box<HeaderMap>>) -> Result<Option<Bytes>> {
         self.pass(b"", true)
     }
 

@@ -26,9 +26,7 @@ fn armed(settings: Settings, method: &str) -> HttpModuleCtx {
     let mut modules = HttpModules::new();
     modules.add_module(Box::new(CompressionBuilder));
     let mut ctx = modules.build_ctx();
-    ctx.get_mut::<Compression>()
-        .unwrap()
-        .arm(Arc::new(settings), RequestFacts::of(&request));
+    ctx.get_mut::<Compression>().unwrap().arm(Arc::new(settings), RequestFacts::of(&request));
     ctx
 }
 
@@ -37,9 +35,7 @@ async fn head(ctx: &mut HttpModuleCtx, status: u16, fields: Pairs, is_end: bool)
     for (name, value) in fields {
         response.append_header(*name, *value).unwrap();
     }
-    ctx.response_header_filter(&mut response, is_end)
-        .await
-        .unwrap();
+    ctx.response_header_filter(&mut response, is_end).await.unwrap();
     response
 }
 
@@ -48,11 +44,7 @@ fn piece(ctx: &mut HttpModuleCtx, bytes: &[u8], is_end: bool) -> Result<Vec<u8>>
     let mut body = Some(Bytes::copy_from_slice(bytes));
     ctx.response_body_filter(&mut body, is_end)?;
     if !is_end {
-        assert_ne!(
-            body,
-            Some(Bytes::new()),
-            "an empty chunk would end a chunked body"
-        );
+        assert_ne!(body, Some(Bytes::new()), "an empty chunk would end a chunked body");
     }
     Ok(body.unwrap_or_default().to_vec())
 }
@@ -64,10 +56,7 @@ fn gunzip(coded: &[u8]) -> std::io::Result<Vec<u8>> {
 }
 
 fn is_gzipped(response: &ResponseHeader) -> bool {
-    response
-        .headers
-        .get("content-encoding")
-        .is_some_and(|coding| coding == "gzip")
+    response.headers.get("content-encoding").is_some_and(|coding| coding == "gzip")
 }
 
 #[tokio::test]
@@ -76,14 +65,8 @@ async fn a_body_is_compressed_to_its_end() {
     assert!(is_gzipped(&head(&mut ctx, 200, HTML, false).await));
     let mut coded = piece(&mut ctx, &[b'a'; 5000], false).unwrap();
     coded.extend(piece(&mut ctx, &[b'b'; 5000], true).unwrap());
-    assert_eq!(
-        gunzip(&coded).unwrap(),
-        [[b'a'; 5000], [b'b'; 5000]].concat()
-    );
-    let totals = Totals {
-        input: 10_000,
-        output: coded.len() as u64,
-    };
+    assert_eq!(gunzip(&coded).unwrap(), [[b'a'; 5000], [b'b'; 5000]].concat());
+    let totals = Totals { input: 10_000, output: coded.len() as u64 };
     assert_eq!(ctx.get::<Compression>().unwrap().totals(), Some(totals));
     assert_eq!(ctx.response_done_filter().unwrap(), None);
 }
@@ -104,22 +87,13 @@ async fn a_body_that_breaks_off_has_no_end() {
     head(&mut ctx, 200, HTML, false).await;
     let coded = piece(&mut ctx, &[b'a'; 5000], false).unwrap();
     drop(ctx);
-    assert_eq!(
-        gunzip(&coded).unwrap_err().kind(),
-        std::io::ErrorKind::UnexpectedEof
-    );
+    assert_eq!(gunzip(&coded).unwrap_err().kind(), std::io::ErrorKind::UnexpectedEof);
 }
 
 #[tokio::test]
 async fn an_end_short_of_the_content_length_is_an_error_and_stays_one() {
     let mut ctx = armed(gzip(), "GET");
-    head(
-        &mut ctx,
-        200,
-        &[("Content-Type", "text/html"), ("Content-Length", "5000")],
-        false,
-    )
-    .await;
+    head(&mut ctx, 200, &[("Content-Type", "text/html"), ("Content-Length", "5000")], false).await;
     piece(&mut ctx, &[b'a'; 4999], false).unwrap();
     assert!(piece(&mut ctx, b"", true).is_err());
     assert!(piece(&mut ctx, b"more", false).is_err());
@@ -142,11 +116,7 @@ async fn the_end_may_come_as_done_or_as_trailers() {
         head(&mut ctx, 200, HTML, false).await;
         let mut coded = piece(&mut ctx, b"some", false).unwrap();
         if has_trailers {
-            coded.extend(
-                ctx.response_trailer_filter(&mut Some(Box::default()))
-                    .unwrap()
-                    .unwrap(),
-            );
+            coded.extend(ctx.response_trailer_filter(&mut Some(Box::default())).unwrap().unwrap());
         }
         coded.extend(ctx.response_done_filter().unwrap().unwrap_or_default());
         assert_eq!(gunzip(&coded).unwrap(), b"some");
@@ -157,11 +127,7 @@ async fn the_end_may_come_as_done_or_as_trailers() {
 async fn trailers_and_done_of_a_plain_answer_stay_as_they_are() {
     let mut ctx = armed(gzip(), "GET");
     head(&mut ctx, 200, &[("Content-Type", "image/png")], false).await;
-    assert_eq!(
-        ctx.response_trailer_filter(&mut Some(Box::default()))
-            .unwrap(),
-        None
-    );
+    assert_eq!(ctx.response_trailer_filter(&mut Some(Box::default())).unwrap(), None);
     assert_eq!(ctx.response_done_filter().unwrap(), None);
 }
 
@@ -175,9 +141,7 @@ async fn pieces_of_an_event_stream_leave_as_they_come() {
     for i in 1..=3 {
         coded.extend(piece(&mut ctx, b"data: x\n\n", false).unwrap());
         let mut plain = Vec::new();
-        flate2::read::GzDecoder::new(&coded[..])
-            .read_to_end(&mut plain)
-            .unwrap_err();
+        flate2::read::GzDecoder::new(&coded[..]).read_to_end(&mut plain).unwrap_err();
         assert_eq!(plain, b"data: x\n\n".repeat(i));
     }
 }
@@ -192,13 +156,7 @@ async fn a_buffered_answer_is_collected() {
 #[tokio::test]
 async fn the_answer_to_head_has_the_header_of_the_compressed_one() {
     let mut ctx = armed(gzip(), "HEAD");
-    let response = head(
-        &mut ctx,
-        200,
-        &[("Content-Type", "text/html"), ("Content-Length", "1000")],
-        true,
-    )
-    .await;
+    let response = head(&mut ctx, 200, &[("Content-Type", "text/html"), ("Content-Length", "1000")], true).await;
     assert!(is_gzipped(&response));
     assert!(response.headers.get("content-length").is_none());
     assert!(response.headers.get("transfer-encoding").is_none());
@@ -231,8 +189,6 @@ async fn an_upgraded_connection_passes_untouched() {
 async fn arming_again_replaces_the_settings() {
     let mut ctx = armed(gzip(), "GET");
     let request = RequestHeader::build("GET", b"/", None).unwrap();
-    ctx.get_mut::<Compression>()
-        .unwrap()
-        .arm(Arc::new(gzip()), RequestFacts::of(&request));
+    ctx.get_mut::<Compression>().unwrap().arm(Arc::new(gzip()), RequestFacts::of(&request));
     assert!(!is_gzipped(&head(&mut ctx, 200, HTML, false).await));
 }

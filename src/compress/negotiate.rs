@@ -61,10 +61,7 @@ impl Accepted {
         let floor = self.identity.unwrap_or(0).max(1);
         let mut ranked = Algorithm::ALL.map(|algorithm| (self.weight(algorithm), algorithm));
         ranked.sort_by_key(|(weight, _)| std::cmp::Reverse(*weight)); // stable: ties keep the order of ALL
-        ranked
-            .into_iter()
-            .filter(move |(weight, _)| *weight >= floor)
-            .map(|(_, algorithm)| algorithm)
+        ranked.into_iter().filter(move |(weight, _)| *weight >= floor).map(|(_, algorithm)| algorithm)
     }
 
     fn weight(&self, algorithm: Algorithm) -> u16 {
@@ -74,8 +71,7 @@ impl Accepted {
     fn add(&mut self, item: &[u8]) {
         let mut parts = item.splitn(2, |b| *b == b';');
         let coding = parts.next().unwrap_or_default().trim_ascii();
-        let slot = if coding.eq_ignore_ascii_case(b"gzip") || coding.eq_ignore_ascii_case(b"x-gzip")
-        {
+        let slot = if coding.eq_ignore_ascii_case(b"gzip") || coding.eq_ignore_ascii_case(b"x-gzip") {
             &mut self.weights[Algorithm::Gzip as usize]
         } else if coding.eq_ignore_ascii_case(b"br") {
             &mut self.weights[Algorithm::Brotli as usize]
@@ -142,10 +138,7 @@ fn accepts_gzip(line: &[u8]) -> bool {
 fn after_gzip(line: &[u8]) -> Option<&[u8]> {
     let mut start = 0;
     loop {
-        let found = line
-            .get(start..)?
-            .windows(4)
-            .position(|word| word.eq_ignore_ascii_case(b"gzip"))?;
+        let found = line.get(start..)?.windows(4).position(|word| word.eq_ignore_ascii_case(b"gzip"))?;
         let at = start + found;
         if found == 0 || matches!(line[at - 1], b',' | b' ') {
             return line.get(at + 4..);
@@ -178,19 +171,12 @@ fn quantity(value: &[u8]) -> u32 {
         [b'.', fraction @ ..] => fraction,
         _ => return 0,
     };
-    let end = fraction
-        .iter()
-        .position(|b| matches!(b, b',' | b' '))
-        .unwrap_or(fraction.len());
+    let end = fraction.iter().position(|b| matches!(b, b',' | b' ')).unwrap_or(fraction.len());
     let digits = &fraction[..end];
     if digits.len() > 3 || !digits.iter().all(u8::is_ascii_digit) {
         return 0;
     }
-    let sum = whole
-        + digits
-            .iter()
-            .map(|digit| u32::from(digit - b'0'))
-            .sum::<u32>();
+    let sum = whole + digits.iter().map(|digit| u32::from(digit - b'0')).sum::<u32>();
     if sum > 100 { 0 } else { sum }
 }
 
@@ -199,10 +185,7 @@ mod tests {
     use super::*;
 
     fn ranked(lines: &[&str]) -> Vec<&'static str> {
-        Accepted::read(lines.iter().map(|line| line.as_bytes()))
-            .ranked()
-            .map(Algorithm::name)
-            .collect()
+        Accepted::read(lines.iter().map(|line| line.as_bytes())).ranked().map(Algorithm::name).collect()
     }
 
     #[test]

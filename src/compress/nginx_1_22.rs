@@ -21,10 +21,7 @@ const CL: &str = "Content-Length";
 
 pub(super) fn fields(pairs: &[(&str, &str)]) -> HeaderMap {
     let one = |(name, value): &(&str, &str)| {
-        (
-            HeaderName::from_bytes(name.as_bytes()).unwrap(),
-            HeaderValue::from_bytes(value.as_bytes()).unwrap(),
-        )
+        (HeaderName::from_bytes(name.as_bytes()).unwrap(), HeaderValue::from_bytes(value.as_bytes()).unwrap())
     };
     pairs.iter().map(one).collect()
 }
@@ -34,22 +31,11 @@ fn profile(name: &str) -> Settings {
     let mut settings = Settings::default();
     let gzip = &mut settings.gzip;
     gzip.on = true;
-    let patterns = |sources: &[&str]| {
-        sources
-            .iter()
-            .map(|source| Pattern::compile(source).unwrap())
-            .collect()
-    };
+    let patterns = |sources: &[&str]| sources.iter().map(|source| Pattern::compile(source).unwrap()).collect();
     match name {
         "default" => {}
         "off" => (gzip.on, gzip.vary) = (false, true),
-        "types" => {
-            gzip.types = Types::new([
-                "text/css",
-                "Application/JSON",
-                "application/atom+xml;type=entry",
-            ])
-        }
+        "types" => gzip.types = Types::new(["text/css", "Application/JSON", "application/atom+xml;type=entry"]),
         "any_type" => gzip.types = Types::new(["*"]),
         "vary" => (gzip.vary, gzip.types) = (true, Types::new(["text/css"])),
         "v10" => gzip.http_version = Version::HTTP_10,
@@ -62,42 +48,20 @@ fn profile(name: &str) -> Settings {
     settings
 }
 
-fn ask(
-    name: &str,
-    request_line: &str,
-    request: &[(&str, &str)],
-    status: u16,
-    response: &[(&str, &str)],
-) -> Decision {
+fn ask(name: &str, request_line: &str, request: &[(&str, &str)], status: u16, response: &[(&str, &str)]) -> Decision {
     let (method, version) = request_line.split_once(' ').unwrap();
-    let version = if version == "1.0" {
-        Version::HTTP_10
-    } else {
-        Version::HTTP_11
-    };
+    let version = if version == "1.0" { Version::HTTP_10 } else { Version::HTTP_11 };
     let method = Method::from_bytes(method.as_bytes()).unwrap();
     let request = fields(request);
     let facts = RequestFacts::view(version, &method, &request);
-    decide(
-        &profile(name),
-        &facts,
-        status,
-        &fields(response),
-        SystemTime::now(),
-    )
+    decide(&profile(name), &facts, status, &fields(response), SystemTime::now())
 }
 
 #[test]
 fn accept_encoding_is_read_as_by_nginx() {
     for (lines, is_gzipped) in ACCEPT_ENCODING {
         let request: Vec<_> = lines.iter().map(|line| (AE, *line)).collect();
-        let decision = ask(
-            "default",
-            "GET 1.1",
-            &request,
-            200,
-            &[(CT, "text/html"), (CL, "1000")],
-        );
+        let decision = ask("default", "GET 1.1", &request, 200, &[(CT, "text/html"), (CL, "1000")]);
         assert_eq!(decision.algorithm.is_some(), *is_gzipped, "{lines:?}");
     }
 }
@@ -106,18 +70,8 @@ fn accept_encoding_is_read_as_by_nginx() {
 fn user_agents_are_refused_as_by_nginx() {
     for (name, user_agent, is_gzipped) in USER_AGENT {
         let request = [(AE, "gzip"), (UA, *user_agent)];
-        let decision = ask(
-            name,
-            "GET 1.1",
-            &request,
-            200,
-            &[(CT, "text/html"), (CL, "1000")],
-        );
-        assert_eq!(
-            decision.algorithm.is_some(),
-            *is_gzipped,
-            "{name} {user_agent}"
-        );
+        let decision = ask(name, "GET 1.1", &request, 200, &[(CT, "text/html"), (CL, "1000")]);
+        assert_eq!(decision.algorithm.is_some(), *is_gzipped, "{name} {user_agent}");
     }
 }
 
@@ -125,14 +79,9 @@ fn user_agents_are_refused_as_by_nginx() {
 fn status_method_version_type_and_length_decide_as_in_nginx() {
     for (name, line, request, status, response, outcome) in ANSWERS {
         let decision = ask(name, line, request, *status, response);
-        let expected = Decision {
-            algorithm: outcome.contains("gzip").then_some(Algorithm::Gzip),
-            vary: outcome.contains("vary"),
-        };
-        assert_eq!(
-            decision, expected,
-            "{name} {line} {request:?} {status} {response:?}"
-        );
+        let expected =
+            Decision { algorithm: outcome.contains("gzip").then_some(Algorithm::Gzip), vary: outcome.contains("vary") };
+        assert_eq!(decision, expected, "{name} {line} {request:?} {status} {response:?}");
     }
 }
 

@@ -37,19 +37,9 @@ fn answers_to_proxied_requests_are_compressed_as_by_nginx() {
         settings.gzip.proxied = proxied(name);
         let request = fields(&[&[(AE, "gzip")], *request].concat());
         let facts = RequestFacts::view(Version::HTTP_11, &Method::GET, &request);
-        let response = fields(
-            &[
-                &[("Content-Type", "text/html"), ("Content-Length", "1000")],
-                *response,
-            ]
-            .concat(),
-        );
+        let response = fields(&[&[("Content-Type", "text/html"), ("Content-Length", "1000")], *response].concat());
         let decision = decide(&settings, &facts, 200, &response, SystemTime::now());
-        assert_eq!(
-            decision.algorithm.is_some(),
-            *is_gzipped,
-            "{name} {response:?}"
-        );
+        assert_eq!(decision.algorithm.is_some(), *is_gzipped, "{name} {response:?}");
     }
 }
 

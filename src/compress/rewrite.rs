@@ -6,8 +6,7 @@
 
 use http::Version;
 use http::header::{
-    ACCEPT_RANGES, CONTENT_ENCODING, CONTENT_LENGTH, ETAG, HeaderMap, HeaderValue,
-    TRANSFER_ENCODING, VARY,
+    ACCEPT_RANGES, CONTENT_ENCODING, CONTENT_LENGTH, ETAG, HeaderMap, HeaderValue, TRANSFER_ENCODING, VARY,
 };
 use pingora_error::Result;
 use pingora_http::ResponseHeader;
@@ -17,11 +16,7 @@ use super::decide::{Decision, RequestFacts};
 /// Applies a decision to the header of a final answer.
 ///
 /// An HTTP/1.1 body becomes chunked; for HTTP/1.0 the end of the connection ends the body, HTTP/2 has frames.
-pub fn rewrite<U>(
-    response: &mut ResponseHeader,
-    decision: Decision,
-    request: &RequestFacts<U>,
-) -> Result<()> {
+pub fn rewrite<U>(response: &mut ResponseHeader, decision: Decision, request: &RequestFacts<U>) -> Result<()> {
     if decision.vary {
         add_vary(response)?;
     }
@@ -64,30 +59,20 @@ fn add_vary(response: &mut ResponseHeader) -> Result<()> {
         return Ok(());
     }
     let mut joined = Vec::new();
-    for line in response
-        .headers
-        .get_all(VARY)
-        .iter()
-        .filter(|line| !line.is_empty())
-    {
+    for line in response.headers.get_all(VARY).iter().filter(|line| !line.is_empty()) {
         joined.extend_from_slice(line.as_bytes());
         joined.extend_from_slice(b", ");
     }
     joined.extend_from_slice(b"Accept-Encoding");
-    let joined =
-        HeaderValue::from_bytes(&joined).unwrap_or(HeaderValue::from_static("Accept-Encoding"));
+    let joined = HeaderValue::from_bytes(&joined).unwrap_or(HeaderValue::from_static("Accept-Encoding"));
     response.insert_header(VARY, joined)
 }
 
 fn varies(headers: &HeaderMap) -> bool {
-    headers
-        .get_all(VARY)
-        .iter()
-        .flat_map(|line| line.as_bytes().split(|b| *b == b','))
-        .any(|name| {
-            let name = name.trim_ascii();
-            name == b"*" || name.eq_ignore_ascii_case(b"accept-encoding")
-        })
+    headers.get_all(VARY).iter().flat_map(|line| line.as_bytes().split(|b| *b == b',')).any(|name| {
+        let name = name.trim_ascii();
+        name == b"*" || name.eq_ignore_ascii_case(b"accept-encoding")
+    })
 }
 
 #[cfg(test)]
@@ -108,34 +93,17 @@ mod tests {
         }
         let request = HeaderMap::new();
         let facts = RequestFacts::view(version, &method, &request);
-        rewrite(
-            &mut response,
-            Decision {
-                algorithm: Some(Algorithm::Gzip),
-                vary,
-            },
-            &facts,
-        )
-        .unwrap();
+        rewrite(&mut response, Decision { algorithm: Some(Algorithm::Gzip), vary }, &facts).unwrap();
         response
     }
 
     fn all(response: &ResponseHeader, name: &str) -> Vec<String> {
-        response
-            .headers
-            .get_all(name)
-            .iter()
-            .map(|value| value.to_str().unwrap().to_owned())
-            .collect()
+        response.headers.get_all(name).iter().map(|value| value.to_str().unwrap().to_owned()).collect()
     }
 
     #[test]
     fn length_and_ranges_go_and_the_coding_is_named() {
-        let fields = [
-            ("Content-Length", "1000"),
-            ("Accept-Ranges", "bytes"),
-            ("Content-Encoding", ""),
-        ];
+        let fields = [("Content-Length", "1000"), ("Accept-Ranges", "bytes"), ("Content-Encoding", "")];
         let response = rewritten(Version::HTTP_11, Method::GET, &fields, false);
         assert_eq!(all(&response, "content-length"), [""; 0]);
         assert_eq!(all(&response, "accept-ranges"), [""; 0]);
@@ -146,11 +114,9 @@ mod tests {
 
     #[test]
     fn only_a_body_over_http_1_1_is_chunked() {
-        for (version, method) in [
-            (Version::HTTP_10, Method::GET),
-            (Version::HTTP_2, Method::GET),
-            (Version::HTTP_11, Method::HEAD),
-        ] {
+        for (version, method) in
+            [(Version::HTTP_10, Method::GET), (Version::HTTP_2, Method::GET), (Version::HTTP_11, Method::HEAD)]
+        {
             let response = rewritten(version, method, &[("Content-Length", "1000")], false);
             assert_eq!(all(&response, "transfer-encoding"), [""; 0], "{version:?}");
             assert_eq!(all(&response, "content-length"), [""; 0], "{version:?}");
@@ -179,26 +145,13 @@ mod tests {
             (&["Origin", "Cookie"], &["Origin, Cookie, Accept-Encoding"]),
             (&[""], &["Accept-Encoding"]),
             (&["Origin, accept-encoding"], &["Origin, accept-encoding"]),
-            (
-                &["Origin", "ACCEPT-ENCODING"],
-                &["Origin", "ACCEPT-ENCODING"],
-            ),
+            (&["Origin", "ACCEPT-ENCODING"], &["Origin", "ACCEPT-ENCODING"]),
             (&["*"], &["*"]),
             (&["Origin", " *"], &["Origin", " *"]),
-            (
-                &["Accept-Encoding-X"],
-                &["Accept-Encoding-X, Accept-Encoding"],
-            ),
+            (&["Accept-Encoding-X"], &["Accept-Encoding-X, Accept-Encoding"]),
         ] {
             let fields: Vec<_> = before.iter().map(|value| ("Vary", *value)).collect();
-            assert_eq!(
-                all(
-                    &rewritten(Version::HTTP_11, Method::GET, &fields, true),
-                    "vary"
-                ),
-                after,
-                "{before:?}"
-            );
+            assert_eq!(all(&rewritten(Version::HTTP_11, Method::GET, &fields, true), "vary"), after, "{before:?}");
         }
     }
 

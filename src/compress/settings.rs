@@ -128,9 +128,7 @@ impl Types {
             return false;
         };
         let wanted = before_charset(content_type);
-        listed
-            .iter()
-            .any(|one| one.as_bytes().eq_ignore_ascii_case(wanted))
+        listed.iter().any(|one| one.as_bytes().eq_ignore_ascii_case(wanted))
     }
 }
 
@@ -193,10 +191,7 @@ impl Proxied {
 
     /// One word of the directive.
     pub fn parse(word: &str) -> Option<Self> {
-        Self::WORDS
-            .iter()
-            .find(|(name, _)| *name == word)
-            .map(|(_, flag)| *flag)
+        Self::WORDS.iter().find(|(name, _)| *name == word).map(|(_, flag)| *flag)
     }
 
     /// True if all of `other` is set here.
@@ -243,23 +238,15 @@ impl Pattern {
         let engine = if source == "msie6" {
             Engine::Msie6
         } else {
-            Self::engine(source).map_err(|reason| PatternError {
-                source_text: source.to_owned(),
-                reason: reason.to_string(),
-            })?
+            Self::engine(source)
+                .map_err(|reason| PatternError { source_text: source.to_owned(), reason: reason.to_string() })?
         };
-        Ok(Self {
-            source: source.to_owned(),
-            engine,
-        })
+        Ok(Self { source: source.to_owned(), engine })
     }
 
     fn engine(source: &str) -> Result<Engine, Box<fancy_regex::Error>> {
         // Bytes, not characters: a User-Agent need not be UTF-8, and PCRE in nginx does not ask.
-        let plain = regex::bytes::RegexBuilder::new(source)
-            .case_insensitive(true)
-            .unicode(false)
-            .build();
+        let plain = regex::bytes::RegexBuilder::new(source).case_insensitive(true).unicode(false).build();
         if let Ok(plain) = plain {
             return Ok(Engine::Plain(plain));
         }
@@ -317,9 +304,7 @@ fn is_msie6(user_agent: &[u8]) -> bool {
 }
 
 fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
-    haystack
-        .windows(needle.len())
-        .position(|window| window == needle)
+    haystack.windows(needle.len()).position(|window| window == needle)
 }
 
 #[cfg(test)]
@@ -329,10 +314,7 @@ mod tests {
     #[test]
     fn text_html_is_always_among_the_types() {
         let types = Types::new(["Text/CSS", "text/html"]);
-        assert_eq!(
-            types,
-            Types::Listed(vec!["text/html".into(), "text/css".into()])
-        );
+        assert_eq!(types, Types::Listed(vec!["text/html".into(), "text/css".into()]));
         assert!(types.matches(Some(b"text/HTML; charset=utf-8")));
         assert!(!types.matches(Some(b"text/plain")));
         assert!(!types.matches(None));
@@ -371,11 +353,7 @@ mod tests {
     #[test]
     fn a_plain_pattern_reads_bytes_that_are_not_utf8() {
         assert!(Pattern::compile("^.curl$").unwrap().matches(b"\xffCURL"));
-        assert!(
-            Pattern::compile("^.curl(?!x)")
-                .unwrap()
-                .matches(b"\xffCURL")
-        );
+        assert!(Pattern::compile("^.curl(?!x)").unwrap().matches(b"\xffCURL"));
     }
 
     #[test]

@@ -53,10 +53,7 @@ impl Diagnostics {
     /// Makes a file known, so that spans can point into it.
     pub fn add_source(&mut self, path: &Path, text: &str) -> u16 {
         let file = u16::try_from(self.sources.len()).unwrap_or(u16::MAX);
-        self.sources.push(Source {
-            path: path.to_owned(),
-            lines: text.lines().map(str::to_owned).collect(),
-        });
+        self.sources.push(Source { path: path.to_owned(), lines: text.lines().map(str::to_owned).collect() });
         file
     }
 
@@ -111,8 +108,7 @@ impl Diagnostics {
 
     /// Orders what was found by its place; what has none comes first.
     pub fn sort(&mut self) {
-        self.list
-            .sort_by_key(|d| d.span.map(|s| (s.file, s.line, s.column)));
+        self.list.sort_by_key(|d| d.span.map(|s| (s.file, s.line, s.column)));
     }
 
     fn write_one(&self, d: &Diagnostic, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -139,12 +135,7 @@ fn write_marked(line: &str, span: Span, f: &mut fmt::Formatter<'_>) -> fmt::Resu
     const SHOWN: usize = 120;
     let column = span.column.saturating_sub(1) as usize;
     let from = column.saturating_sub(SHOWN / 2);
-    let shown: String = line
-        .chars()
-        .skip(from)
-        .take(SHOWN)
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect();
+    let shown: String = line.chars().skip(from).take(SHOWN).map(|c| if c.is_control() { ' ' } else { c }).collect();
     let left = shown.chars().count().saturating_sub(column - from).max(1);
     let marks = "^".repeat((span.width.max(1) as usize).min(left));
     writeln!(f, "{:6} | {shown}", span.line)?;

@@ -13,7 +13,9 @@ pub fn files(base: &Path, pattern: &str) -> Result<Vec<PathBuf>, String> {
     for part in path.components() {
         found = match part {
             Component::Normal(name) if is_pattern(name) => expand(&found, &name.to_string_lossy())?,
-            other => found.into_iter().map(|p| p.join(other)).filter(|p| p.as_os_str().is_empty() || p.exists()).collect(),
+            other => {
+                found.into_iter().map(|p| p.join(other)).filter(|p| p.as_os_str().is_empty() || p.exists()).collect()
+            }
         };
     }
     found.retain(|p| p.is_file());

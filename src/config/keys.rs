@@ -42,17 +42,23 @@ impl Contexts {
 
     /// In words, for messages and the reference.
     pub fn names(self) -> String {
-        [(Self::MAIN, "the top"), (Self::HTTP, "the top"), (Self::SERVER, "server"), (Self::LOCATION, "location"), (Self::UPSTREAM, "upstream")]
-            .iter()
-            .filter(|(context, _)| self.contains(*context))
-            .map(|(_, name)| *name)
-            .fold(Vec::new(), |mut names, name| {
-                if !names.contains(&name) {
-                    names.push(name);
-                }
-                names
-            })
-            .join(", ")
+        [
+            (Self::MAIN, "the top"),
+            (Self::HTTP, "the top"),
+            (Self::SERVER, "server"),
+            (Self::LOCATION, "location"),
+            (Self::UPSTREAM, "upstream"),
+        ]
+        .iter()
+        .filter(|(context, _)| self.contains(*context))
+        .map(|(_, name)| *name)
+        .fold(Vec::new(), |mut names, name| {
+            if !names.contains(&name) {
+                names.push(name);
+            }
+            names
+        })
+        .join(", ")
     }
 }
 
@@ -194,13 +200,21 @@ macro_rules! keys {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! key_name {
-    ($key:ident) => { stringify!($key) };
-    ($key:ident $name:literal) => { $name };
+    ($key:ident) => {
+        stringify!($key)
+    };
+    ($key:ident $name:literal) => {
+        $name
+    };
 }
 
 #[doc(hidden)]
 #[macro_export]
 macro_rules! key_default {
-    () => { None };
-    ($default:literal) => { Some($default) };
+    () => {
+        None
+    };
+    ($default:literal) => {
+        Some($default)
+    };
 }

@@ -118,12 +118,7 @@ impl Node {
             Kind::Scalar(scalar) if scalar.quoted => Value::String(scalar.text.clone()),
             Kind::Scalar(scalar) => plain(&scalar.text),
             Kind::List(items) => items.iter().map(Node::to_yaml).collect(),
-            Kind::Map(entries) => Value::Mapping(
-                entries
-                    .iter()
-                    .map(|e| (plain(&e.key), e.value.to_yaml()))
-                    .collect(),
-            ),
+            Kind::Map(entries) => Value::Mapping(entries.iter().map(|e| (plain(&e.key), e.value.to_yaml())).collect()),
         }
     }
 }

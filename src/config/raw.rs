@@ -541,7 +541,8 @@ mod tests {
         for key in all_keys() {
             if let Some(default) = key.default {
                 let mut diagnostics = Diagnostics::new();
-                let node = yaml::parse(Path::new("default"), &format!("{}: {default}", key.name), &mut diagnostics).unwrap();
+                let node =
+                    yaml::parse(Path::new("default"), &format!("{}: {default}", key.name), &mut diagnostics).unwrap();
                 let value = node.get(key.name).unwrap();
                 let read = MainKeys::default().read_key(key.name, value, &mut diagnostics)
                     || Scope::default().read_key(key.name, value, &mut diagnostics)

@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 pub fn schema() -> Value {
     let mut top = block(Contexts(Contexts::MAIN.0 | Contexts::HTTP.0));
     let properties = &mut top["properties"];
-    properties["server"] = json!({ "type": "array", "items": { "$ref": "#/$defs/server" }, "description": "The servers." });
+    properties["server"] =
+        json!({ "type": "array", "items": { "$ref": "#/$defs/server" }, "description": "The servers." });
     properties["upstream"] = json!({
         "type": "object",
         "additionalProperties": { "$ref": "#/$defs/upstream" },
@@ -33,7 +34,8 @@ fn block(contexts: Contexts) -> Value {
     let mut schema = schema_of(here.into_iter());
     if let Some(gzip) = schema["properties"].get_mut("gzip") {
         let description = gzip["description"].take();
-        *gzip = json!({ "anyOf": [{ "type": ["boolean", "string"] }, { "type": "object" }], "description": description });
+        *gzip =
+            json!({ "anyOf": [{ "type": ["boolean", "string"] }, { "type": "object" }], "description": description });
     }
     schema
 }
@@ -63,7 +65,12 @@ mod tests {
                 (Contexts::UPSTREAM, &schema["$defs"]["upstream"]["properties"]),
             ];
             for (context, properties) in places {
-                assert_eq!(key.contexts.contains(context), properties.get(key.name).is_some() && key.contexts.contains(context), "{}", key.name);
+                assert_eq!(
+                    key.contexts.contains(context),
+                    properties.get(key.name).is_some() && key.contexts.contains(context),
+                    "{}",
+                    key.name
+                );
                 if key.contexts.contains(context) {
                     assert!(properties[key.name]["description"].is_string(), "{} has no documentation", key.name);
                 }

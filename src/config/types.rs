@@ -13,7 +13,9 @@ fn parameters(args: &[Arg], words: &[&str]) -> Result<Vec<Entry>, String> {
     args.iter()
         .map(|arg| match arg.text.split_once('=') {
             Some((name, value)) => Ok(entry(name, arg.span, Node::scalar(arg.span, value))),
-            None if words.contains(&arg.text.as_str()) => Ok(entry(&arg.text, arg.span, Node::scalar(arg.span, "true"))),
+            None if words.contains(&arg.text.as_str()) => {
+                Ok(entry(&arg.text, arg.span, Node::scalar(arg.span, "true")))
+            }
             None => Err(format!("unknown parameter `{}`", arg.text)),
         })
         .collect()
@@ -493,7 +495,9 @@ impl Value for Return {
         if let Some(text) = node.as_text() {
             return match text.parse::<u16>() {
                 Ok(status) if status <= 999 => Some(Return { status, content: None }),
-                Err(_) if text.starts_with("http://") || text.starts_with("https://") || text.starts_with("$scheme") => {
+                Err(_)
+                    if text.starts_with("http://") || text.starts_with("https://") || text.starts_with("$scheme") =>
+                {
                     Some(Return { status: 302, content: Spanned::read(node, diagnostics) })
                 }
                 _ => mismatch(node, diagnostics),
@@ -734,10 +738,9 @@ impl Value for CacheValid {
     fn from_args(args: &[Arg]) -> Result<Node, String> {
         match args {
             [time] => Ok(time.node()),
-            [codes @ .., time] => Ok(Node::map(
-                codes[0].span,
-                codes.iter().map(|c| entry(&c.text, c.span, time.node())).collect(),
-            )),
+            [codes @ .., time] => {
+                Ok(Node::map(codes[0].span, codes.iter().map(|c| entry(&c.text, c.span, time.node())).collect()))
+            }
             [] => Err("expected a time".into()),
         }
     }

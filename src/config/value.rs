@@ -336,9 +336,7 @@ impl<T: Value> Value for Named<T> {
 
     fn from_args(args: &[Arg]) -> Result<Node, String> {
         match args {
-            [name, rest @ ..] if !rest.is_empty() => {
-                Ok(Node::pair(name.span, &name.text, T::from_args(rest)?))
-            }
+            [name, rest @ ..] if !rest.is_empty() => Ok(Node::pair(name.span, &name.text, T::from_args(rest)?)),
             _ => Err(format!("expected a name and {}", T::expected())),
         }
     }

@@ -79,11 +79,7 @@ impl<'d> Files<'d> {
         file.take(self.bytes_left + 1).read_to_end(&mut bytes).map_err(failed)?;
         let size = bytes.len() as u64;
         if size > self.bytes_left {
-            return Err(format!(
-                "\"{}\": the configuration is larger than {} MB",
-                path.display(),
-                MAX_BYTES >> 20
-            ));
+            return Err(format!("\"{}\": the configuration is larger than {} MB", path.display(), MAX_BYTES >> 20));
         }
         self.bytes_left -= size;
         Ok(bytes)
@@ -93,16 +89,10 @@ impl<'d> Files<'d> {
     pub fn text(&mut self, path: &Path, text: &str, depth: usize) -> Option<Block> {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let file = self.diagnostics.add_source(path, text);
-        let nowhere = Span {
-            file,
-            line: 1,
-            column: 1,
-            width: 1,
-        };
+        let nowhere = Span { file, line: 1, column: 1, width: 1 };
         if text.contains('\0') {
             self.broken = true;
-            self.diagnostics
-                .error(nowhere, "this is not a text file: it holds zero bytes");
+            self.diagnostics.error(nowhere, "this is not a text file: it holds zero bytes");
             return None;
         }
         self.open.push(path.to_owned());
@@ -123,8 +113,7 @@ impl<'d> Files<'d> {
             return Step::Stop;
         }
         if self.mistakes >= MAX_MISTAKES {
-            self.diagnostics
-                .error(mistake.span, "too many mistakes of syntax: the rest is not read");
+            self.diagnostics.error(mistake.span, "too many mistakes of syntax: the rest is not read");
             return Step::Stop;
         }
         Step::On
@@ -140,13 +129,9 @@ impl<'d> Files<'d> {
             return Vec::new();
         };
         match glob::files(&self.prefix, &pattern.text) {
-            Ok(paths) => paths
-                .iter()
-                .filter_map(|path| self.included(path, pattern.span, depth))
-                .collect(),
+            Ok(paths) => paths.iter().filter_map(|path| self.included(path, pattern.span, depth)).collect(),
             Err(why) => {
-                self.diagnostics
-                    .error(pattern.span, format!("include \"{}\": {why}", shown(&pattern.text)));
+                self.diagnostics.error(pattern.span, format!("include \"{}\": {why}", shown(&pattern.text)));
                 Vec::new()
             }
         }

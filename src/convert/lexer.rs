@@ -64,14 +64,7 @@ struct Mark {
 
 impl<'t> Lexer<'t> {
     pub fn new(file: u16, text: &'t str) -> Lexer<'t> {
-        Lexer {
-            text,
-            at: 0,
-            file,
-            line: 1,
-            column: 1,
-            after_quotation: false,
-        }
+        Lexer { text, at: 0, file, line: 1, column: 1, after_quotation: false }
     }
 
     /// The next token; after the end, the end again.
@@ -90,10 +83,7 @@ impl<'t> Lexer<'t> {
             Some(quote @ ('"' | '\'')) => self.quotation(quote, mark)?,
             Some(_) => self.word(mark)?,
         };
-        Ok(Token {
-            kind,
-            span: self.span_from(mark),
-        })
+        Ok(Token { kind, span: self.span_from(mark) })
     }
 
     /// After a quotation nginx wants a space, `;`, `{` or `)`. A `}` is left to the parser, which says the same of it.
@@ -103,9 +93,7 @@ impl<'t> Lexer<'t> {
             Some(c) if after_quotation && !is_space(c) && !matches!(c, ';' | '{' | ')' | '}') => {
                 let mark = self.mark();
                 let message = format!("unexpected \"{}\"", super::shown(c.encode_utf8(&mut [0; 4])));
-                Err(self
-                    .mistake(mark, message)
-                    .help("a space or `;` is expected after the quotation"))
+                Err(self.mistake(mark, message).help("a space or `;` is expected after the quotation"))
             }
             _ => Ok(()),
         }
@@ -174,10 +162,7 @@ impl<'t> Lexer<'t> {
             let message = format!("too long parameter \"{}...\" started", super::shown(&begin));
             return Err(self.mistake(mark, message).fatal());
         }
-        Ok(Kind::Word {
-            text: unescape(raw),
-            quoted: false,
-        })
+        Ok(Kind::Word { text: unescape(raw), quoted: false })
     }
 
     /// The body of a `*_by_lua_block`, up to the brace that closes it: Lua's strings and comments may hold braces.
@@ -208,10 +193,7 @@ impl<'t> Lexer<'t> {
             }
             self.bump();
         }
-        let kind = Kind::Word {
-            text: self.text[mark.at..self.at].to_owned(),
-            quoted: true,
-        };
+        let kind = Kind::Word { text: self.text[mark.at..self.at].to_owned(), quoted: true };
         let span = self.span_from(mark);
         self.bump();
         Ok(Token { kind, span })
@@ -281,43 +263,21 @@ impl<'t> Lexer<'t> {
     }
 
     fn mark(&self) -> Mark {
-        Mark {
-            at: self.at,
-            line: self.line,
-            column: self.column,
-        }
+        Mark { at: self.at, line: self.line, column: self.column }
     }
 
     /// From a mark to here, or to the end of the mark's line.
     fn span_from(&self, mark: Mark) -> Span {
         let width = match mark.line == self.line {
             true => self.column - mark.column,
-            false => self.text[mark.at..]
-                .chars()
-                .take_while(|c| !matches!(c, '\n' | '\r'))
-                .count() as u32,
+            false => self.text[mark.at..].chars().take_while(|c| !matches!(c, '\n' | '\r')).count() as u32,
         };
-        Span {
-            file: self.file,
-            line: mark.line,
-            column: mark.column,
-            width: width.max(1),
-        }
+        Span { file: self.file, line: mark.line, column: mark.column, width: width.max(1) }
     }
 
     fn mistake(&self, mark: Mark, message: impl Into<String>) -> Mistake {
-        let span = Span {
-            file: self.file,
-            line: mark.line,
-            column: mark.column,
-            width: 1,
-        };
-        Mistake {
-            span,
-            message: message.into(),
-            help: None,
-            fatal: false,
-        }
+        let span = Span { file: self.file, line: mark.line, column: mark.column, width: 1 };
+        Mistake { span, message: message.into(), help: None, fatal: false }
     }
 }
 

@@ -126,19 +126,13 @@ fn a_place_is_counted_in_characters() {
         assert_eq!(token.span.file, 3);
         spans.push((token.span.line, token.span.column, token.span.width));
     }
-    assert_eq!(
-        spans,
-        [(1, 1, 2), (1, 4, 1), (1, 5, 1), (2, 2, 2), (3, 4, 1), (3, 5, 1)]
-    );
+    assert_eq!(spans, [(1, 1, 2), (1, 4, 1), (1, 5, 1), (2, 2, 2), (3, 4, 1), (3, 5, 1)]);
 }
 
 #[test]
 fn a_word_has_nginx_s_greatest_length() {
     assert_eq!(tokens(&format!("{};", "x".repeat(4095))).len(), 2);
-    assert_eq!(
-        tokens(&format!("{};", "x".repeat(4096))),
-        ["!too long parameter \"xxxxxxxxxx...\" started"]
-    );
+    assert_eq!(tokens(&format!("{};", "x".repeat(4096))), ["!too long parameter \"xxxxxxxxxx...\" started"]);
     assert_eq!(tokens(&format!("'{}';", "x".repeat(4095))).len(), 2);
     assert_eq!(
         tokens(&format!("a '{}';", "x".repeat(5000))),
@@ -185,15 +179,7 @@ fn lua_ends_where_its_braces_are_even() {
 #[test]
 fn a_span_never_leaves_its_line() {
     let token = Lexer::new(0, "\"ab\r\ncdefgh\"").token().unwrap();
-    assert_eq!(
-        token.span,
-        Span {
-            file: 0,
-            line: 1,
-            column: 1,
-            width: 3
-        }
-    );
+    assert_eq!(token.span, Span { file: 0, line: 1, column: 1, width: 3 });
 }
 
 proptest! {

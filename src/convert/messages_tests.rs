@@ -42,24 +42,15 @@ fn mistakes_of_syntax_have_nginx_s_words() {
             "user 'a;\n",
             "1:6 unexpected end of file, expecting \";\" or \"}\" = the quotation that begins here has no second `'`",
         ),
-        (
-            "http { gzip on }",
-            "1:16 unexpected \"}\" = directive \"gzip\" is not terminated by \";\"",
-        ),
+        ("http { gzip on }", "1:16 unexpected \"}\" = directive \"gzip\" is not terminated by \";\""),
         ("; http {}", "1:1 unexpected \";\""),
         ("{ }", "1:1 unexpected \"{\""),
-        (
-            "user \"a\"b; http {}",
-            "1:9 unexpected \"b\" = a space or `;` is expected after the quotation",
-        ),
+        ("user \"a\"b; http {}", "1:9 unexpected \"b\" = a space or `;` is expected after the quotation"),
         (
             "include a b; http {}",
             "1:1 invalid number of arguments in \"include\" directive = expected the path of a file, or a pattern such as `conf.d/*.conf`",
         ),
-        (
-            "include nix.conf; http {}",
-            "1:9 open() \"nix.conf\" failed (2: No such file or directory)",
-        ),
+        ("include nix.conf; http {}", "1:9 open() \"nix.conf\" failed (2: No such file or directory)"),
     ] {
         assert_eq!(said(text).first().map(String::as_str), Some(expected), "{text}");
     }
@@ -68,22 +59,13 @@ fn mistakes_of_syntax_have_nginx_s_words() {
 #[test]
 fn misplaced_directives_have_nginx_s_words() {
     for (text, expected) in [
-        (
-            "listen 80; http {}",
-            "1:1 \"listen\" directive is not allowed here = it may stand in: server",
-        ),
-        (
-            "server {} http {}",
-            "1:1 \"server\" directive is not allowed here = it may stand in: http, upstream",
-        ),
+        ("listen 80; http {}", "1:1 \"listen\" directive is not allowed here = it may stand in: server"),
+        ("server {} http {}", "1:1 \"server\" directive is not allowed here = it may stand in: http, upstream"),
         (
             "worker_connections 5; http {}",
             "1:1 \"worker_connections\" directive is not allowed here = it may stand in: events",
         ),
-        (
-            "events { user a; } http {}",
-            "1:10 \"user\" directive is not allowed here = it may stand in: main",
-        ),
+        ("events { user a; } http {}", "1:10 \"user\" directive is not allowed here = it may stand in: main"),
         (
             "http { location / { } }",
             "1:8 \"location\" directive is not allowed here = it may stand in: server, location",
@@ -100,19 +82,10 @@ fn misplaced_directives_have_nginx_s_words() {
         ("http { server; }", "1:8 directive \"server\" has no opening \"{\""),
         ("http { types; }", "1:8 directive \"types\" has no opening \"{\""),
         ("user { } http {}", "1:1 directive \"user\" is not terminated by \";\""),
-        (
-            "http { gzip on { } }",
-            "1:8 directive \"gzip\" is not terminated by \";\"",
-        ),
+        ("http { gzip on { } }", "1:8 directive \"gzip\" is not terminated by \";\""),
         ("http x { }", "1:1 invalid number of arguments in \"http\" directive"),
-        (
-            "http { server a { } }",
-            "1:8 invalid number of arguments in \"server\" directive",
-        ),
-        (
-            "http { upstream a b { } }",
-            "1:8 invalid number of arguments in \"upstream\" directive",
-        ),
+        ("http { server a { } }", "1:8 invalid number of arguments in \"server\" directive"),
+        ("http { upstream a b { } }", "1:8 invalid number of arguments in \"upstream\" directive"),
         (
             "http { gzip; }",
             "1:8 invalid number of arguments in \"gzip\" directive = expected one value: `true` or `false` (`on` or `off`)",
@@ -145,18 +118,9 @@ fn what_edge_does_not_carry_is_told_from_what_nobody_knows() {
             "upstream a { random two least_conn; }",
             "1:21 edge does not support \"random two least_conn\" yet = edge has `least_conn`, `ip_hash` and `random`; without any, weighted round robin",
         ),
-        (
-            "proxy_read_timout 5s;",
-            "1:8 unknown directive \"proxy_read_timout\" = did you mean `proxy_read_timeout`?",
-        ),
-        (
-            "srever { }",
-            "1:8 unknown directive \"srever\" = did you mean `server`?",
-        ),
-        (
-            "limit_reg zone=a;",
-            "1:8 unknown directive \"limit_reg\" = did you mean `limit_req`?",
-        ),
+        ("proxy_read_timout 5s;", "1:8 unknown directive \"proxy_read_timout\" = did you mean `proxy_read_timeout`?"),
+        ("srever { }", "1:8 unknown directive \"srever\" = did you mean `server`?"),
+        ("limit_reg zone=a;", "1:8 unknown directive \"limit_reg\" = did you mean `limit_req`?"),
         (
             "match /;",
             "1:8 edge does not support \"match\" yet = it is a directive of nginx's ngx_http_upstream_hc_module",
@@ -179,26 +143,11 @@ fn what_edge_does_not_carry_is_told_from_what_nobody_knows() {
 #[test]
 fn duplicates_have_nginx_s_words() {
     for (text, expected) in [
-        (
-            "root a; root b;",
-            "1:16 \"root\" directive is duplicate = it stands at nginx.conf:1 already",
-        ),
-        (
-            "log_format a b; log_format a c;",
-            "1:35 duplicate \"log_format\" name \"a\"",
-        ),
-        (
-            "log_format combined c;",
-            "1:19 duplicate \"log_format\" name \"combined\"",
-        ),
-        (
-            "proxy_cache_path a keys_zone=z:1m; proxy_cache_path b keys_zone=z:1m;",
-            "1:62 duplicate zone \"z\"",
-        ),
-        (
-            "upstream a { } upstream a { }",
-            "1:32 duplicate upstream \"a\" = it stands at nginx.conf:1 already",
-        ),
+        ("root a; root b;", "1:16 \"root\" directive is duplicate = it stands at nginx.conf:1 already"),
+        ("log_format a b; log_format a c;", "1:35 duplicate \"log_format\" name \"a\""),
+        ("log_format combined c;", "1:19 duplicate \"log_format\" name \"combined\""),
+        ("proxy_cache_path a keys_zone=z:1m; proxy_cache_path b keys_zone=z:1m;", "1:62 duplicate zone \"z\""),
+        ("upstream a { } upstream a { }", "1:32 duplicate upstream \"a\" = it stands at nginx.conf:1 already"),
         (
             "proxy_redirect off; proxy_redirect a b;",
             "1:28 \"proxy_redirect\" directive is duplicate = it stands at nginx.conf:1 already",
@@ -235,32 +184,14 @@ fn duplicates_have_nginx_s_words() {
 #[test]
 fn wrong_values_are_named_with_their_directive() {
     for (text, expected) in [
-        (
-            "location ~~ / { }",
-            "1:26 invalid location modifier \"~~\" = expected `=`, `^~`, `~` or `~*`",
-        ),
-        (
-            "location a b c { }",
-            "1:17 invalid number of arguments in \"location\" directive",
-        ),
-        (
-            "location { }",
-            "1:17 invalid number of arguments in \"location\" directive",
-        ),
+        ("location ~~ / { }", "1:26 invalid location modifier \"~~\" = expected `=`, `^~`, `~` or `~*`"),
+        ("location a b c { }", "1:17 invalid number of arguments in \"location\" directive"),
+        ("location { }", "1:17 invalid number of arguments in \"location\" directive"),
         ("listen 80 foo;", "1:17 \"listen\" directive: unknown parameter `foo`"),
         ("root a b;", "1:17 \"root\" directive: expected one value: a text"),
-        (
-            "return 200; return 403;",
-            "1:29 this `return` is never reached: the one above ends the request",
-        ),
-        (
-            "return 200; rewrite a b;",
-            "1:29 this `rewrite` is never reached: the `return` above ends the request",
-        ),
-        (
-            "location / { internal on; }",
-            "1:30 \"internal\" directive: no arguments are expected",
-        ),
+        ("return 200; return 403;", "1:29 this `return` is never reached: the one above ends the request"),
+        ("return 200; rewrite a b;", "1:29 this `rewrite` is never reached: the `return` above ends the request"),
+        ("location / { internal on; }", "1:30 \"internal\" directive: no arguments are expected"),
     ] {
         assert_eq!(in_server(text), [expected], "{text}");
     }
@@ -268,10 +199,7 @@ fn wrong_values_are_named_with_their_directive() {
 
 #[test]
 fn all_mistakes_are_told_in_one_run_but_not_more_than_anybody_reads() {
-    assert_eq!(
-        in_http("rot a; server { lisen 1; location / { exprires 1m; } }").len(),
-        3
-    );
+    assert_eq!(in_http("rot a; server { lisen 1; location / { exprires 1m; } }").len(), 3);
     let many = said(&format!("http {{ {} }}", "x_y_z 1;\n".repeat(50_000)));
     assert_eq!(many.len(), 1_001);
     assert!(many[1_000].ends_with("too many mistakes: the rest is not read"));
@@ -280,11 +208,7 @@ fn all_mistakes_are_told_in_one_run_but_not_more_than_anybody_reads() {
 #[test]
 fn a_message_shows_the_line_and_the_word() {
     let mut diagnostics = Diagnostics::new();
-    super::parse(
-        Path::new("nginx.conf"),
-        "http {\n    # 配置\n    \"配\" a;\n}\n",
-        &mut diagnostics,
-    );
+    super::parse(Path::new("nginx.conf"), "http {\n    # 配置\n    \"配\" a;\n}\n", &mut diagnostics);
     assert_eq!(
         diagnostics.to_string(),
         "nginx.conf:3:5: error: unknown directive \"配\"\n     3 |     \"配\" a;\n       |     ^^^\n"

@@ -56,13 +56,7 @@ pub fn parse(path: &Path, text: &str, diagnostics: &mut Diagnostics) -> Option<B
 
 /// Reads the text of one file in which `depth` blocks of other files are open. `None`: its blocks are not clear.
 pub(super) fn read_text(files: &mut Files<'_>, mut lexer: Lexer<'_>, depth: usize) -> Option<Block> {
-    let mut reader = Reader {
-        files,
-        depth,
-        stack: vec![Open::default()],
-        words: Vec::new(),
-        ended: None,
-    };
+    let mut reader = Reader { files, depth, stack: vec![Open::default()], words: Vec::new(), ended: None };
     loop {
         match reader.step(&mut lexer) {
             Step::On => {}
@@ -118,11 +112,7 @@ impl Reader<'_, '_> {
         let ended = self.ended.take();
         match token.kind {
             Kind::Word { text, quoted } => {
-                return self.word(Arg {
-                    text,
-                    quoted,
-                    span: token.span,
-                });
+                return self.word(Arg { text, quoted, span: token.span });
             }
             Kind::Comment(text) => self.comment(text, line, ended),
             Kind::Semicolon if self.words.is_empty() => return self.mistake(token.span, "unexpected \";\"", None),
@@ -171,13 +161,7 @@ impl Reader<'_, '_> {
         let mut words = std::mem::take(&mut self.words).into_iter();
         let comments = std::mem::take(&mut self.top().comments);
         let name = words.next()?;
-        Some(Directive {
-            name,
-            args: words.collect(),
-            body: Body::None,
-            comments,
-            remark: None,
-        })
+        Some(Directive { name, args: words.collect(), body: Body::None, comments, remark: None })
     }
 
     fn simple(&mut self, line: u32) -> Step {
@@ -211,11 +195,7 @@ impl Reader<'_, '_> {
         let span = directive.name.span;
         self.top().block.directives.push(directive);
         if self.files.directives > MAX_DIRECTIVES {
-            return self.fatal(
-                span,
-                format!("the configuration has more than {MAX_DIRECTIVES} directives"),
-                None,
-            );
+            return self.fatal(span, format!("the configuration has more than {MAX_DIRECTIVES} directives"), None);
         }
         Step::On
     }
@@ -226,10 +206,7 @@ impl Reader<'_, '_> {
         };
         if directive.name.text.ends_with("_by_lua_block") {
             match lexer.lua() {
-                Ok(Token {
-                    kind: Kind::Word { text, quoted },
-                    span,
-                }) => {
+                Ok(Token { kind: Kind::Word { text, quoted }, span }) => {
                     directive.body = Body::Lua(Arg { text, quoted, span });
                     return self.push(directive);
                 }
@@ -240,10 +217,7 @@ impl Reader<'_, '_> {
         if self.depth + self.stack.len() > MAX_DEPTH {
             return self.fatal(span, format!("blocks are nested deeper than {MAX_DEPTH}"), None);
         }
-        self.stack.push(Open {
-            of: Some(directive),
-            ..Open::default()
-        });
+        self.stack.push(Open { of: Some(directive), ..Open::default() });
         self.ended = Some(Ended::Opening(line));
         Step::On
     }
@@ -261,12 +235,7 @@ impl Reader<'_, '_> {
             0 | 1 => None,
             _ => self.stack.pop(),
         };
-        let Some(Open {
-            of: Some(mut directive),
-            mut block,
-            comments,
-        }) = closed
-        else {
+        let Some(Open { of: Some(mut directive), mut block, comments }) = closed else {
             self.files.broken = true;
             return self.mistake(span, "unexpected \"}\"", Some("no block is open here".into()));
         };
@@ -278,46 +247,27 @@ impl Reader<'_, '_> {
     fn end(&mut self, token: &Token) -> Step {
         if let Some(word) = self.words.first() {
             let help = format!("directive \"{}\" is not terminated by \";\"", shown(&word.text));
-            return self.fatal(
-                token.span,
-                "unexpected end of file, expecting \";\" or \"}\"",
-                Some(help),
-            );
+            return self.fatal(token.span, "unexpected end of file, expecting \";\" or \"}\"", Some(help));
         }
         let Some(open) = self.top().of.as_ref().map(|of| of.name.clone()) else {
             return Step::Done;
         };
         let place = self.files.diagnostics.place(open.span);
-        let help = format!(
-            "the block of \"{}\" that begins at {place} does not end",
-            shown(&open.text)
-        );
+        let help = format!("the block of \"{}\" that begins at {place} does not end", shown(&open.text));
         self.fatal(token.span, "unexpected end of file, expecting \"}\"", Some(help))
     }
 
     fn finish(mut self) -> Option<Block> {
-        let Open {
-            mut block, comments, ..
-        } = self.stack.pop()?;
+        let Open { mut block, comments, .. } = self.stack.pop()?;
         block.comments = comments;
         Some(block)
     }
 
     fn mistake(&mut self, span: Span, message: impl Into<String>, help: Option<String>) -> Step {
-        self.files.note(Mistake {
-            span,
-            message: message.into(),
-            help,
-            fatal: false,
-        })
+        self.files.note(Mistake { span, message: message.into(), help, fatal: false })
     }
 
     fn fatal(&mut self, span: Span, message: impl Into<String>, help: Option<String>) -> Step {
-        self.files.note(Mistake {
-            span,
-            message: message.into(),
-            help,
-            fatal: true,
-        })
+        self.files.note(Mistake { span, message: message.into(), help, fatal: true })
     }
 }

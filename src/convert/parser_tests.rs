@@ -21,9 +21,7 @@ fn read_files(files: &[(&str, &str)]) -> (Option<Block>, String) {
     }
     let mut diagnostics = Diagnostics::new();
     let block = load(&dir.path().join(files[0].0), &mut diagnostics);
-    let said = diagnostics
-        .to_string()
-        .replace(&format!("{}/", dir.path().display()), "");
+    let said = diagnostics.to_string().replace(&format!("{}/", dir.path().display()), "");
     (block, said)
 }
 
@@ -37,15 +35,10 @@ fn comments_stay_with_what_they_stand_at() {
         read("# one\n# two\na b # in\n c; # behind a\n# three\nd { # behind d\n  e;\n  # last\n}\n# end\n");
     assert_eq!(said, "");
     let block = block.unwrap();
-    let [a, d] = block.directives.as_slice() else {
-        panic!("{block:?}")
-    };
+    let [a, d] = block.directives.as_slice() else { panic!("{block:?}") };
     assert_eq!(a.comments, [" one", " two", " in"]);
     assert_eq!(a.remark.as_deref(), Some(" behind a"));
-    assert_eq!(
-        (d.comments.as_slice(), d.remark.as_deref()),
-        ([" three".to_owned()].as_slice(), Some(" behind d"))
-    );
+    assert_eq!((d.comments.as_slice(), d.remark.as_deref()), ([" three".to_owned()].as_slice(), Some(" behind d")));
     let Body::Block(inner) = &d.body else { panic!("{d:?}") };
     assert_eq!(inner.comments, [" last"]);
     assert_eq!(block.comments, [" end"]);
@@ -65,9 +58,7 @@ fn lua_is_kept_as_it_stands() {
     let (block, said) = read("location / { content_by_lua_block { ngx.say(\"}\") -- }\n } a; }");
     assert_eq!(said, "");
     let block = block.unwrap();
-    let Body::Block(inner) = &block.directives[0].body else {
-        panic!("{block:?}")
-    };
+    let Body::Block(inner) = &block.directives[0].body else { panic!("{block:?}") };
     assert_eq!(names(inner), ["content_by_lua_block", "a"]);
     assert!(matches!(&inner.directives[0].body, Body::Lua(code) if code.text == " ngx.say(\"}\") -- }\n "));
 }
@@ -89,9 +80,7 @@ fn includes_are_relative_to_the_first_file_and_keep_their_order() {
     assert_eq!(names(&block), ["a", "c", "d", "x", "b"]);
     assert_eq!(block.directives[1].comments, [" of the parts", " of c"]);
     assert_eq!(block.directives[2].comments, [" after c"]);
-    let Body::Block(b) = &block.directives[4].body else {
-        panic!("{block:?}")
-    };
+    let Body::Block(b) = &block.directives[4].body else { panic!("{block:?}") };
     assert_eq!(names(b), ["c"]);
 }
 
@@ -99,47 +88,29 @@ fn includes_are_relative_to_the_first_file_and_keep_their_order() {
 fn a_loop_of_includes_is_named_where_it_closes() {
     let (block, said) = read_files(&[("a.conf", "x;\ninclude b.conf;"), ("b.conf", "include a.conf;")]);
     assert_eq!(names(&block.unwrap()), ["x"]);
-    assert!(
-        said.starts_with("b.conf:1:9: error: \"a.conf\" includes itself\n"),
-        "{said}"
-    );
+    assert!(said.starts_with("b.conf:1:9: error: \"a.conf\" includes itself\n"), "{said}");
     let (_, said) = read_files(&[("a.conf", "include *.conf;")]);
-    assert!(
-        said.starts_with("a.conf:1:9: error: \"a.conf\" includes itself\n"),
-        "{said}"
-    );
+    assert!(said.starts_with("a.conf:1:9: error: \"a.conf\" includes itself\n"), "{said}");
 }
 
 #[test]
 fn files_that_include_many_files_come_to_an_end() {
-    let files: Vec<(String, String)> = (0..40)
-        .map(|i| (format!("{i}.c"), format!("include {}.c;", i + 1)))
-        .collect();
+    let files: Vec<(String, String)> = (0..40).map(|i| (format!("{i}.c"), format!("include {}.c;", i + 1))).collect();
     let files: Vec<(&str, &str)> = files.iter().map(|(a, b)| (a.as_str(), b.as_str())).collect();
     assert!(read_files(&files).1.contains("more than 32 files include each other"));
-    let twice: Vec<(String, String)> = (0..20)
-        .map(|i| (format!("{i}.c"), format!("include {0}.c; include {0}.c;", i + 1)))
-        .collect();
-    let twice: Vec<(&str, &str)> = twice
-        .iter()
-        .map(|(a, b)| (a.as_str(), b.as_str()))
-        .chain([("20.c", "x;")])
-        .collect();
+    let twice: Vec<(String, String)> =
+        (0..20).map(|i| (format!("{i}.c"), format!("include {0}.c; include {0}.c;", i + 1))).collect();
+    let twice: Vec<(&str, &str)> =
+        twice.iter().map(|(a, b)| (a.as_str(), b.as_str())).chain([("20.c", "x;")]).collect();
     assert!(read_files(&twice).1.contains("more than 1000 files are included"));
 }
 
 #[test]
 fn what_is_not_a_file_is_not_read() {
     let (_, said) = read_files(&[("a.conf", "include /dev/zero;")]);
-    assert!(
-        said.contains("a.conf:1:9: error: \"/dev/zero\" is not a file"),
-        "{said}"
-    );
+    assert!(said.contains("a.conf:1:9: error: \"/dev/zero\" is not a file"), "{said}");
     let (_, said) = read_files(&[("a.conf", "include /;")]);
-    assert!(
-        said.contains("a.conf:1:9: error: open() \"/\" failed (21: Is a directory)"),
-        "{said}"
-    );
+    assert!(said.contains("a.conf:1:9: error: open() \"/\" failed (21: Is a directory)"), "{said}");
 }
 
 #[test]
@@ -189,11 +160,7 @@ fn a_binary_file_is_a_message_and_latin_1_in_a_comment_is_none() {
 fn word() -> impl Strategy<Value = Arg> + Clone {
     ("[a-z_]{1,8}|(?s).{0,12}|[\\\\\"'{};#$ a]{0,12}").prop_filter_map("include is not a word", |text| {
         let plain = !text.contains(['\0', '\u{fffd}']) && text != "include" && !text.ends_with("_by_lua_block");
-        plain.then_some(Arg {
-            text,
-            quoted: true,
-            span: Default::default(),
-        })
+        plain.then_some(Arg { text, quoted: true, span: Default::default() })
     })
 }
 
@@ -213,31 +180,21 @@ fn directive() -> impl Strategy<Value = Directive> {
         remark,
     });
     simple.prop_recursive(4, 30, 4, move |inner| {
-        (
-            head.clone(),
-            prop::collection::vec(inner, 0..4),
-            prop::collection::vec(comment.clone(), 0..2),
-        )
-            .prop_map(|((name, args, comments, remark), directives, last)| Directive {
+        (head.clone(), prop::collection::vec(inner, 0..4), prop::collection::vec(comment.clone(), 0..2)).prop_map(
+            |((name, args, comments, remark), directives, last)| Directive {
                 name,
                 args,
-                body: Body::Block(Block {
-                    directives,
-                    comments: last,
-                }),
+                body: Body::Block(Block { directives, comments: last }),
                 comments,
                 remark,
-            })
+            },
+        )
     })
 }
 
 /// The same without places.
 fn placeless(block: &Block) -> Block {
-    let arg = |arg: &Arg| Arg {
-        span: Default::default(),
-        quoted: true,
-        ..arg.clone()
-    };
+    let arg = |arg: &Arg| Arg { span: Default::default(), quoted: true, ..arg.clone() };
     Block {
         comments: block.comments.clone(),
         directives: block

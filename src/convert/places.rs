@@ -34,14 +34,7 @@ const OF_NGINX: &[(&str, &[Place])] = &[
     ("least_time", &[Place::Upstream]),
 ];
 
-const ALL: [Place; 6] = [
-    Place::Main,
-    Place::Events,
-    Place::Http,
-    Place::Server,
-    Place::Location,
-    Place::Upstream,
-];
+const ALL: [Place; 6] = [Place::Main, Place::Events, Place::Http, Place::Server, Place::Location, Place::Upstream];
 
 impl Place {
     pub fn name(self) -> &'static str {
@@ -84,21 +77,14 @@ impl Place {
     /// Everything that may stand in this block, for "did you mean".
     pub fn names(self) -> impl Iterator<Item = &'static str> {
         let keys = all_keys().filter(move |key| self.holds(key)).map(|key| key.name);
-        let blocks = BLOCKS
-            .iter()
-            .filter(move |(_, contexts)| contexts.contains(self.contexts()))
-            .map(|(name, _)| *name);
-        let others = OF_NGINX
-            .iter()
-            .filter(move |(_, places)| places.contains(&self))
-            .map(|(name, _)| *name);
+        let blocks =
+            BLOCKS.iter().filter(move |(_, contexts)| contexts.contains(self.contexts())).map(|(name, _)| *name);
+        let others = OF_NGINX.iter().filter(move |(_, places)| places.contains(&self)).map(|(name, _)| *name);
         keys.chain(blocks).chain(others)
     }
 }
 
 /// The blocks a directive may stand in; none if edge has no such directive.
 pub fn places_of(name: &str) -> Vec<Place> {
-    ALL.into_iter()
-        .filter(|place| place.names().any(|known| known == name))
-        .collect()
+    ALL.into_iter().filter(|place| place.names().any(|known| known == name)).collect()
 }

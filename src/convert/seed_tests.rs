@@ -22,14 +22,8 @@ fn read(name: &str) -> (Raw, Diagnostics) {
 /// The typed values without their places, and without directives that are accepted and have no value.
 fn values(raw: &Raw) -> String {
     let text = format!("{raw:#?}");
-    let text = Regex::new(r"span: Span \{[^}]*\},?\s*")
-        .unwrap()
-        .replace_all(&text, "")
-        .into_owned();
-    Regex::new(r"Some\(\s*Spanned \{\s*value: Accepted,\s*\},?\s*\)")
-        .unwrap()
-        .replace_all(&text, "None")
-        .into_owned()
+    let text = Regex::new(r"span: Span \{[^}]*\},?\s*").unwrap().replace_all(&text, "").into_owned();
+    Regex::new(r"Some\(\s*Spanned \{\s*value: Accepted,\s*\},?\s*\)").unwrap().replace_all(&text, "None").into_owned()
 }
 
 #[test]
@@ -40,18 +34,12 @@ fn the_seed_has_no_mistake_and_is_warned_of_its_double_host_twice() {
         assert_eq!(d.severity, Severity::Warning);
         assert_eq!(d.message, "`Host` is set twice in this block: edge sends the first");
     }
-    let lines: Vec<u32> = diagnostics
-        .iter()
-        .filter_map(|d| d.span)
-        .map(|span| span.line)
-        .collect();
+    let lines: Vec<u32> = diagnostics.iter().filter_map(|d| d.span).map(|span| span.line).collect();
     assert_eq!(lines, [78, 104]);
     assert_eq!(raw.servers[0].locations.len(), 3);
     let types = raw.scope.types.as_ref().unwrap();
     assert!(
-        types
-            .iter()
-            .any(|(name, extensions)| name.value == "text/html" && *extensions == ["html", "htm", "shtml"])
+        types.iter().any(|(name, extensions)| name.value == "text/html" && *extensions == ["html", "htm", "shtml"])
     );
 }
 

@@ -21,20 +21,10 @@ const MAX_MISTAKES: usize = 1_000;
 const MAX_COMPARED: usize = 64;
 
 pub fn build(conf: &Block, diagnostics: &mut Diagnostics) -> Node {
-    let start = Span {
-        line: 1,
-        column: 1,
-        width: 1,
-        ..Span::default()
-    };
+    let start = Span { line: 1, column: 1, width: 1, ..Span::default() };
     let span = conf.directives.first().map_or(start, |d| d.name.span);
-    let mut builder = Builder {
-        diagnostics,
-        mistakes: 0,
-        sections: HashMap::new(),
-        upstreams: HashMap::new(),
-        logs: Vec::new(),
-    };
+    let mut builder =
+        Builder { diagnostics, mistakes: 0, sections: HashMap::new(), upstreams: HashMap::new(), logs: Vec::new() };
     let mut top = Entries::default();
     builder.block(conf, Place::Main, &mut top);
     if !builder.sections.contains_key("http") && builder.mistakes < MAX_MISTAKES {
@@ -72,8 +62,7 @@ impl Builder<'_> {
             (Place::Main, "events") => self.section(d, "events", Place::Events, into),
             (Place::Main, "http") => self.section(d, "http", Place::Http, into),
             (Place::Main, "load_module") => {
-                self.diagnostics
-                    .warning(d.name.span, "edge loads no modules: what it has is built in");
+                self.diagnostics.warning(d.name.span, "edge loads no modules: what it has is built in");
             }
             (Place::Http, "server") => self.server(d, into),
             (Place::Http, "upstream") => self.upstream(d, into),
@@ -132,14 +121,7 @@ impl Builder<'_> {
         let Some(block) = self.block_of(d, 1..=2) else { return };
         let Some(pattern) = self.pattern(d) else { return };
         let mut location = Entries::default();
-        location.set(
-            "match",
-            Entry {
-                key: "match".into(),
-                span: d.name.span,
-                value: pattern,
-            },
-        );
+        location.set("match", Entry { key: "match".into(), span: d.name.span, value: pattern });
         self.block(block, Place::Location, &mut location);
         into.append("location", d.name.span, location.into_node(d.name.span));
     }
@@ -148,10 +130,7 @@ impl Builder<'_> {
     fn pattern(&mut self, d: &Directive) -> Option<Node> {
         let (first, modifier, rest) = match d.args.as_slice() {
             [one] => {
-                let modifier = ["~*", "^~", "~", "="]
-                    .into_iter()
-                    .find(|m| one.text.starts_with(m))
-                    .unwrap_or_default();
+                let modifier = ["~*", "^~", "~", "="].into_iter().find(|m| one.text.starts_with(m)).unwrap_or_default();
                 (one, modifier, &one.text[modifier.len()..])
             }
             [modifier, uri] => (modifier, modifier.text.as_str(), uri.text.as_str()),
@@ -162,11 +141,7 @@ impl Builder<'_> {
             self.error(first.span, message, Some("expected `=`, `^~`, `~` or `~*`".into()));
             return None;
         }
-        let text = if modifier.is_empty() {
-            rest.to_owned()
-        } else {
-            format!("{modifier} {rest}")
-        };
+        let text = if modifier.is_empty() { rest.to_owned() } else { format!("{modifier} {rest}") };
         Some(Node::quoted(first.span, text))
     }
 
@@ -182,11 +157,7 @@ impl Builder<'_> {
             }
             let span = line.name.span;
             let extensions = line.args.iter().map(|arg| arg.node()).collect();
-            entries.push(Entry {
-                key: line.name.text.clone(),
-                span,
-                value: Node::list(span, extensions),
-            });
+            entries.push(Entry { key: line.name.text.clone(), span, value: Node::list(span, extensions) });
         }
         self.put(key, d, Node::map(d.name.span, entries), into);
     }
@@ -209,27 +180,13 @@ impl Builder<'_> {
             _ => {
                 let words = d.args.iter().map(|arg| shown(&arg.text)).collect::<Vec<_>>().join(" ");
                 let help = "edge has `least_conn`, `ip_hash` and `random`; without any, weighted round robin";
-                return self.error(
-                    span,
-                    format!("edge does not support \"{name} {words}\" yet"),
-                    Some(help.into()),
-                );
+                return self.error(span, format!("edge does not support \"{name} {words}\" yet"), Some(help.into()));
             }
         }
         if into.get("balance").is_some() {
-            self.diagnostics.warning(
-                span,
-                "load balancing method redefined: the last one counts, as in nginx",
-            );
+            self.diagnostics.warning(span, "load balancing method redefined: the last one counts, as in nginx");
         }
-        into.set(
-            "balance",
-            Entry {
-                key: "balance".into(),
-                span,
-                value: Node::scalar(span, name),
-            },
-        );
+        into.set("balance", Entry { key: "balance".into(), span, value: Node::scalar(span, name) });
     }
 
     /// nginx has an error log for each block, edge one for the process.
@@ -245,11 +202,7 @@ impl Builder<'_> {
             Place::Main if top.get("error_log").is_none() => self.put(key, d, node, top),
             Place::Main => self.one_error_log(d.name.span),
             Place::Location => self.one_error_log(d.name.span),
-            _ => self.logs.push(Entry {
-                key: "error_log".into(),
-                span: d.name.span,
-                value: node,
-            }),
+            _ => self.logs.push(Entry { key: "error_log".into(), span: d.name.span, value: node }),
         }
     }
 
@@ -265,10 +218,8 @@ impl Builder<'_> {
     }
 
     fn one_error_log(&mut self, span: Span) {
-        self.diagnostics.warning(
-            span,
-            "edge writes one error log, the first of the outermost block: this one is not used",
-        );
+        self.diagnostics
+            .warning(span, "edge writes one error log, the first of the outermost block: this one is not used");
     }
 
     /// A directive that is a key.
@@ -277,10 +228,8 @@ impl Builder<'_> {
             return;
         }
         if key.name == "rewrite" && into.get("return").is_some() {
-            self.diagnostics.warning(
-                d.name.span,
-                "this `rewrite` is never reached: the `return` above ends the request",
-            );
+            self.diagnostics
+                .warning(d.name.span, "this `rewrite` is never reached: the `return` above ends the request");
             return;
         }
         match values::of(key, d) {
@@ -349,11 +298,7 @@ impl Builder<'_> {
     }
 
     fn wrong_number(&mut self, d: &Directive, help: Option<String>) {
-        self.error(
-            d.name.span,
-            format!("invalid number of arguments in \"{}\" directive", d.name.text),
-            help,
-        );
+        self.error(d.name.span, format!("invalid number of arguments in \"{}\" directive", d.name.text), help);
     }
 
     fn error(&mut self, span: Span, message: String, help: Option<String>) {

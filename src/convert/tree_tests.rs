@@ -38,14 +38,8 @@ fn directives_become_the_tree_that_yaml_becomes() {
             "user a b; events { worker_connections 5; use epoll; } http { }",
             "{user: a b, worker_connections: 5, use: epoll}",
         ),
-        (
-            "http { gzip on; gzip_types a/b c/d; gzip_types e/f; }",
-            "{gzip: on, gzip_types: [a/b, c/d, e/f]}",
-        ),
-        (
-            "http { keepalive_timeout 65 60; proxy_buffers 4 32k; }",
-            "{keepalive_timeout: 65 60, proxy_buffers: 4 32k}",
-        ),
+        ("http { gzip on; gzip_types a/b c/d; gzip_types e/f; }", "{gzip: on, gzip_types: [a/b, c/d, e/f]}"),
+        ("http { keepalive_timeout 65 60; proxy_buffers 4 32k; }", "{keepalive_timeout: 65 60, proxy_buffers: 4 32k}"),
         (
             "http { log_format a '$b ' \"c\"; log_format j escape=json d; }",
             "{log_format: {a: '$b c', j: {format: 'd', escape: json}}}",
@@ -67,30 +61,18 @@ fn directives_become_the_tree_that_yaml_becomes() {
             "http { proxy_cache_path /c levels=1:2 keys_zone=z:1m max_size=2g loader_files=5; }",
             "{proxy_cache_path: {z: {path: /c, levels: '1:2', memory: 1m, max_size: 2g}}}",
         ),
-        (
-            "http { proxy_redirect a b; proxy_redirect c ''; }",
-            "{proxy_redirect: {a: 'b', c: ''}}",
-        ),
-        (
-            "http { add_header A b; add_header C d always; }",
-            "{add_header: {A: b, C: {value: d, always: true}}}",
-        ),
+        ("http { proxy_redirect a b; proxy_redirect c ''; }", "{proxy_redirect: {a: 'b', c: ''}}"),
+        ("http { add_header A b; add_header C d always; }", "{add_header: {A: b, C: {value: d, always: true}}}"),
         (
             "http { server { listen 80; listen 81 default; } }",
             "{server: [{listen: [80, {address: 81, default_server: true}]}]}",
         ),
-        (
-            "http { server { server_name a b; server_name c; } }",
-            "{server: [{server_name: [a, b, c]}]}",
-        ),
+        ("http { server { server_name a b; server_name c; } }", "{server: [{server_name: [a, b, c]}]}"),
         (
             "http { server { rewrite a b; rewrite c d last; return 301 /e; } }",
             "{server: [{rewrite: [{match: 'a', to: 'b'}, {match: 'c', to: 'd', flag: last}], return: {status: 301, location: '/e'}}]}",
         ),
-        (
-            "http { server { access_log a b; access_log c; } }",
-            "{server: [{access_log: [{path: a, format: b}, c]}]}",
-        ),
+        ("http { server { access_log a b; access_log c; } }", "{server: [{access_log: [{path: a, format: b}, c]}]}"),
         (
             "http { server { error_page 404 /a; error_page 502 504 =200 /b; } }",
             "{server: [{error_page: [{code: [404], uri: /a}, {code: [502, 504], uri: /b, status: 200}]}]}",
@@ -128,18 +110,8 @@ fn edge_yaml_and_nginx_conf_give_the_same_values() {
     let server = &raw.servers[0];
     let valid = &server.scope.proxy_cache_valid.as_ref().unwrap().value.0;
     let (hour, minute) = (Time(Duration::from_secs(3600)), Time(Duration::from_secs(60)));
-    assert_eq!(
-        *valid,
-        [
-            (CacheStatus::Code(200), hour),
-            (CacheStatus::Code(304), hour),
-            (CacheStatus::Any, minute)
-        ]
-    );
-    assert_eq!(
-        server.scope.error_page.as_ref().unwrap().0[0].status,
-        ErrorPageStatus::OfPage
-    );
+    assert_eq!(*valid, [(CacheStatus::Code(200), hour), (CacheStatus::Code(304), hour), (CacheStatus::Any, minute)]);
+    assert_eq!(server.scope.error_page.as_ref().unwrap().0[0].status, ErrorPageStatus::OfPage);
     let location = &server.locations[0];
     assert_eq!(location.scope.proxy_next_upstream().len(), 3);
     assert!(matches!(location.scope.proxy_redirect(), ProxyRedirect::Pairs(pairs) if pairs.0.len() == 1));
@@ -149,10 +121,7 @@ fn edge_yaml_and_nginx_conf_give_the_same_values() {
 #[test]
 fn a_wrong_value_is_found_at_its_word() {
     let (_, said) = read("http {\n    gzip yes;\n    proxy_read_timeout 5x;\n}\n");
-    assert!(
-        said.contains("nginx.conf:2:10: error: expected `true` or `false`"),
-        "{said}"
-    );
+    assert!(said.contains("nginx.conf:2:10: error: expected `true` or `false`"), "{said}");
     assert!(said.contains("nginx.conf:3:24: error: expected a time"), "{said}");
 }
 
@@ -163,10 +132,8 @@ fn the_first_host_is_the_one_that_is_sent() {
     );
     assert_eq!(said.matches("warning").count(), 1, "{said}");
     let headers = raw.servers[0].locations[0].scope.proxy_set_header.as_ref().unwrap();
-    let headers: Vec<(&str, &str)> = headers
-        .iter()
-        .map(|(name, value)| (name.value.as_str(), value.as_str()))
-        .collect();
+    let headers: Vec<(&str, &str)> =
+        headers.iter().map(|(name, value)| (name.value.as_str(), value.as_str())).collect();
     assert_eq!(headers, [("Host", "a"), ("X", "b")]);
 }
 
@@ -180,23 +147,13 @@ fn one_field_may_be_added_twice() {
 fn the_error_log_of_the_process_counts() {
     let log = |text: &str| {
         let (raw, said) = read(text);
-        let path = raw
-            .main
-            .error_log
-            .as_ref()
-            .and_then(|log| log.0.path.as_ref().map(|path| path.value.clone()));
-        (
-            path.unwrap_or_default(),
-            said.matches("edge writes one error log").count(),
-        )
+        let path = raw.main.error_log.as_ref().and_then(|log| log.0.path.as_ref().map(|path| path.value.clone()));
+        (path.unwrap_or_default(), said.matches("edge writes one error log").count())
     };
     assert_eq!(log("http { error_log a; server { error_log b; } }"), ("a".into(), 1));
     assert_eq!(log("http { error_log a; } error_log c;"), ("c".into(), 1));
     assert_eq!(log("error_log a; error_log b; http { }"), ("a".into(), 1));
-    assert_eq!(
-        log("http { server { location / { error_log b; } } }"),
-        (String::new(), 1)
-    );
+    assert_eq!(log("http { server { location / { error_log b; } } }"), (String::new(), 1));
 }
 
 #[test]
@@ -210,11 +167,7 @@ fn a_wrong_directive_leaves_the_others_standing() {
 #[test]
 fn a_module_that_is_loaded_is_a_warning() {
     let (_, said) = read("load_module modules/a.so; http { }");
-    assert_eq!(
-        (said.matches("warning").count(), said.matches("error").count()),
-        (1, 0),
-        "{said}"
-    );
+    assert_eq!((said.matches("warning").count(), said.matches("error").count()), (1, 0), "{said}");
 }
 
 #[test]
@@ -226,19 +179,11 @@ fn loaded_files_name_their_own_lines() {
     let node = super::load(&dir.path().join("nginx.conf"), &mut diagnostics).unwrap();
     Raw::read(&node, &mut diagnostics);
     let said = diagnostics.to_string();
-    assert!(
-        said.contains("a.conf:2:1: error: \"root\" directive is duplicate"),
-        "{said}"
-    );
+    assert!(said.contains("a.conf:2:1: error: \"root\" directive is duplicate"), "{said}");
     assert!(said.contains("a.conf:3:6: error: expected"), "{said}");
     let mut diagnostics = Diagnostics::new();
     assert!(super::load(&dir.path().join("nix.conf"), &mut diagnostics).is_none());
-    assert!(
-        diagnostics
-            .to_string()
-            .contains("nix.conf\" failed (2: No such file or directory)"),
-        "{diagnostics}"
-    );
+    assert!(diagnostics.to_string().contains("nix.conf\" failed (2: No such file or directory)"), "{diagnostics}");
 }
 
 /// Pieces that make directives likely.

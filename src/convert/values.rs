@@ -45,11 +45,7 @@ pub fn of(key: &Key, directive: &Directive) -> Result<Node, String> {
 }
 
 fn entry(key: &str, value: &Arg) -> Entry {
-    Entry {
-        key: key.to_owned(),
-        span: value.span,
-        value: value.node(),
-    }
+    Entry { key: key.to_owned(), span: value.span, value: value.node() }
 }
 
 /// Whether edge accepts the directive without needing it: two of them say no more than one.
@@ -101,14 +97,7 @@ impl Entries {
     /// Appends an item to a list.
     pub fn append(&mut self, key: &'static str, span: Span, item: Node) {
         if self.get(key).is_none() {
-            self.set(
-                key,
-                Entry {
-                    key: key.into(),
-                    span,
-                    value: Node::list(span, Vec::new()),
-                },
-            );
+            self.set(key, Entry { key: key.into(), span, value: Node::list(span, Vec::new()) });
         }
         self.extend(key, Node::list(span, vec![item]));
     }
@@ -116,14 +105,7 @@ impl Entries {
     /// Adds entries to a map.
     pub fn unite(&mut self, key: &'static str, span: Span, more: Node) {
         if self.get(key).is_none() {
-            self.set(
-                key,
-                Entry {
-                    key: key.into(),
-                    span,
-                    value: Node::map(span, Vec::new()),
-                },
-            );
+            self.set(key, Entry { key: key.into(), span, value: Node::map(span, Vec::new()) });
         }
         self.extend(key, more);
     }
@@ -152,23 +134,13 @@ impl Entries {
         }
         let span = directive.name.span;
         let Some(before) = self.get(key.name).map(|e| e.span) else {
-            self.set(
-                key.name,
-                Entry {
-                    key: key.name.to_owned(),
-                    span,
-                    value: node,
-                },
-            );
+            self.set(key.name, Entry { key: key.name.to_owned(), span, value: node });
             return true;
         };
         let repeats = key.kind.repeats || APPENDED.contains(&key.name);
         let combined = key.name == "proxy_redirect" && self.combines_default(key.name, &node);
         if combined {
-            diagnostics.error(
-                span,
-                "edge does not support \"proxy_redirect default\" beside others yet",
-            );
+            diagnostics.error(span, "edge does not support \"proxy_redirect default\" beside others yet");
             return false;
         }
         if key.name == "return" {
@@ -207,22 +179,13 @@ impl Entries {
             "proxy_cache_path" => diagnostics.error(e.span, format!("duplicate zone \"{name}\"")),
             "proxy_set_header" => {
                 let host = e.key.eq_ignore_ascii_case("host");
-                let then = if host {
-                    ", and Tomcat would answer that with 400"
-                } else {
-                    ""
-                };
+                let then = if host { ", and Tomcat would answer that with 400" } else { "" };
                 diagnostics
-                    .warning(
-                        span,
-                        format!("`{name}` is set twice in this block: edge sends the first"),
-                    )
+                    .warning(span, format!("`{name}` is set twice in this block: edge sends the first"))
                     .help(format!("nginx would send both{then}; take one of them out"))
             }
-            _ => diagnostics.warning(
-                e.span,
-                format!("`{name}` stands in this block already: the first counts, as in nginx"),
-            ),
+            _ => diagnostics
+                .warning(e.span, format!("`{name}` stands in this block already: the first counts, as in nginx")),
         };
         false
     }

@@ -47,18 +47,9 @@ impl App {
         settings: Arc<Settings>,
     ) -> io::Result<App> {
         let sessions = Sessions::new(route.clone(), Client::new(store));
-        let inside = Arc::new(Inside {
-            route: route.clone(),
-            sessions,
-            settings,
-        });
+        let inside = Arc::new(Inside { route: route.clone(), sessions, settings });
         let service = Arc::new(Service::start(port, serve(inside.clone())).await?);
-        Ok(App {
-            route,
-            address: service.address,
-            inside,
-            service,
-        })
+        Ok(App { route, address: service.address, inside, service })
     }
 
     /// Kills it: connections are gone, the port refuses, the sessions in memory are lost.
@@ -109,12 +100,8 @@ impl Inside {
         match path {
             "/demo" => Response::new(200, "text/html; charset=utf-8", PAGE).with("Cache-Control", "no-store"),
             "/demo/config.json" => Response::json(&self.settings.for_page()),
-            "/style.css" => Response::new(
-                200,
-                "text/css",
-                format!("/* {} */\nbody {{ color: teal }}\n", self.route),
-            )
-            .with("Cache-Control", "max-age=60"),
+            "/style.css" => Response::new(200, "text/css", format!("/* {} */\nbody {{ color: teal }}\n", self.route))
+                .with("Cache-Control", "max-age=60"),
             "/slow" => {
                 let wanted = request.query("ms").and_then(|ms| ms.parse().ok()).unwrap_or(1000);
                 tokio::time::sleep(Duration::from_millis(SLOWEST.min(wanted))).await;
@@ -144,13 +131,8 @@ impl Inside {
 
 /// Cookies beat the path parameter; what is no session id is not one.
 fn session_ids(request: &Request) -> Vec<&str> {
-    let pairs = request
-        .all("cookie")
-        .flat_map(|line| line.split(';'))
-        .filter_map(|pair| pair.trim().split_once('='));
-    let cookies = pairs
-        .filter(|(name, _)| *name == COOKIE)
-        .map(|(_, id)| id.trim_matches('"'));
+    let pairs = request.all("cookie").flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    let cookies = pairs.filter(|(name, _)| *name == COOKIE).map(|(_, id)| id.trim_matches('"'));
     let mut ids: Vec<&str> = cookies.filter(|id| Id::parse(id).is_some()).collect();
     if ids.is_empty() {
         let parameter = request.path().split_once(PATH_PARAMETER).map(|(_, rest)| rest);
@@ -164,9 +146,6 @@ fn session_ids(request: &Request) -> Vec<&str> {
 
 /// The path without the parameters of its segments.
 fn bare_path(request: &Request) -> String {
-    let segments = request
-        .path()
-        .split('/')
-        .map(|segment| segment.split(';').next().unwrap_or_default());
+    let segments = request.path().split('/').map(|segment| segment.split(';').next().unwrap_or_default());
     segments.collect::<Vec<_>>().join("/")
 }

@@ -30,11 +30,7 @@ pub(super) struct Client {
 
 impl Client {
     pub fn new(address: SocketAddr) -> Client {
-        Client {
-            address,
-            idle: Mutex::default(),
-            seen: Mutex::default(),
-        }
+        Client { address, idle: Mutex::default(), seen: Mutex::default() }
     }
 
     /// Whether the node answered within the last second, or does now.
@@ -52,9 +48,7 @@ impl Client {
     /// `lifetime` in seconds, 0 for ever.
     pub async fn set(&self, key: &str, lifetime: u32, value: &[u8]) -> io::Result<()> {
         let line = format!("set {key} 0 {lifetime} {}\r\n", value.len());
-        self.ask(&[line.as_bytes(), value, b"\r\n"].concat(), key)
-            .await
-            .map(drop)
+        self.ask(&[line.as_bytes(), value, b"\r\n"].concat(), key).await.map(drop)
     }
 
     pub async fn delete(&self, key: &str) -> io::Result<()> {
@@ -68,9 +62,7 @@ impl Client {
     }
 
     fn recently(&self) -> Option<bool> {
-        lock(&self.seen)
-            .filter(|(when, _)| when.elapsed() < REMEMBERED)
-            .map(|(_, available)| available)
+        lock(&self.seen).filter(|(when, _)| when.elapsed() < REMEMBERED).map(|(_, available)| available)
     }
 
     async fn ask(&self, command: &[u8], key: &str) -> io::Result<Option<Bytes>> {
@@ -81,9 +73,7 @@ impl Client {
         if self.recently() == Some(false) {
             return Err(io::ErrorKind::NotConnected.into());
         }
-        let outcome = timeout(OPERATION, self.try_twice(command))
-            .await
-            .unwrap_or_else(|late| Err(late.into()));
+        let outcome = timeout(OPERATION, self.try_twice(command)).await.unwrap_or_else(|late| Err(late.into()));
         *lock(&self.seen) = Some((Instant::now(), outcome.is_ok()));
         outcome
     }
@@ -130,9 +120,7 @@ async fn read_line(connection: &mut Connection) -> io::Result<String> {
 
 async fn read_value(connection: &mut Connection, line: &str) -> io::Result<Bytes> {
     let length: Option<usize> = line.split(' ').nth(3).and_then(|word| word.parse().ok());
-    let length = length
-        .filter(|length| *length <= VALUE_LIMIT)
-        .ok_or(io::ErrorKind::InvalidData)?;
+    let length = length.filter(|length| *length <= VALUE_LIMIT).ok_or(io::ErrorKind::InvalidData)?;
     let mut value = vec![0; length + 2];
     connection.read_exact(&mut value).await?;
     value.truncate(length);

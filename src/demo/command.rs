@@ -55,27 +55,15 @@ pub(super) struct Parsed {
 /// Reads a line without its end.
 pub(super) fn parse(line: &[u8]) -> Parsed {
     let line = line.split(|byte| *byte == 0).next().unwrap_or_default();
-    let words: Vec<&[u8]> = line
-        .split(|byte| *byte == b' ')
-        .filter(|word| !word.is_empty())
-        .collect();
+    let words: Vec<&[u8]> = line.split(|byte| *byte == b' ').filter(|word| !word.is_empty()).collect();
     let Some((name, rest)) = words.split_first() else {
-        return Parsed {
-            command: Err(ERROR),
-            quiet: false,
-        };
+        return Parsed { command: Err(ERROR), quiet: false };
     };
     let quiet = rest.last() == Some(&&b"noreply"[..]);
     match read(name, rest, quiet) {
         // Only commands that know the word heed it.
-        Some((command, knows_noreply)) => Parsed {
-            command,
-            quiet: quiet && knows_noreply,
-        },
-        None => Parsed {
-            command: Err(ERROR),
-            quiet: false,
-        },
+        Some((command, knows_noreply)) => Parsed { command, quiet: quiet && knows_noreply },
+        None => Parsed { command: Err(ERROR), quiet: false },
     }
 }
 
@@ -126,20 +114,12 @@ fn store(change: Change, words: &[&[u8]]) -> Result<Command, &'static str> {
     // memcached cuts flags to 32 bits rather than to refuse them.
     let flags = unsigned(words[1]).ok_or(BAD_LINE)? as u32;
     let exptime = signed(words[2]).ok_or(BAD_LINE)?;
-    let length = signed(words[3])
-        .filter(|length| (0..i32::MAX - 1).contains(length))
-        .ok_or(BAD_LINE)?;
+    let length = signed(words[3]).filter(|length| (0..i32::MAX - 1).contains(length)).ok_or(BAD_LINE)?;
     let change = match change {
         Change::Cas(_) => Change::Cas(unsigned(words[4]).ok_or(BAD_LINE)?),
         other => other,
     };
-    Ok(Command::Store {
-        change,
-        key,
-        flags,
-        exptime,
-        length: length as usize,
-    })
+    Ok(Command::Store { change, key, flags, exptime, length: length as usize })
 }
 
 fn add(words: &[&[u8]], up: bool) -> Result<Command, &'static str> {
@@ -213,10 +193,7 @@ fn number(word: &[u8]) -> Option<(bool, u64)> {
         b'+' => (false, &word[1..]),
         _ => (false, word),
     };
-    let end = digits
-        .iter()
-        .position(|byte| !byte.is_ascii_digit())
-        .unwrap_or(digits.len());
+    let end = digits.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(digits.len());
     if end == 0 || digits.get(end).is_some_and(|byte| !is_space(*byte)) {
         return None;
     }

@@ -38,11 +38,7 @@ async fn answer(request: Request, apps: &[App], settings: &Settings) -> Response
 
 async fn control(request: &Request, apps: &[App]) -> Response {
     if request.method == "OPTIONS" {
-        return Response {
-            status: 204,
-            headers: Vec::new(),
-            body: Default::default(),
-        };
+        return Response { status: 204, headers: Vec::new(), body: Default::default() };
     }
     let Some(rest) = request.path().strip_prefix("/demo/apps") else {
         return Response::plain(404);
@@ -70,8 +66,6 @@ async fn control(request: &Request, apps: &[App]) -> Response {
 }
 
 fn listing(apps: &[App]) -> Response {
-    let apps = apps
-        .iter()
-        .map(|app| json!({ "route": app.route, "running": app.is_running() }));
+    let apps = apps.iter().map(|app| json!({ "route": app.route, "running": app.is_running() }));
     Response::json(&json!({ "apps": apps.collect::<Vec<_>>() }))
 }

@@ -34,9 +34,7 @@ impl Request {
 
     pub fn query(&self, name: &str) -> Option<&str> {
         let (_, query) = self.target.split_once('?')?;
-        query
-            .split('&')
-            .find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
+        query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
     }
 
     pub fn header(&self, name: &str) -> Option<&str> {
@@ -50,9 +48,7 @@ impl Request {
     }
 
     fn has_token(&self, name: &str, token: &str) -> bool {
-        self.all(name)
-            .flat_map(|line| line.split(','))
-            .any(|word| word.trim().eq_ignore_ascii_case(token))
+        self.all(name).flat_map(|line| line.split(',')).any(|word| word.trim().eq_ignore_ascii_case(token))
     }
 
     fn keeps_alive(&self) -> bool {
@@ -71,11 +67,7 @@ pub(super) struct Response {
 
 impl Response {
     pub fn new(status: u16, kind: &str, body: impl Into<Bytes>) -> Response {
-        Response {
-            status,
-            headers: vec![("Content-Type", kind.to_string())],
-            body: body.into(),
-        }
+        Response { status, headers: vec![("Content-Type", kind.to_string())], body: body.into() }
     }
 
     pub fn json(value: &serde_json::Value) -> Response {
@@ -142,9 +134,7 @@ async fn read_request(stream: &mut TcpStream, input: &mut BytesMut) -> Result<Re
         return Err(Trouble::Refuse(400));
     }
     if request.has_token("expect", "100-continue") {
-        timeout(WRITE, stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n"))
-            .await
-            .map_err(|_| Trouble::Gone)??;
+        timeout(WRITE, stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n")).await.map_err(|_| Trouble::Gone)??;
     }
     skip_body(&request, stream, input).await?;
     Ok(request)
@@ -170,11 +160,7 @@ fn parse(input: &[u8]) -> Result<Option<(Request, usize)>, Trouble> {
     let request = Request {
         method: head.method.unwrap_or_default().to_string(),
         target: head.path.unwrap_or_default().to_string(),
-        headers: head
-            .headers
-            .iter()
-            .map(|line| (line.name.to_string(), text(line.value)))
-            .collect(),
+        headers: head.headers.iter().map(|line| (line.name.to_string(), text(line.value))).collect(),
         version: head.version.unwrap_or(0),
     };
     Ok(Some((request, length)))
@@ -319,24 +305,12 @@ mod tests {
             ("nonsense\r\n\r\n", 400),
             ("GET / HTTP/1.1\r\n\r\n", 400),
             ("GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n", 400),
-            (
-                "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
-                400,
-            ),
-            (
-                "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
-                400,
-            ),
+            ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", 400),
+            ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", 400),
             ("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\n", 501),
             ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9999999\r\n\r\n", 413),
-            (
-                "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\n",
-                413,
-            ),
-            (
-                "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
-                400,
-            ),
+            ("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\n", 413),
+            ("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", 400),
             (&long, 431),
             (&many, 431),
         ] {

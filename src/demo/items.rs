@@ -120,14 +120,7 @@ impl Items {
     ) -> &'static str {
         self.counts.sets += 1;
         let old = self.find(key, now);
-        let mut item = Item {
-            flags,
-            value,
-            unique: 0,
-            expires: deadline(exptime, now),
-            stored: now,
-            used: 0,
-        };
+        let mut item = Item { flags, value, unique: 0, expires: deadline(exptime, now), stored: now, used: 0 };
         match (change, old) {
             (Change::Set, _) | (Change::Add, None) | (Change::Replace, Some(_)) => {}
             (Change::Cas(unique), Some(old)) if old.unique == unique => {}
@@ -154,11 +147,7 @@ impl Items {
         let Some(old) = super::command::unsigned(&item.value) else {
             return Sum::NotANumber;
         };
-        let sum = if up {
-            old.wrapping_add(delta)
-        } else {
-            old.saturating_sub(delta)
-        };
+        let sum = if up { old.wrapping_add(delta) } else { old.saturating_sub(delta) };
         let width = item.value.len();
         item.value = Bytes::from(format!("{sum:<width$}"));
         self.uniques += 1;
@@ -219,12 +208,7 @@ impl Items {
     }
 
     fn drop_where(&mut self, gone: impl Fn(&Item) -> bool) {
-        let keys: Vec<Bytes> = self
-            .map
-            .iter()
-            .filter(|(_, item)| gone(item))
-            .map(|(key, _)| key.clone())
-            .collect();
+        let keys: Vec<Bytes> = self.map.iter().filter(|(_, item)| gone(item)).map(|(key, _)| key.clone()).collect();
         for key in keys {
             self.drop_key(&key);
         }
@@ -241,11 +225,7 @@ fn size(key: usize, flags: u32, value: usize) -> usize {
 }
 
 fn joined(old: &Item, parts: &[&Bytes; 2], now: u64) -> Item {
-    Item {
-        value: Bytes::from(parts.map(|part| &part[..]).concat()),
-        stored: now,
-        ..old.clone()
-    }
+    Item { value: Bytes::from(parts.map(|part| &part[..]).concat()), stored: now, ..old.clone() }
 }
 
 fn deadline(exptime: i32, now: u64) -> Option<u64> {
@@ -265,10 +245,7 @@ mod tests {
 
     fn set(items: &mut Items, key: &str, exptime: i32, size: usize) {
         let value = Bytes::from(vec![b'v'; size]);
-        assert_eq!(
-            items.store(Change::Set, key.as_bytes(), 0, exptime, value, NOW),
-            "STORED"
-        );
+        assert_eq!(items.store(Change::Set, key.as_bytes(), 0, exptime, value, NOW), "STORED");
     }
 
     #[test]

@@ -76,21 +76,10 @@ impl Demo {
 /// If a port is taken, or two applications have one name.
 pub async fn start(options: Options) -> io::Result<Demo> {
     let routes: Vec<String> = options.apps.iter().map(|(route, _)| route.clone()).collect();
-    if routes
-        .iter()
-        .enumerate()
-        .any(|(at, route)| routes[..at].contains(route))
-    {
-        return Err(io::Error::new(
-            io::ErrorKind::InvalidInput,
-            "two applications have one route",
-        ));
+    if routes.iter().enumerate().any(|(at, route)| routes[..at].contains(route)) {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "two applications have one route"));
     }
-    let settings = Arc::new(Settings {
-        routes,
-        control: OnceLock::new(),
-        origin: RwLock::new(None),
-    });
+    let settings = Arc::new(Settings { routes, control: OnceLock::new(), origin: RwLock::new(None) });
     let store = Service::start(options.store_port, store::Store::new(options.store_memory).serve()).await?;
     let mut apps = Vec::new();
     for (route, port) in options.apps {
@@ -98,13 +87,7 @@ pub async fn start(options: Options) -> io::Result<Demo> {
     }
     let control = control::launch(options.control_port, apps.clone(), settings.clone()).await?;
     let address = *settings.control.get_or_init(|| control.address);
-    Ok(Demo {
-        apps,
-        store: store.address,
-        control: address,
-        settings,
-        _services: [store, control],
-    })
+    Ok(Demo { apps, store: store.address, control: address, settings, _services: [store, control] })
 }
 
 /// What the page and the control listener have to know, some of it only after everything listens.

@@ -37,12 +37,8 @@ impl<'a> Id<'a> {
         if id.len() > ID_LIMIT || !id.bytes().all(good) {
             return None;
         }
-        let (front, route) = id
-            .split_once('.')
-            .map_or((id, None), |(front, route)| (front, Some(route)));
-        let (base, node) = front
-            .split_once('-')
-            .map_or((front, None), |(base, node)| (base, Some(node)));
+        let (front, route) = id.split_once('.').map_or((id, None), |(front, route)| (front, Some(route)));
+        let (base, node) = front.split_once('-').map_or((front, None), |(base, node)| (base, Some(node)));
         Some(Id { base, node, route }).filter(|id| !id.base.is_empty())
     }
 
@@ -62,10 +58,7 @@ pub(super) struct Session {
 
 impl Session {
     fn new(blob: Blob) -> Arc<Session> {
-        Arc::new(Session {
-            state: Mutex::new(blob),
-            saved: Default::default(),
-        })
+        Arc::new(Session { state: Mutex::new(blob), saved: Default::default() })
     }
 
     /// Adds one, and says when (microseconds since 1970): the order in which updates happened.
@@ -109,12 +102,7 @@ pub(super) struct Sessions {
 
 impl Sessions {
     pub fn new(route: String, client: Client) -> Sessions {
-        Sessions {
-            route,
-            client,
-            local: Mutex::default(),
-            random: RandomState::new(),
-        }
+        Sessions { route, client, local: Mutex::default(), random: RandomState::new() }
     }
 
     /// All that a killed process forgets.
@@ -126,11 +114,7 @@ impl Sessions {
     /// Finds the session of the first id that has one. `ignored` requests take nothing over, but what they find
     /// under an old id stays in memory, as in Tomcat, whose authenticator looks before MSM does.
     pub async fn enter(&self, ids: &[&str], ignored: bool) -> Visit {
-        let mut visit = Visit {
-            session: None,
-            id: None,
-            cookie: None,
-        };
+        let mut visit = Visit { session: None, id: None, cookie: None };
         for id in ids {
             visit.session = self.find(id).await;
             visit.id = Some(id.to_string());
@@ -154,12 +138,7 @@ impl Sessions {
         }
         let available = self.client.is_available().await;
         let base = self.random_base();
-        let id = Id {
-            base: &base,
-            node: None,
-            route: None,
-        }
-        .at(available.then_some(NODE), &self.route);
+        let id = Id { base: &base, node: None, route: None }.at(available.then_some(NODE), &self.route);
         let now = millis();
         let session = Session::new(Blob {
             id: id.clone(),
@@ -209,10 +188,7 @@ impl Sessions {
         let value = self.client.get(id).await.ok()??;
         let blob = Blob::decode(&value).filter(|blob| !blob.is_expired(millis()))?;
         let saved = Some((blob.id.clone(), blob.counter));
-        let session = Arc::new(Session {
-            state: Mutex::new(blob),
-            saved: tokio::sync::Mutex::new(saved),
-        });
+        let session = Arc::new(Session { state: Mutex::new(blob), saved: tokio::sync::Mutex::new(saved) });
         self.keep(id, session.clone());
         Some(session)
     }
@@ -282,18 +258,13 @@ impl Sessions {
 
     /// 32 upper-case hex digits. Unguessable enough for a demo on loopback.
     fn random_base(&self) -> String {
-        let half = |which: u8| {
-            self.random
-                .hash_one((which, RandomState::new().hash_one(SystemTime::now())))
-        };
+        let half = |which: u8| self.random.hash_one((which, RandomState::new().hash_one(SystemTime::now())));
         format!("{:016X}{:016X}", half(0), half(1))
     }
 }
 
 fn micros() -> u64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| since.as_micros() as u64)
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros() as u64)
 }
 
 fn millis() -> u64 {

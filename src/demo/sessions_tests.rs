@@ -46,9 +46,7 @@ async fn holding_store(gets: usize, value: Vec<u8>) -> std::net::SocketAddr {
                         Some("set") => {
                             let length: usize = line.trim_end().rsplit(' ').next().unwrap().parse().unwrap();
                             let mut data = vec![0; length + 2];
-                            tokio::io::AsyncReadExt::read_exact(&mut stream, &mut data)
-                                .await
-                                .unwrap();
+                            tokio::io::AsyncReadExt::read_exact(&mut stream, &mut data).await.unwrap();
                             b"STORED\r\n".to_vec()
                         }
                         _ => b"ERROR\r\n".to_vec(),
@@ -67,17 +65,7 @@ fn blob(counter: u32) -> Vec<u8> {
     let id = "A-n1.t1".to_string();
     let times = (now, now, now, now);
     let (created, last_accessed, accessed, saved) = times;
-    Blob {
-        id,
-        created,
-        last_accessed,
-        accessed,
-        saved,
-        max_inactive: 1800,
-        is_new: false,
-        counter,
-    }
-    .encode()
+    Blob { id, created, last_accessed, accessed, saved, max_inactive: 1800, is_new: false, counter }.encode()
 }
 
 async fn count(sessions: &Sessions, id: &str) -> u32 {
@@ -95,11 +83,7 @@ async fn several_first_requests_at_once_each_count_on_a_copy_of_their_own() {
     let counts = tokio::join!(count(&sessions, old), count(&sessions, old), count(&sessions, old));
     assert_eq!(counts, (11, 11, 11));
     let visit = sessions.enter(&["A-n1.t2"], false).await;
-    assert_eq!(
-        visit.session.unwrap().read().0.counter,
-        11,
-        "two acknowledged updates are lost"
-    );
+    assert_eq!(visit.session.unwrap().read().0.counter, 11, "two acknowledged updates are lost");
 }
 
 #[tokio::test]

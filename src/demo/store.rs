@@ -38,14 +38,8 @@ pub(super) struct Store {
 impl Store {
     /// `memory` bounds what items take, in bytes.
     pub fn new(memory: usize) -> Arc<Store> {
-        let epoch = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .map_or(0, |since| since.as_millis() as u64);
-        Arc::new(Store {
-            items: Mutex::new(Items::new(memory)),
-            began: Instant::now(),
-            epoch,
-        })
+        let epoch = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64);
+        Arc::new(Store { items: Mutex::new(Items::new(memory)), began: Instant::now(), epoch })
     }
 
     pub fn serve(self: Arc<Store>) -> Serve {
@@ -132,10 +126,7 @@ enum Step {
 
 impl Conversation {
     fn new() -> Conversation {
-        Conversation {
-            awaiting: Awaiting::Line,
-            replies: Replies::default(),
-        }
+        Conversation { awaiting: Awaiting::Line, replies: Replies::default() }
     }
 
     /// Takes whatever is complete from the input; false ends the connection.
@@ -158,11 +149,7 @@ impl Conversation {
 
     fn line(&mut self, input: &mut BytesMut, items: &mut Items, store: &Store) -> Step {
         let Some(end) = input.iter().position(|byte| *byte == b'\n') else {
-            return if may_become_a_line(input) {
-                Step::NeedsMore
-            } else {
-                Step::Close
-            };
+            return if may_become_a_line(input) { Step::NeedsMore } else { Step::Close };
         };
         let line = input.split_to(end + 1);
         let line = &line[..end];
@@ -170,13 +157,7 @@ impl Conversation {
         match command {
             Err(mistake) => self.say(mistake, quiet),
             Ok(Command::Quit) => return Step::Close,
-            Ok(Command::Store {
-                change,
-                key,
-                flags,
-                length,
-                ..
-            }) if !fits(key.len(), flags, length) => {
+            Ok(Command::Store { change, key, flags, length, .. }) if !fits(key.len(), flags, length) => {
                 // An old value would be taken for what this client meant to store.
                 if change == Change::Set {
                     items.drop_key(&key);
@@ -191,14 +172,7 @@ impl Conversation {
     }
 
     fn data(&mut self, command: Command, quiet: bool, input: &mut BytesMut, items: &mut Items, store: &Store) -> Step {
-        let Command::Store {
-            change,
-            ref key,
-            flags,
-            exptime,
-            length,
-        } = command
-        else {
+        let Command::Store { change, ref key, flags, exptime, length } = command else {
             return Step::Close;
         };
         if input.len() < length + 2 {
@@ -282,13 +256,8 @@ impl Conversation {
     fn value(&mut self, key: &[u8], item: &Item, unique: bool) {
         self.replies.tail.extend_from_slice(b"VALUE ");
         self.replies.tail.extend_from_slice(key);
-        let unique = if unique {
-            format!(" {}", item.unique)
-        } else {
-            String::new()
-        };
-        self.replies
-            .line(&format!(" {} {}{unique}", item.flags, item.value.len()));
+        let unique = if unique { format!(" {}", item.unique) } else { String::new() };
+        self.replies.line(&format!(" {} {}{unique}", item.flags, item.value.len()));
         self.replies.bytes(&item.value);
         self.replies.line("");
     }

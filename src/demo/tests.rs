@@ -17,15 +17,11 @@ struct Answer {
 
 impl Answer {
     fn header(&self, name: &str) -> Option<&str> {
-        self.head
-            .lines()
-            .find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
+        self.head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
     }
 
     fn cookie(&self) -> Option<&str> {
-        self.header("Set-Cookie")?
-            .strip_prefix("JSESSIONID=")?
-            .strip_suffix("; Path=/; HttpOnly")
+        self.header("Set-Cookie")?.strip_prefix("JSESSIONID=")?.strip_suffix("; Path=/; HttpOnly")
     }
 
     fn json(&self, key: &str) -> Value {
@@ -45,24 +41,12 @@ async fn try_ask(address: SocketAddr, line: &str, headers: &str) -> io::Result<A
     let mut reply = String::new();
     stream.read_to_string(&mut reply).await?;
     let (head, body) = reply.split_once("\r\n\r\n").ok_or(io::ErrorKind::UnexpectedEof)?;
-    let status = head
-        .split(' ')
-        .nth(1)
-        .and_then(|status| status.parse().ok())
-        .ok_or(io::ErrorKind::InvalidData)?;
-    Ok(Answer {
-        status,
-        head: head.to_string(),
-        body: body.to_string(),
-    })
+    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).ok_or(io::ErrorKind::InvalidData)?;
+    Ok(Answer { status, head: head.to_string(), body: body.to_string() })
 }
 
 async fn ask(app: &App, line: &str, id: &str) -> Answer {
-    let cookie = if id.is_empty() {
-        String::new()
-    } else {
-        format!("Cookie: x=y; JSESSIONID={id}\r\n")
-    };
+    let cookie = if id.is_empty() { String::new() } else { format!("Cookie: x=y; JSESSIONID={id}\r\n") };
     try_ask(app.address, line, &cookie).await.unwrap()
 }
 
@@ -74,12 +58,7 @@ async fn stored(demo: &Demo, id: &str) -> Option<Blob> {
 
 async fn three() -> (Demo, [App; 3]) {
     let apps = ["t1", "t2", "t3"].map(|route| (route.to_string(), 0)).to_vec();
-    let demo = start(Options {
-        apps,
-        ..Options::default()
-    })
-    .await
-    .unwrap();
+    let demo = start(Options { apps, ..Options::default() }).await.unwrap();
     let apps = [0, 1, 2].map(|at| demo.apps[at].clone());
     (demo, apps)
 }
@@ -97,22 +76,11 @@ async fn a_session_is_made_counted_and_saved_under_its_full_id() {
     let first = ask(&t1, "GET /count", "").await;
     let id = first.cookie().unwrap();
     let base = id.strip_suffix("-n1.t1").unwrap();
-    assert!(
-        base.len() == 32
-            && base
-                .bytes()
-                .all(|byte| byte.is_ascii_digit() || (b'A'..=b'F').contains(&byte))
-    );
+    assert!(base.len() == 32 && base.bytes().all(|byte| byte.is_ascii_digit() || (b'A'..=b'F').contains(&byte)));
     assert_eq!(first.json("session"), base[..6]);
-    assert_eq!(
-        (first.counter(), first.json("new"), first.json("route")),
-        (1, true.into(), "t1".into())
-    );
+    assert_eq!((first.counter(), first.json("new"), first.json("route")), (1, true.into(), "t1".into()));
     let second = ask(&t1, "GET /count", id).await;
-    assert_eq!(
-        (second.counter(), second.json("new"), second.cookie()),
-        (2, false.into(), None)
-    );
+    assert_eq!((second.counter(), second.json("new"), second.cookie()), (2, false.into(), None));
     let blob = stored(&demo, id).await.unwrap();
     assert_eq!((&blob.id[..], blob.counter, blob.is_new), (id, 2, false));
     let path_parameter = ask(&t1, &format!("GET /any;jsessionid={id}"), "").await;
@@ -144,14 +112,8 @@ async fn a_probe_of_web_inf_is_not_found_and_takes_over() {
     let old = two(&t1).await;
     let probe = ask(&t2, "HEAD /WEB-INF/edge", &old).await;
     let new = old.replace(".t1", ".t2");
-    assert_eq!(
-        (probe.status, probe.cookie(), &probe.body[..]),
-        (404, Some(&new[..]), "")
-    );
-    assert_eq!(
-        (stored(&demo, &old).await, stored(&demo, &new).await.unwrap().counter),
-        (None, 2)
-    );
+    assert_eq!((probe.status, probe.cookie(), &probe.body[..]), (404, Some(&new[..]), ""));
+    assert_eq!((stored(&demo, &old).await, stored(&demo, &new).await.unwrap().counter), (None, 2));
     let counts = (0..6).map(|_| {
         let (t2, new) = (t2.clone(), new.clone());
         tokio::spawn(async move { ask(&t2, "POST /count", &new).await.counter() })
@@ -184,11 +146,7 @@ async fn a_static_file_takes_nothing_over_but_leaves_a_stale_copy() {
     assert!(css.body.contains("t2"), "{}", css.body);
     assert_eq!(stored(&demo, &old).await.unwrap().counter, 2);
     assert_eq!(ask(&t1, "GET /count", &old).await.counter(), 3);
-    assert_eq!(
-        ask(&t2, "GET /", &old).await.counter(),
-        2,
-        "as in Tomcat, which finds its copy"
-    );
+    assert_eq!(ask(&t2, "GET /", &old).await.counter(), 2, "as in Tomcat, which finds its copy");
 }
 
 #[tokio::test]
@@ -197,22 +155,9 @@ async fn of_several_cookies_the_first_with_a_session_counts_and_nonsense_is_none
     let id = two(&t1).await;
     let several = format!("Cookie: JSESSIONID=AA-n1.t1; JSESSIONID={id}\r\n");
     assert_eq!(try_ask(t1.address, "GET /", &several).await.unwrap().counter(), 2);
-    for id in [
-        "",
-        ".",
-        "-n1.t1",
-        "a b",
-        "A\tB-n1.t1",
-        &"A".repeat(5000),
-        "..",
-        "é-n1.t1",
-    ] {
+    for id in ["", ".", "-n1.t1", "a b", "A\tB-n1.t1", &"A".repeat(5000), "..", "é-n1.t1"] {
         let answer = ask(&t1, "GET /count", id).await;
-        assert_eq!(
-            (answer.status, answer.counter(), answer.cookie().is_some()),
-            (200, 1, true),
-            "{id}"
-        );
+        assert_eq!((answer.status, answer.counter(), answer.cookie().is_some()), (200, 1, true), "{id}");
     }
 }
 
@@ -244,10 +189,7 @@ async fn without_a_store_sessions_go_on_in_memory_and_get_a_node_when_it_is_back
 async fn a_stop_ends_requests_in_flight() {
     let (_demo, [t1, ..]) = three().await;
     let mut stream = TcpStream::connect(t1.address).await.unwrap();
-    stream
-        .write_all(b"GET /slow?ms=60000 HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n\r\n")
-        .await
-        .unwrap();
+    stream.write_all(b"GET /slow?ms=60000 HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n\r\n").await.unwrap();
     let mut reply = vec![0; 25];
     stream.read_exact(&mut reply).await.unwrap();
     assert_eq!(reply, b"HTTP/1.1 100 Continue\r\n\r\n");
@@ -267,30 +209,17 @@ async fn only_the_edges_own_page_may_stop_and_start() {
     let (demo, [t1, ..]) = three().await;
     let stop = "POST /demo/apps/t1/stop";
     let own = "Origin: http://127.0.0.1:8080\r\n";
-    assert_eq!(
-        try_ask(demo.control, stop, own).await.unwrap().status,
-        403,
-        "not told yet"
-    );
+    assert_eq!(try_ask(demo.control, stop, own).await.unwrap().status, 403, "not told yet");
     demo.set_origin("http://127.0.0.1:8080/");
     for other in ["", "Origin: http://127.0.0.1:8081\r\n", "Origin: null\r\n"] {
         assert_eq!(try_ask(demo.control, stop, other).await.unwrap().status, 403, "{other}");
     }
     assert!(t1.is_running());
     let stopped = try_ask(demo.control, stop, own).await.unwrap();
-    assert_eq!(
-        stopped.header("Access-Control-Allow-Origin"),
-        Some("http://127.0.0.1:8080")
-    );
-    assert_eq!(
-        (stopped.json("apps")[0]["running"].clone(), t1.is_running()),
-        (false.into(), false)
-    );
+    assert_eq!(stopped.header("Access-Control-Allow-Origin"), Some("http://127.0.0.1:8080"));
+    assert_eq!((stopped.json("apps")[0]["running"].clone(), t1.is_running()), (false.into(), false));
     let started = try_ask(demo.control, "POST /demo/apps/t1/start", own).await.unwrap();
-    assert_eq!(
-        (started.json("apps")[0]["running"].clone(), t1.is_running()),
-        (true.into(), true)
-    );
+    assert_eq!((started.json("apps")[0]["running"].clone(), t1.is_running()), (true.into(), true));
     for (line, status) in [
         ("GET /demo/apps", 200),
         ("OPTIONS /demo/apps/t1/stop", 204),

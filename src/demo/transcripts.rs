@@ -260,12 +260,7 @@ fn the_store_answers_as_memcached_was_heard_to() {
 fn large_items_meet_the_same_limit() {
     for (set, get) in LARGE {
         let (command, size) = *set;
-        let send = [
-            format!("{command}{size}\r\n").as_bytes(),
-            &vec![b'x'; size],
-            b"\r\nget a\r\n",
-        ]
-        .concat();
+        let send = [format!("{command}{size}\r\n").as_bytes(), &vec![b'x'; size], b"\r\nget a\r\n"].concat();
         let reply = run(&[b"set a 0 0 1\r\nx\r\n", &send[..]].concat(), &mut own(usize::MAX));
         assert_eq!(shape(&reply), *get, "{set:?}");
     }
@@ -313,24 +308,17 @@ fn endless_lines_end_the_connection() {
 
 #[test]
 fn noise_is_answered_alike_however_it_arrives() {
-    let words = [
-        "get ", "set ", "cas ", "incr ", "a ", "b", " 0 0 3", "\r\n", "\n", "abc", " noreply", "-1 ", "\0", "gat 5 ",
-    ];
+    let words =
+        ["get ", "set ", "cas ", "incr ", "a ", "b", " 0 0 3", "\r\n", "\n", "abc", " noreply", "-1 ", "\0", "gat 5 "];
     let mut seed = 7_u64;
     for _ in 0..500 {
         let mut noise = String::new();
         for _ in 0..60 {
-            seed = seed
-                .wrapping_mul(6_364_136_223_846_793_005)
-                .wrapping_add(1_442_695_040_888_963_407);
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             noise.push_str(words[(seed >> 33) as usize % words.len()]);
         }
         let (mut whole, mut bytewise) = (own(usize::MAX), own(1));
-        assert_eq!(
-            whole(Some(noise.as_bytes())),
-            bytewise(Some(noise.as_bytes())),
-            "{noise:?}"
-        );
+        assert_eq!(whole(Some(noise.as_bytes())), bytewise(Some(noise.as_bytes())), "{noise:?}");
     }
 }
 
@@ -347,10 +335,7 @@ impl Drop for Real {
 fn real() -> Option<(Real, String)> {
     let path = std::env::temp_dir().join(format!("edge-demo-transcripts-{}", std::process::id()));
     let path = path.to_string_lossy().into_owned();
-    let child = Command::new("memcached")
-        .args(["-u", "root", "-s", &path])
-        .stderr(Stdio::null())
-        .spawn();
+    let child = Command::new("memcached").args(["-u", "root", "-s", &path]).stderr(Stdio::null()).spawn();
     let child = Real(child.ok()?);
     let limit = Instant::now() + Duration::from_secs(10);
     while UnixStream::connect(&path).is_err() {
@@ -397,12 +382,7 @@ fn the_transcripts_are_what_a_real_memcached_answers() {
     assert_same("memcached", &mut || wired(&path));
     for ((command, size), expected) in LARGE {
         let data = vec![b'x'; *size];
-        let send = [
-            format!("set a 0 0 1\r\nx\r\n{command}{size}\r\n").as_bytes(),
-            &data,
-            b"\r\nget a\r\n",
-        ]
-        .concat();
+        let send = [format!("set a 0 0 1\r\nx\r\n{command}{size}\r\n").as_bytes(), &data, b"\r\nget a\r\n"].concat();
         let reply = run(&send, &mut wired(&path));
         assert_eq!(shape(&reply), *expected, "{command}{size}");
     }

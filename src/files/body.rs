@@ -43,23 +43,13 @@ impl Body {
 
     /// One span of the file, or all of it.
     pub fn span(file: File, span: Range<u64>) -> Self {
-        Body {
-            file: Some(Arc::new(file)),
-            len: span.end.saturating_sub(span.start),
-            span,
-            framed: None,
-        }
+        Body { file: Some(Arc::new(file)), len: span.end.saturating_sub(span.start), span, framed: None }
     }
 
     /// Several, with the framing between them.
     pub fn multipart(file: File, multipart: Multipart) -> Self {
         let len = multipart.total_len();
-        Body {
-            file: Some(Arc::new(file)),
-            len,
-            span: 0..0,
-            framed: Some(Framed { multipart, next: 0 }),
-        }
+        Body { file: Some(Arc::new(file)), len, span: 0..0, framed: Some(Framed { multipart, next: 0 }) }
     }
 
     /// Of the whole body as it was planned, in bytes.
@@ -118,10 +108,7 @@ impl Framed {
 fn read_cached(file: &File, at: u64, want: usize) -> Option<Bytes> {
     let mut buffer: Vec<u8> = Vec::with_capacity(want);
     let offset = libc::off_t::try_from(at).ok()?;
-    let part = libc::iovec {
-        iov_base: buffer.as_mut_ptr().cast(),
-        iov_len: want,
-    };
+    let part = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: want };
     // SAFETY: the one iovec describes `want` bytes of spare capacity that `buffer` owns until after the call.
     let got = unsafe { libc::preadv2(file.as_raw_fd(), &part, 1, offset, libc::RWF_NOWAIT) };
     let got = usize::try_from(got).ok().filter(|&got| got > 0 && got <= want)?;
@@ -136,10 +123,7 @@ fn read_waiting(file: &File, at: u64, want: usize) -> io::Result<Bytes> {
     loop {
         match file.read_at(&mut buffer, at) {
             Ok(0) => {
-                return Err(io::Error::new(
-                    io::ErrorKind::UnexpectedEof,
-                    "the file shrank while it was sent",
-                ));
+                return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the file shrank while it was sent"));
             }
             Ok(got) => {
                 buffer.truncate(got);
@@ -195,12 +179,7 @@ mod tests {
 
     #[tokio::test]
     async fn several_spans_come_framed_and_as_long_as_announced() {
-        let multipart = Multipart::new(
-            "7".into(),
-            Some("text/plain"),
-            vec![0..1, 90_000..190_000, 2..4],
-            200_000,
-        );
+        let multipart = Multipart::new("7".into(), Some("text/plain"), vec![0..1, 90_000..190_000, 2..4], 200_000);
         let content = pattern(200_000);
         let mut expected = vec![];
         for (index, part) in multipart.parts().iter().enumerate() {
@@ -222,10 +201,7 @@ mod tests {
         let mut body = Body::span(file, 0..content.len() as u64);
         assert!(body.next().await.expect("reads").is_some());
         shrinking.set_len(CHUNK + 10).expect("shrinks");
-        assert_eq!(
-            body.next().await.expect("reads the rest").map(|chunk| chunk.len()),
-            Some(10)
-        );
+        assert_eq!(body.next().await.expect("reads the rest").map(|chunk| chunk.len()), Some(10));
         for _ in 0..3 {
             let error = body.next().await.expect_err("is over");
             assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);

@@ -90,10 +90,7 @@ enum Comparison {
 
 /// A list header may come in several lines that mean one list (RFC 9110 5.3); nginx looks at the first only.
 fn any_line(headers: &HeaderMap, name: http::HeaderName, own: Option<&[u8]>, how: Comparison) -> bool {
-    headers
-        .get_all(name)
-        .iter()
-        .any(|line| lists(line.as_bytes(), own, how))
+    headers.get_all(name).iter().any(|line| lists(line.as_bytes(), own, how))
 }
 
 /// Whether a list of entity tags names `own`. As nginx: split at every comma, also one within quotes, which can
@@ -107,8 +104,7 @@ fn lists(list: &[u8], own: Option<&[u8]>, how: Comparison) -> bool {
         return false;
     }
     let own = opaque(own, how);
-    list.split(|&byte| byte == b',')
-        .any(|tag| opaque(tag.trim_ascii(), how) == own)
+    list.split(|&byte| byte == b',').any(|tag| opaque(tag.trim_ascii(), how) == own)
 }
 
 fn opaque(tag: &[u8], how: Comparison) -> &[u8] {
@@ -128,10 +124,7 @@ mod tests {
     const DATE: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
     const EARLIER: &str = "Sun, 06 Nov 1994 08:49:36 GMT";
     const LATER: &str = "Sun, 06 Nov 1994 08:49:38 GMT";
-    const OWN: Validators<'static> = Validators {
-        etag: Some(ETAG),
-        last_modified: Some(WHEN),
-    };
+    const OWN: Validators<'static> = Validators { etag: Some(ETAG), last_modified: Some(WHEN) };
 
     fn judged(lines: &[(&'static str, &str)], own: Validators<'_>, mode: IfModifiedSince) -> u16 {
         let mut headers = HeaderMap::new();
@@ -175,16 +168,8 @@ mod tests {
             ("\"verylongtagverylongtagverylongtag\"", 200, 412),
         ];
         for (list, none_match, matches) in table {
-            assert_eq!(
-                judged(&[("if-none-match", list)], OWN, IfModifiedSince::Exact),
-                none_match,
-                "{list}"
-            );
-            assert_eq!(
-                judged(&[("if-match", list)], OWN, IfModifiedSince::Exact),
-                matches,
-                "{list}"
-            );
+            assert_eq!(judged(&[("if-none-match", list)], OWN, IfModifiedSince::Exact), none_match, "{list}");
+            assert_eq!(judged(&[("if-match", list)], OWN, IfModifiedSince::Exact), matches, "{list}");
         }
     }
 
@@ -202,11 +187,7 @@ mod tests {
             assert_eq!(judged(&modified, OWN, IfModifiedSince::Off), off, "{since}");
             assert_eq!(judged(&modified, OWN, IfModifiedSince::Exact), exact, "{since}");
             assert_eq!(judged(&modified, OWN, IfModifiedSince::Before), before, "{since}");
-            assert_eq!(
-                judged(&[("if-unmodified-since", since)], OWN, IfModifiedSince::Off),
-                unmodified,
-                "{since}"
-            );
+            assert_eq!(judged(&[("if-unmodified-since", since)], OWN, IfModifiedSince::Off), unmodified, "{since}");
         }
     }
 
@@ -235,44 +216,23 @@ mod tests {
 
     #[test]
     fn without_an_etag_only_a_star_matches() {
-        let own = Validators {
-            etag: None,
-            last_modified: Some(WHEN),
-        };
-        assert_eq!(
-            judged(&[("if-none-match", "\"2ebc98a1-24\"")], own, IfModifiedSince::Exact),
-            200
-        );
+        let own = Validators { etag: None, last_modified: Some(WHEN) };
+        assert_eq!(judged(&[("if-none-match", "\"2ebc98a1-24\"")], own, IfModifiedSince::Exact), 200);
         assert_eq!(judged(&[("if-none-match", "*")], own, IfModifiedSince::Exact), 304);
-        assert_eq!(
-            judged(&[("if-match", "\"2ebc98a1-24\"")], own, IfModifiedSince::Exact),
-            412
-        );
+        assert_eq!(judged(&[("if-match", "\"2ebc98a1-24\"")], own, IfModifiedSince::Exact), 412);
         assert_eq!(judged(&[("if-match", "*")], own, IfModifiedSince::Exact), 200);
     }
 
     #[test]
     fn without_a_modification_time_no_date_matches() {
-        let own = Validators {
-            etag: Some(ETAG),
-            last_modified: None,
-        };
-        assert_eq!(
-            judged(&[("if-modified-since", DATE)], own, IfModifiedSince::Before),
-            200
-        );
-        assert_eq!(
-            judged(&[("if-unmodified-since", DATE)], own, IfModifiedSince::Before),
-            412
-        );
+        let own = Validators { etag: Some(ETAG), last_modified: None };
+        assert_eq!(judged(&[("if-modified-since", DATE)], own, IfModifiedSince::Before), 200);
+        assert_eq!(judged(&[("if-unmodified-since", DATE)], own, IfModifiedSince::Before), 412);
     }
 
     #[test]
     fn a_weak_etag_of_ours_never_satisfies_if_match() {
-        let own = Validators {
-            etag: Some(b"W/\"a\""),
-            last_modified: None,
-        };
+        let own = Validators { etag: Some(b"W/\"a\""), last_modified: None };
         assert_eq!(judged(&[("if-match", "W/\"a\"")], own, IfModifiedSince::Exact), 412);
         assert_eq!(judged(&[("if-none-match", "\"a\"")], own, IfModifiedSince::Exact), 304);
     }

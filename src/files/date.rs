@@ -7,9 +7,7 @@
 /// 9999-12-31 23:59:59, the last date with a four-digit year.
 const LAST: i64 = 253_402_300_799;
 const WEEKDAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
-const MONTHS: [&str; 12] = [
-    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
-];
+const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
 /// `Sun, 06 Nov 1994 08:49:37 GMT`; times outside 1970..9999 are clamped, as nginx does at the lower end.
 pub fn format(seconds: i64) -> String {
@@ -126,9 +124,7 @@ impl Cursor<'_> {
     fn digits(&mut self, count: usize) -> Option<i64> {
         let (digits, rest) = self.0.split_at_checked(count)?;
         self.0 = rest;
-        digits.iter().try_fold(0, |number, byte| {
-            byte.is_ascii_digit().then(|| number * 10 + i64::from(byte - b'0'))
-        })
+        digits.iter().try_fold(0, |number, byte| byte.is_ascii_digit().then(|| number * 10 + i64::from(byte - b'0')))
     }
 
     fn next(&mut self) -> Option<u8> {
@@ -144,11 +140,7 @@ impl Cursor<'_> {
 
 /// Years counted from March, so that the leap day is the last; `year` is 0..=9999.
 fn days_since_1970(year: i64, month: i64, day: i64) -> i64 {
-    let (year, month) = if month > 2 {
-        (year, month - 3)
-    } else {
-        (year - 1, month + 9)
-    };
+    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
     let before_month = (153 * month + 2) / 5;
     365 * year + year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400) + before_month + day - 719_469
 }
@@ -226,11 +218,7 @@ mod tests {
 
     #[test]
     fn every_cut_off_date_is_refused_without_a_panic() {
-        for whole in [
-            "Sun, 06 Nov 1994 08:49:37",
-            "Sunday, 06-Nov-94 08:49:37",
-            "Sun Nov  6 08:49:37 1994",
-        ] {
+        for whole in ["Sun, 06 Nov 1994 08:49:37", "Sunday, 06-Nov-94 08:49:37", "Sun Nov  6 08:49:37 1994"] {
             for end in 0..whole.len() {
                 assert_eq!(parse(&whole.as_bytes()[..end]), None, "{}", &whole[..end]);
             }

@@ -27,20 +27,14 @@ pub fn find(base: &Path, uri: &[u8], names: &[String]) -> Result<Vec<u8>, Refusa
             Some(libc::ENOTDIR | libc::ENAMETOOLONG | libc::EACCES | libc::ELOOP | libc::EMLINK)
         );
         if refused {
-            return Err(Refusal::Open {
-                path: candidate,
-                source,
-            });
+            return Err(Refusal::Open { path: candidate, source });
         }
         if !is_directory {
             expect_directory(base)?;
             is_directory = true;
         }
         if source.kind() != io::ErrorKind::NotFound {
-            return Err(Refusal::Open {
-                path: candidate,
-                source,
-            });
+            return Err(Refusal::Open { path: candidate, source });
         }
     }
     if !is_directory {
@@ -56,9 +50,6 @@ fn expect_directory(base: &Path) -> Result<(), Refusal> {
         Ok(_) => Err(Refusal::NotADirectory(base.to_path_buf())),
         // The look for a file in it got further than that, so it may at least be searched.
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
-        Err(source) => Err(Refusal::Open {
-            path: base.to_path_buf(),
-            source,
-        }),
+        Err(source) => Err(Refusal::Open { path: base.to_path_buf(), source }),
     }
 }

@@ -32,16 +32,11 @@ impl Charset {
             "application/javascript",
             "application/rss+xml",
         ];
-        Charset {
-            name: name.into(),
-            types: TYPES.map(String::from).to_vec(),
-        }
+        Charset { name: name.into(), types: TYPES.map(String::from).to_vec() }
     }
 
     fn applies_to(&self, kind: &str) -> bool {
-        self.types
-            .iter()
-            .any(|listed| listed == "*" || listed.eq_ignore_ascii_case(kind))
+        self.types.iter().any(|listed| listed == "*" || listed.eq_ignore_ascii_case(kind))
     }
 }
 
@@ -68,24 +63,13 @@ impl Types {
         let mut longest = 0;
         for (kind, extensions) in entries {
             let value = finished(kind, charset)?;
-            for extension in extensions
-                .split_ascii_whitespace()
-                .filter(|name| name.len() <= MAX_EXTENSION)
-            {
+            for extension in extensions.split_ascii_whitespace().filter(|name| name.len() <= MAX_EXTENSION) {
                 longest = longest.max(extension.len());
                 by_extension.insert(extension.to_ascii_lowercase().into_bytes().into(), value.clone());
             }
         }
-        let default = if default_type.is_empty() {
-            None
-        } else {
-            Some(finished(default_type, charset)?)
-        };
-        Ok(Types {
-            by_extension,
-            default,
-            longest,
-        })
+        let default = if default_type.is_empty() { None } else { Some(finished(default_type, charset)?) };
+        Ok(Types { by_extension, default, longest })
     }
 
     /// What nginx knows without a `types` block.
@@ -100,9 +84,7 @@ impl Types {
 
     /// The Content-Type for a decoded path, by its extension in any case.
     pub fn of(&self, uri: &[u8]) -> Option<&HeaderValue> {
-        extension(uri)
-            .and_then(|extension| self.by_name(extension))
-            .or(self.default.as_ref())
+        extension(uri).and_then(|extension| self.by_name(extension)).or(self.default.as_ref())
     }
 
     fn by_name(&self, extension: &[u8]) -> Option<&HeaderValue> {
@@ -136,9 +118,7 @@ mod tests {
     use super::*;
 
     fn kind(types: &Types, uri: &[u8]) -> String {
-        types
-            .of(uri)
-            .map_or("none".into(), |value| value.to_str().expect("text").into())
+        types.of(uri).map_or("none".into(), |value| value.to_str().expect("text").into())
     }
 
     #[test]
@@ -156,10 +136,7 @@ mod tests {
             (b"/trail.", "application/octet-stream"),
             (b"/x.unknown", "application/octet-stream"),
             (b"/d.html/x", "application/octet-stream"),
-            (
-                b"/\xff.pptx",
-                "application/vnd.openxmlformats-officedocument.presentationml.presentation",
-            ),
+            (b"/\xff.pptx", "application/vnd.openxmlformats-officedocument.presentationml.presentation"),
             (b"", "application/octet-stream"),
             (b"/d.jardiff", "application/x-java-archive-diff"),
         ];
@@ -185,10 +162,7 @@ mod tests {
         assert_eq!(kind(&types, b"/z.js"), "application/javascript; charset=utf-8");
         assert_eq!(kind(&types, b"/a.png"), "image/png");
         assert_eq!(kind(&types, b"/noext"), "text/plain; charset=utf-8");
-        let all = Charset {
-            name: "koi8-r".into(),
-            types: vec!["*".into()],
-        };
+        let all = Charset { name: "koi8-r".into(), types: vec!["*".into()] };
         let types = Types::new(Types::debian(), "text/plain", Some(&all)).expect("valid");
         assert_eq!(kind(&types, b"/a.png"), "image/png; charset=koi8-r");
     }

@@ -81,28 +81,16 @@ pub enum Answer {
     /// An index file: route anew with this path, the same method and the same query.
     Internal { uri: Vec<u8> },
     /// An error page with this status, and these headers besides. `reason` is for the error log.
-    Refuse {
-        status: u16,
-        headers: Headers,
-        reason: Option<Refusal>,
-    },
+    Refuse { status: u16, headers: Headers, reason: Option<Refusal> },
 }
 
 impl Answer {
     fn refuse(reason: Refusal, varies: Varies) -> Self {
-        Answer::Refuse {
-            status: reason.status(),
-            headers: varies.headers(),
-            reason: Some(reason),
-        }
+        Answer::Refuse { status: reason.status(), headers: varies.headers(), reason: Some(reason) }
     }
 
     fn status(status: u16, headers: Headers) -> Self {
-        Answer::Refuse {
-            status,
-            headers,
-            reason: None,
-        }
+        Answer::Refuse { status, headers, reason: None }
     }
 }
 
@@ -121,9 +109,7 @@ pub async fn answer(request: &FileRequest<'_>, settings: &FileSettings) -> Answe
     let Looked { found, varies } = look(request, settings, path).await;
     match found {
         Err(reason) => Answer::refuse(reason, varies),
-        Ok(Target::Directory) => Answer::Redirect {
-            location: with_slash(request),
-        },
+        Ok(Target::Directory) => Answer::Redirect { location: with_slash(request) },
         // nginx takes POST only as far as this, so that a missing file is 404 and a directory redirects.
         Ok(Target::File(..)) if request.method == Method::POST => Answer::status(405, varies.headers()),
         Ok(Target::File(opened, encoding)) => respond(request, settings, opened, encoding, varies),
@@ -176,41 +162,21 @@ async fn look(request: &FileRequest<'_>, settings: &FileSettings, path: PathBuf)
             (None, Some((opened, encoding))) => Ok(Target::File(opened, Some(encoding))),
             (None, None) => plain(path),
         };
-        Looked {
-            found,
-            varies: if gzip_vary && picked.varies {
-                Varies::Yes
-            } else {
-                Varies::No
-            },
-        }
+        Looked { found, varies: if gzip_vary && picked.varies { Varies::Yes } else { Varies::No } }
     };
-    open::off_runtime(work).await.unwrap_or_else(|error| Looked {
-        found: Err(Refusal::NoAnswer(error)),
-        varies: Varies::No,
-    })
+    open::off_runtime(work)
+        .await
+        .unwrap_or_else(|error| Looked { found: Err(Refusal::NoAnswer(error)), varies: Varies::No })
 }
 
 /// Brotli before gzip, as the brotli module for nginx has it; POST never gets either.
 fn candidates(request: &FileRequest<'_>, settings: &FileSettings) -> [Candidate; 2] {
     let mode = |mode| {
-        if request.method == Method::POST {
-            Static::Off
-        } else {
-            mode
-        }
+        if request.method == Method::POST { Static::Off } else { mode }
     };
     [
-        Candidate {
-            encoding: Encoding::Brotli,
-            mode: mode(settings.brotli_static),
-            accepted: request.accepts_br,
-        },
-        Candidate {
-            encoding: Encoding::Gzip,
-            mode: mode(settings.gzip_static),
-            accepted: request.accepts_gzip,
-        },
+        Candidate { encoding: Encoding::Brotli, mode: mode(settings.brotli_static), accepted: request.accepts_br },
+        Candidate { encoding: Encoding::Gzip, mode: mode(settings.gzip_static), accepted: request.accepts_gzip },
     ]
 }
 
@@ -230,14 +196,7 @@ fn respond(
     varies: Varies,
 ) -> Answer {
     let etag = settings.etag.then(|| opened.etag());
-    let reply = Reply {
-        request,
-        settings,
-        etag,
-        encoding,
-        varies,
-        opened,
-    };
+    let reply = Reply { request, settings, etag, encoding, varies, opened };
     if let Some(status) = request.error_status {
         return reply.whole(status);
     }
@@ -260,10 +219,7 @@ struct Reply<'a> {
 
 impl Reply<'_> {
     fn validators(&self) -> Validators<'_> {
-        Validators {
-            etag: self.etag.as_deref().map(str::as_bytes),
-            last_modified: Some(self.opened.modified),
-        }
+        Validators { etag: self.etag.as_deref().map(str::as_bytes), last_modified: Some(self.opened.modified) }
     }
 
     fn ranged(self) -> Answer {
@@ -272,13 +228,7 @@ impl Reply<'_> {
         }
         let header = |name| self.request.headers.get(name).map(HeaderValue::as_bytes);
         let (range, if_range) = (header(header::RANGE), header(header::IF_RANGE));
-        match range::plan(
-            range,
-            if_range,
-            self.validators(),
-            self.opened.len,
-            self.settings.max_ranges,
-        ) {
+        match range::plan(range, if_range, self.validators(), self.opened.len, self.settings.max_ranges) {
             Plan::Full => self.whole(200),
             Plan::Single(span) => self.single(span),
             Plan::Multi(spans) => self.several(spans),
@@ -306,11 +256,7 @@ impl Reply<'_> {
 
     fn single(self, span: std::ops::Range<u64>) -> Answer {
         let mut headers = self.head(206, self.content_type().cloned(), span.end - span.start);
-        push(
-            &mut headers,
-            "Content-Range",
-            range::content_range(&span, self.opened.len),
-        );
+        push(&mut headers, "Content-Range", range::content_range(&span, self.opened.len));
         self.send(206, headers, |file| Body::span(file, span))
     }
 
@@ -329,11 +275,7 @@ impl Reply<'_> {
         if let Some(etag) = self.etag {
             push(&mut headers, "ETag", etag);
         }
-        Answer::Respond {
-            status: 304,
-            headers,
-            body: Body::empty(),
-        }
+        Answer::Respond { status: 304, headers, body: Body::empty() }
     }
 
     /// In nginx's order. Where an error page is sent, its own time says nothing about the page that failed.

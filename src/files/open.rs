@@ -44,22 +44,12 @@ pub enum Found {
 
 /// Blocks.
 pub fn open(path: &Path) -> Result<Found, Refusal> {
-    let failed = |source| Refusal::Open {
-        path: path.to_path_buf(),
-        source,
-    };
-    let file = OpenOptions::new()
-        .read(true)
-        .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY)
-        .open(path)
-        .map_err(failed)?;
+    let failed = |source| Refusal::Open { path: path.to_path_buf(), source };
+    let file =
+        OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(path).map_err(failed)?;
     let metadata = file.metadata().map_err(failed)?;
     Ok(match Kind::of(&metadata) {
-        Kind::File => Found::File(Opened {
-            len: metadata.len(),
-            modified: metadata.mtime(),
-            file,
-        }),
+        Kind::File => Found::File(Opened { len: metadata.len(), modified: metadata.mtime(), file }),
         Kind::Directory => Found::Directory,
         Kind::Special => Found::Special,
     })
@@ -116,11 +106,7 @@ mod tests {
 
     #[test]
     fn an_etag_is_time_and_length_in_hexadecimal() {
-        let opened = |modified, len| Opened {
-            file: tempfile::tempfile().expect("a file"),
-            len,
-            modified,
-        };
+        let opened = |modified, len| Opened { file: tempfile::tempfile().expect("a file"), len, modified };
         assert_eq!(opened(784_111_777, 36).etag(), "\"2ebc98a1-24\"");
         assert_eq!(opened(0, 3).etag(), "\"0-3\"");
         assert_eq!(opened(-86_400, 3).etag(), "\"-15180-3\"");

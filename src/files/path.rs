@@ -62,10 +62,7 @@ fn checked(path: Vec<u8>, from_client: usize) -> Result<PathBuf, Refusal> {
     if path.contains(&0) {
         return Err(Refusal::Nul);
     }
-    if path[from_client..]
-        .split(|&byte| byte == b'/')
-        .any(|part| part == b"..")
-    {
+    if path[from_client..].split(|&byte| byte == b'/').any(|part| part == b"..") {
         return Err(Refusal::Climbs);
     }
     if path.len() > LONGEST {
@@ -93,37 +90,13 @@ mod tests {
 
     #[test]
     fn an_alias_replaces_the_locations_name() {
-        let alias = Mapping::Alias {
-            path: b"/data/images/",
-            prefix_len: 3,
-        };
+        let alias = Mapping::Alias { path: b"/data/images/", prefix_len: 3 };
         assert_eq!(mapped(alias, b"/i/a.gif"), b"/data/images/a.gif");
         assert_eq!(mapped(alias, b"/i/"), b"/data/images/");
-        let exact = Mapping::Alias {
-            path: b"/data/f.txt",
-            prefix_len: 6,
-        };
+        let exact = Mapping::Alias { path: b"/data/f.txt", prefix_len: 6 };
         assert_eq!(mapped(exact, b"/x.txt"), b"/data/f.txt");
-        assert_eq!(
-            mapped(
-                Mapping::Alias {
-                    path: b"/d",
-                    prefix_len: 9
-                },
-                b"/x"
-            ),
-            b"/d"
-        );
-        assert_eq!(
-            mapped(
-                Mapping::Alias {
-                    path: b"../d/",
-                    prefix_len: 3
-                },
-                b"/i/a"
-            ),
-            b"../d/a"
-        );
+        assert_eq!(mapped(Mapping::Alias { path: b"/d", prefix_len: 9 }, b"/x"), b"/d");
+        assert_eq!(mapped(Mapping::Alias { path: b"../d/", prefix_len: 3 }, b"/i/a"), b"../d/a");
     }
 
     #[test]
@@ -138,14 +111,8 @@ mod tests {
 
     #[test]
     fn nobody_climbs_out() {
-        let slashless = Mapping::Alias {
-            path: b"/data/",
-            prefix_len: 2,
-        };
-        let dotted = Mapping::Alias {
-            path: b"/data/.",
-            prefix_len: 2,
-        };
+        let slashless = Mapping::Alias { path: b"/data/", prefix_len: 2 };
+        let dotted = Mapping::Alias { path: b"/data/.", prefix_len: 2 };
         let refused: [(Mapping<'_>, &[u8]); 6] = [
             (Mapping::Root(b"/data"), b"/../etc/passwd"),
             (Mapping::Root(b"/data"), b"/a/.."),
@@ -160,10 +127,7 @@ mod tests {
         assert_eq!(mapped(Mapping::Root(b"/data"), b"/..a/b.."), b"/data/..a/b..");
         assert!(matches!(append(Path::new("/data/"), b"../x"), Err(Refusal::Climbs)));
         for uri in [b"..".as_slice(), b"-old/x", b""] {
-            assert!(
-                matches!(map(Mapping::Root(b"/data"), uri), Err(Refusal::Relative)),
-                "{uri:?}"
-            );
+            assert!(matches!(map(Mapping::Root(b"/data"), uri), Err(Refusal::Relative)), "{uri:?}");
         }
     }
 
@@ -171,9 +135,6 @@ mod tests {
     fn nul_and_endless_paths_are_refused() {
         assert!(matches!(map(Mapping::Root(b"/data"), b"/a\0b"), Err(Refusal::Nul)));
         let long = vec![b'/'; 5000];
-        assert!(matches!(
-            map(Mapping::Root(b"/data"), &long),
-            Err(Refusal::TooLong(5005))
-        ));
+        assert!(matches!(map(Mapping::Root(b"/data"), &long), Err(Refusal::TooLong(5005))));
     }
 }

@@ -104,9 +104,7 @@ fn resolve(spec: &[u8], len: u64) -> Option<Range<u64>> {
         return Some(start..len);
     }
     let (last, rest) = number(rest)?;
-    skip_blanks(rest)
-        .is_empty()
-        .then(|| start..len.min(last.saturating_add(1)))
+    skip_blanks(rest).is_empty().then(|| start..len.min(last.saturating_add(1)))
 }
 
 /// Blanks only: nginx takes a tab for a mistake.
@@ -117,17 +115,13 @@ fn skip_blanks(text: &[u8]) -> &[u8] {
 
 /// At least one digit; None where nginx's signed 64 bits overflow.
 fn number(text: &[u8]) -> Option<(u64, &[u8])> {
-    let end = text
-        .iter()
-        .position(|byte| !byte.is_ascii_digit())
-        .unwrap_or(text.len());
+    let end = text.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(text.len());
     let (digits, rest) = text.split_at(end);
     if digits.is_empty() {
         return None;
     }
-    let value = digits.iter().try_fold(0i64, |value, digit| {
-        value.checked_mul(10)?.checked_add(i64::from(digit - b'0'))
-    })?;
+    let value =
+        digits.iter().try_fold(0i64, |value, digit| value.checked_mul(10)?.checked_add(i64::from(digit - b'0')))?;
     Some((value.unsigned_abs(), rest))
 }
 
@@ -145,16 +139,9 @@ pub struct Multipart {
 impl Multipart {
     /// `content_type` is the representation's own, repeated in each part; the parts come from [`Plan::Multi`].
     pub fn new(boundary: String, content_type: Option<&str>, parts: Vec<Range<u64>>, of: u64) -> Self {
-        let content_type = content_type
-            .map(|kind| format!("Content-Type: {kind}\r\n"))
-            .unwrap_or_default();
+        let content_type = content_type.map(|kind| format!("Content-Type: {kind}\r\n")).unwrap_or_default();
         let lead = format!("\r\n--{boundary}\r\n{content_type}Content-Range: ");
-        Multipart {
-            boundary,
-            lead,
-            parts,
-            of,
-        }
+        Multipart { boundary, lead, parts, of }
     }
 
     pub fn content_type(&self) -> String {

@@ -3,10 +3,7 @@
 use super::*;
 
 const ETAG: &[u8] = b"\"2ebc98a1-24\"";
-const OWN: Validators<'static> = Validators {
-    etag: Some(ETAG),
-    last_modified: Some(784_111_777),
-};
+const OWN: Validators<'static> = Validators { etag: Some(ETAG), last_modified: Some(784_111_777) };
 
 /// As the client sees it: `200`, `416`, `5-9` or `0-0,2-3`, with inclusive ends.
 fn seen(header: &str, len: u64, max_ranges: usize) -> String {
@@ -123,11 +120,7 @@ fn max_ranges_counts_what_would_be_sent() {
         ("bytes=x", 0, "200"),
     ];
     for (header, max_ranges, expected) in table {
-        assert_eq!(
-            seen(header, 36, max_ranges),
-            expected,
-            "{header} max_ranges {max_ranges}"
-        );
+        assert_eq!(seen(header, 36, max_ranges), expected, "{header} max_ranges {max_ranges}");
     }
 }
 
@@ -149,10 +142,7 @@ fn if_range_lets_a_range_through_only_for_the_same_representation() {
         let plan = plan(Some(b"bytes=1-2"), Some(condition.as_bytes()), OWN, 36, usize::MAX);
         assert_eq!(describe(plan), expected, "{condition}");
     }
-    let weak = Validators {
-        etag: Some(b"W/\"a\""),
-        last_modified: None,
-    };
+    let weak = Validators { etag: Some(b"W/\"a\""), last_modified: None };
     assert_eq!(plan(Some(b"bytes=1-2"), Some(b"W/\"a\""), weak, 36, 9), Plan::Full);
     let bare = Validators::default();
     assert_eq!(plan(Some(b"bytes=1-2"), Some(b"\"a\""), bare, 36, 9), Plan::Full);
@@ -161,12 +151,7 @@ fn if_range_lets_a_range_through_only_for_the_same_representation() {
 #[test]
 fn several_parts_are_framed_byte_for_byte_as_nginx_frames_them() {
     let parts = vec![0..1, 2..4];
-    let body = Multipart::new(
-        "00000000000000000001".into(),
-        Some("text/plain; charset=utf-8"),
-        parts,
-        36,
-    );
+    let body = Multipart::new("00000000000000000001".into(), Some("text/plain; charset=utf-8"), parts, 36);
     let framed = [&body.head(0)[..], b"0", &body.head(1)[..], b"23", &body.tail()[..]].concat();
     let expected = "\r\n--00000000000000000001\r\nContent-Type: text/plain; charset=utf-8\r\n\
                     Content-Range: bytes 0-0/36\r\n\r\n0\
@@ -175,10 +160,7 @@ fn several_parts_are_framed_byte_for_byte_as_nginx_frames_them() {
                     \r\n--00000000000000000001--\r\n";
     assert_eq!(String::from_utf8_lossy(&framed), expected);
     assert_eq!(body.total_len(), expected.len() as u64);
-    assert_eq!(
-        body.content_type(),
-        "multipart/byteranges; boundary=00000000000000000001"
-    );
+    assert_eq!(body.content_type(), "multipart/byteranges; boundary=00000000000000000001");
     assert!(body.head(2).is_empty());
 }
 
@@ -192,10 +174,7 @@ fn without_a_type_the_parts_have_none() {
 fn boundaries_have_twenty_digits_and_differ() {
     let (first, second) = (next_boundary(), next_boundary());
     assert_ne!(first, second);
-    assert!(
-        first.len() == 20 && first.bytes().all(|byte| byte.is_ascii_digit()),
-        "{first}"
-    );
+    assert!(first.len() == 20 && first.bytes().all(|byte| byte.is_ascii_digit()), "{first}");
 }
 
 proptest::proptest! {

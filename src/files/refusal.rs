@@ -68,10 +68,7 @@ mod tests {
         ];
         for (errno, status) in table {
             let source = io::Error::from_raw_os_error(errno);
-            let refusal = Refusal::Open {
-                path: PathBuf::from("/x"),
-                source,
-            };
+            let refusal = Refusal::Open { path: PathBuf::from("/x"), source };
             assert_eq!(refusal.status(), status, "{refusal}");
         }
     }

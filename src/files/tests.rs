@@ -27,15 +27,7 @@ struct Site {
 impl Site {
     fn new() -> Self {
         let dir = tempfile::tempdir().expect("a directory");
-        for name in [
-            "d/sub",
-            "empty",
-            "idxdir/index.html",
-            "alt",
-            "sp ace",
-            "q.css.gz",
-            "b\"\u{fc}",
-        ] {
+        for name in ["d/sub", "empty", "idxdir/index.html", "alt", "sp ace", "q.css.gz", "b\"\u{fc}"] {
             std::fs::create_dir_all(dir.path().join(name)).expect("a directory");
         }
         let files = [
@@ -69,14 +61,7 @@ impl Site {
             brotli_static: Static::Off,
             gzip_vary: false,
         };
-        Site {
-            dir,
-            settings,
-            index: vec!["index.html".into()],
-            gzip: false,
-            br: false,
-            error_status: None,
-        }
+        Site { dir, settings, index: vec!["index.html".into()], gzip: false, br: false, error_status: None }
     }
 
     /// The answer in one line, as a client would note it; the error page's own headers are not part of it.
@@ -116,8 +101,7 @@ impl Site {
 fn write(path: &Path, content: &str) {
     let mut file = File::create(path).expect("a file");
     file.write_all(content.as_bytes()).expect("writes");
-    file.set_modified(UNIX_EPOCH + Duration::from_secs(784_111_777))
-        .expect("sets the time");
+    file.set_modified(UNIX_EPOCH + Duration::from_secs(784_111_777)).expect("sets the time");
 }
 
 fn mkfifo(path: &Path) {
@@ -131,11 +115,7 @@ async fn describe(answer: Answer) -> String {
         Answer::Redirect { location } => format!("301 {location}"),
         Answer::Internal { uri } => format!("internal {}", String::from_utf8_lossy(&uri)),
         Answer::Refuse { status, headers, .. } => format!("{status}{}", listed(&headers)),
-        Answer::Respond {
-            status,
-            headers,
-            mut body,
-        } => {
+        Answer::Respond { status, headers, mut body } => {
             let announced = body.len();
             let mut content = vec![];
             while let Some(chunk) = body.next().await.expect("reads") {
@@ -171,14 +151,8 @@ async fn paths_are_answered_as_nginx_answers_them() {
         ("/f.txt", file.as_str()),
         ("/link.txt", &file),
         ("/e.txt", "200 text/plain len=0 dated \"2ebc98a1-0\" ranges | "),
-        (
-            "/noext",
-            "200 application/octet-stream len=5 dated \"2ebc98a1-5\" ranges | noext",
-        ),
-        (
-            "/we\u{1}ird%.txt",
-            "200 text/plain len=1 dated \"2ebc98a1-1\" ranges | w",
-        ),
+        ("/noext", "200 application/octet-stream len=5 dated \"2ebc98a1-5\" ranges | noext"),
+        ("/we\u{1}ird%.txt", "200 text/plain len=1 dated \"2ebc98a1-1\" ranges | w"),
         ("/missing", "404"),
         ("/missing/", "404"),
         ("/f.txt/", "404"),
@@ -241,9 +215,7 @@ async fn methods_are_refused_as_nginx_refuses_them() {
 #[tokio::test]
 async fn index_names_are_tried_in_their_order() {
     let mut site = Site::new();
-    site.index = ["nope.html", "index.html", "index.htm", "/abs.txt"]
-        .map(String::from)
-        .to_vec();
+    site.index = ["nope.html", "index.html", "index.htm", "/abs.txt"].map(String::from).to_vec();
     assert_eq!(site.get("/d/").await, "internal /d/index.html");
     assert_eq!(site.get("/alt/").await, "internal /alt/index.htm");
     assert_eq!(site.get("/empty/").await, "internal /abs.txt");
@@ -262,23 +234,11 @@ async fn an_alias_is_looked_up_and_redirected_by_its_own_path() {
     let site = Site::new();
     let at = |name: &str| site.dir.path().join(name).into_os_string().into_encoded_bytes();
     let slashed = [at("d"), b"/".to_vec()].concat();
-    let prefix = Mapping::Alias {
-        path: &slashed,
-        prefix_len: 3,
-    };
-    assert_eq!(
-        site.ask_mapped(prefix, "GET", "/i/", &[]).await,
-        "internal /i/index.html"
-    );
-    assert_eq!(
-        site.ask_mapped(prefix, "GET", "/i/sub?x=1", &[]).await,
-        "301 /i/sub/?x=1"
-    );
+    let prefix = Mapping::Alias { path: &slashed, prefix_len: 3 };
+    assert_eq!(site.ask_mapped(prefix, "GET", "/i/", &[]).await, "internal /i/index.html");
+    assert_eq!(site.ask_mapped(prefix, "GET", "/i/sub?x=1", &[]).await, "301 /i/sub/?x=1");
     let bare = at("d");
-    let slashless = Mapping::Alias {
-        path: &bare,
-        prefix_len: 2,
-    };
+    let slashless = Mapping::Alias { path: &bare, prefix_len: 2 };
     assert_eq!(site.ask_mapped(slashless, "GET", "/j../f.txt", &[]).await, "404");
     assert_eq!(site.ask_mapped(slashless, "GET", "/j", &[]).await, "301 /j/");
     let file = at("f.txt");
@@ -321,10 +281,7 @@ async fn several_ranges_come_in_parts_that_repeat_the_type() {
     site.settings.types = Types::new(Types::debian(), "", Some(&charset)).expect("valid");
     let answer = site.ask("GET", "/f.txt", &[("range", "bytes=1-2,4-5")]).await;
     let (head, body) = answer.split_once(" | ").expect("a body");
-    let boundary = head
-        .split_once("boundary=")
-        .and_then(|(_, rest)| rest.split(' ').next())
-        .expect("a boundary");
+    let boundary = head.split_once("boundary=").and_then(|(_, rest)| rest.split(' ').next()).expect("a boundary");
     // 228 is what nginx announced for the same.
     let multi = format!("206 multipart/byteranges; boundary={boundary} len=228 dated \"2ebc98a1-24\"");
     assert_eq!(head, multi);
@@ -332,10 +289,7 @@ async fn several_ranges_come_in_parts_that_repeat_the_type() {
     let parts = format!("\r\n--{boundary}\r\n{kind} 1-2/36\r\n\r\n12\r\n--{boundary}\r\n{kind} 4-5/36\r\n\r\n45");
     assert_eq!(body, format!("{parts}\r\n--{boundary}--\r\n"));
     let untyped = site.ask("GET", "/noext", &[("range", "bytes=0-0,2-2")]).await;
-    assert!(
-        untyped.contains(" len=142 ") && !untyped.contains("Content-Type"),
-        "{untyped}"
-    );
+    assert!(untyped.contains(" len=142 ") && !untyped.contains("Content-Type"), "{untyped}");
 }
 
 #[tokio::test]
@@ -343,14 +297,8 @@ async fn directives_turn_headers_off() {
     let mut site = Site::new();
     site.settings.etag = false;
     let untagged = format!("200 text/plain len=36 dated ranges | {ALPHABET}");
-    assert_eq!(
-        site.ask("GET", "/f.txt", &[("if-none-match", "\"2ebc98a1-24\"")]).await,
-        untagged
-    );
-    assert_eq!(
-        site.ask("GET", "/f.txt", &[("if-none-match", "*")]).await,
-        "304 dated | "
-    );
+    assert_eq!(site.ask("GET", "/f.txt", &[("if-none-match", "\"2ebc98a1-24\"")]).await, untagged);
+    assert_eq!(site.ask("GET", "/f.txt", &[("if-none-match", "*")]).await, "304 dated | ");
     site.settings.max_ranges = 0;
     let rangeless = format!("200 text/plain len=36 dated | {ALPHABET}");
     assert_eq!(site.ask("GET", "/f.txt", &[("range", "bytes=0-0")]).await, rangeless);
@@ -383,10 +331,7 @@ async fn gzip_static_is_answered_as_nginx_answers_it() {
     }
     (site.settings.gzip_static, site.gzip) = (Static::On, true);
     assert_eq!(site.ask("GET", "/z.js", &[("range", "bytes=1-3")]).await, gzip_js);
-    assert_eq!(
-        site.ask("GET", "/z.js", &[("if-none-match", "*")]).await,
-        "304 dated \"2ebc98a1-9\" | "
-    );
+    assert_eq!(site.ask("GET", "/z.js", &[("if-none-match", "*")]).await, "304 dated \"2ebc98a1-9\" | ");
     assert_eq!(site.ask("POST", "/z.js", &[]).await, "405");
     assert_eq!(site.ask("POST", "/o.css", &[]).await, "404");
 }
@@ -396,29 +341,17 @@ async fn gzip_vary_names_every_answer_that_could_have_been_another() {
     let mut site = Site::new();
     (site.settings.gzip_static, site.settings.gzip_vary) = (Static::On, true);
     let js = "200 application/javascript";
-    assert_eq!(
-        site.get("/z.js").await,
-        format!("{js} len=8 dated vary \"2ebc98a1-8\" ranges | PLAIN-js")
-    );
+    assert_eq!(site.get("/z.js").await, format!("{js} len=8 dated vary \"2ebc98a1-8\" ranges | PLAIN-js"));
     assert_eq!(site.get("/o.css").await, "404 vary");
     assert_eq!(site.get("/missing.js").await, "404");
     assert!(!site.get("/f.txt").await.contains("vary"));
-    assert_eq!(
-        site.ask("GET", "/z.js", &[("if-none-match", "*")]).await,
-        "304 dated vary \"2ebc98a1-8\" | "
-    );
+    assert_eq!(site.ask("GET", "/z.js", &[("if-none-match", "*")]).await, "304 dated vary \"2ebc98a1-8\" | ");
     assert_eq!(site.ask("GET", "/z.js", &[("if-match", "\"x\"")]).await, "412 vary");
     site.gzip = true;
-    assert_eq!(
-        site.get("/z.js").await,
-        format!("{js} len=9 dated vary \"2ebc98a1-9\" gzip | GZ-of-js!")
-    );
+    assert_eq!(site.get("/z.js").await, format!("{js} len=9 dated vary \"2ebc98a1-9\" gzip | GZ-of-js!"));
     assert_eq!(site.get("/r.css").await, "404 vary");
     site.settings.gzip_static = Static::Always;
-    assert_eq!(
-        site.get("/z.js").await,
-        format!("{js} len=9 dated \"2ebc98a1-9\" gzip | GZ-of-js!")
-    );
+    assert_eq!(site.get("/z.js").await, format!("{js} len=9 dated \"2ebc98a1-9\" gzip | GZ-of-js!"));
 }
 
 #[tokio::test]
@@ -426,19 +359,10 @@ async fn brotli_is_preferred_where_both_are_there() {
     let mut site = Site::new();
     (site.settings.gzip_static, site.settings.brotli_static) = (Static::On, Static::On);
     (site.gzip, site.br) = (true, true);
-    assert_eq!(
-        site.get("/z.js").await,
-        "200 application/javascript len=2 dated \"2ebc98a1-2\" br | BR"
-    );
-    assert_eq!(
-        site.get("/o.css").await,
-        "200 text/css len=7 dated \"2ebc98a1-7\" gzip | only gz"
-    );
+    assert_eq!(site.get("/z.js").await, "200 application/javascript len=2 dated \"2ebc98a1-2\" br | BR");
+    assert_eq!(site.get("/o.css").await, "200 text/css len=7 dated \"2ebc98a1-7\" gzip | only gz");
     site.br = false;
-    assert_eq!(
-        site.get("/z.js").await,
-        "200 application/javascript len=9 dated \"2ebc98a1-9\" gzip | GZ-of-js!"
-    );
+    assert_eq!(site.get("/z.js").await, "200 application/javascript len=9 dated \"2ebc98a1-9\" gzip | GZ-of-js!");
 }
 
 #[tokio::test]
@@ -466,12 +390,7 @@ async fn a_refusal_says_to_the_log_what_failed() {
         accepts_br: false,
         error_status: None,
     };
-    let Answer::Refuse {
-        status: 404,
-        reason: Some(reason),
-        ..
-    } = answer(&request, &site.settings).await
-    else {
+    let Answer::Refuse { status: 404, reason: Some(reason), .. } = answer(&request, &site.settings).await else {
         panic!("not refused");
     };
     let text = reason.to_string();

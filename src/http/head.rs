@@ -78,10 +78,7 @@ impl Headers {
 
     /// Every field of that name, in order.
     pub fn get_all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
-        self.0
-            .iter()
-            .filter(move |(n, _)| n.eq_ignore_ascii_case(name.as_bytes()))
-            .map(|(_, v)| &v[..])
+        self.0.iter().filter(move |(n, _)| n.eq_ignore_ascii_case(name.as_bytes())).map(|(_, v)| &v[..])
     }
 
     pub fn contains(&self, name: &str) -> bool {
@@ -133,9 +130,7 @@ impl Head {
 
     /// Whether this asks to change the protocol to websocket or another (RFC 9110 7.8).
     pub fn wants_upgrade(&self) -> bool {
-        self.version == Version::Http11
-            && self.headers.contains("upgrade")
-            && self.has_token("connection", "upgrade")
+        self.version == Version::Http11 && self.headers.contains("upgrade") && self.has_token("connection", "upgrade")
     }
 }
 

@@ -32,28 +32,26 @@ pub fn told(status: u16) -> u16 {
 /// The page for a status, or `None` where nginx sends an empty body.
 pub fn page(status: u16, server: &str) -> Option<String> {
     let (title, heading, note) = match status {
-        internal::HEADER_TOO_LARGE => (
-            "400 Request Header Or Cookie Too Large",
-            "400 Bad Request",
-            "Request Header Or Cookie Too Large",
-        ),
-        internal::BAD_CERTIFICATE => (
-            "400 The SSL certificate error",
-            "400 Bad Request",
-            "The SSL certificate error",
-        ),
-        internal::NO_CERTIFICATE => (
-            "400 No required SSL certificate was sent",
-            "400 Bad Request",
-            "No required SSL certificate was sent",
-        ),
+        internal::HEADER_TOO_LARGE => {
+            ("400 Request Header Or Cookie Too Large", "400 Bad Request", "Request Header Or Cookie Too Large")
+        }
+        internal::BAD_CERTIFICATE => ("400 The SSL certificate error", "400 Bad Request", "The SSL certificate error"),
+        internal::NO_CERTIFICATE => {
+            ("400 No required SSL certificate was sent", "400 Bad Request", "No required SSL certificate was sent")
+        }
         internal::HTTP_TO_HTTPS => (
             "400 The plain HTTP request was sent to HTTPS port",
             "400 Bad Request",
             "The plain HTTP request was sent to HTTPS port",
         ),
         301..=303 | 307 | 308 | 400..=406 | 408..=416 | 421 | 429 | 500..=505 | 507 => {
-            let line = format!("{status} {}", reason(status));
+            // The pages say two things in other words than the status line does.
+            let words = match status {
+                302 => "Found",
+                401 => "Authorization Required",
+                status => reason(status),
+            };
+            let line = format!("{status} {words}");
             return Some(html(&line, &line, None, server));
         }
         _ => return None,

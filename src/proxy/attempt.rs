@@ -5,6 +5,7 @@ use super::snapshot::{Handler, Pass, PassTarget};
 use crate::upstream::{Address, Chosen, Outcome, Tried, Upstream, Want, names, retry};
 use crate::variables::Try;
 use bytes::Bytes;
+use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use pingora_core::upstreams::peer::HttpPeer;
 use pingora_error::{Error, ErrorSource, ErrorType, Result};
 use pingora_http::ResponseHeader;
@@ -107,7 +108,9 @@ impl Request {
     /// The upstream of `proxy_pass`; one of variables is found now.
     async fn upstream(&mut self) -> Result<Arc<Upstream>, u16> {
         let location = self.location.clone();
-        let Handler::Proxy(pass) = &location.handler else { return Err(500) };
+        let Handler::Proxy(pass) = &location.handler else {
+            return Err(500);
+        };
         let (upstream, host, port) = match &pass.target {
             PassTarget::Upstream { upstream, host, port } => (upstream.clone(), host.clone(), port.clone()),
             PassTarget::Variable(url) => {
@@ -165,13 +168,10 @@ impl Request {
         }
     }
 
-    /// Whether the head of an answer is too long to be taken; nginx's "upstream sent too big header".
-    pub fn refused_by_length(&mut self, head: &ResponseHeader) -> Option<Result<(), u16>> {
-        let longest = self.pass()?.longest_head;
-        if super::record::length_of(head) <= longest {
-            return None;
-        }
-        self.log_error(format_args!("upstream sent too big header (proxy_buffer_size is {longest} bytes)"));
+    /// Whether the head of an answer cannot be taken: it is too long, or leaves open where the body ends.
+    pub fn refused_by_head(&mut self, head: &ResponseHeader) -> Option<Result<(), u16>> {
+        let why = invalid_head(head, self.pass()?.longest_head)?;
+        self.log_error(format_args!("upstream sent {why} while reading response header from upstream"));
         if let Some(attempt) = &mut self.attempts.current {
             attempt.answered = None;
         }
@@ -209,14 +209,18 @@ impl Request {
 
     fn verdict(&mut self, what: Failure) -> Verdict {
         let now = Instant::now();
-        let Some(next) = self.pass().map(|p| p.next) else { return Verdict::Stop };
+        let Some(next) = self.pass().map(|p| p.next) else {
+            return Verdict::Stop;
+        };
         let streamed = self.body.is_none() && self.exchange.head.framing.has_body();
-        let Some(mut attempt) = self.attempts.current.take() else { return Verdict::Stop };
+        let Some(mut attempt) = self.attempts.current.take() else {
+            return Verdict::Stop;
+        };
         let mut tried = self.attempts.tried.clone();
         tried.add(&attempt.chosen);
         let want = Want { now, client_ip: Some(self.exchange.peer.remote.ip()), key: b"", tried: &tried, route: None };
         let facts = Facts {
-            idempotent: retry::is_idempotent(self.method.as_str()),
+            idempotent: retry::is_idempotent(self.exchange.method.as_str()),
             bytes_sent: attempt.connected,
             replayable: !streamed,
             response_begun: attempt.answered.is_some() && !matches!(what, Failure::Status(_)),
@@ -244,7 +248,9 @@ impl Request {
 
     /// The current server is done with, well or not.
     pub fn end_attempt(&mut self) {
-        let Some(attempt) = self.attempts.current.take() else { return };
+        let Some(attempt) = self.attempts.current.take() else {
+            return;
+        };
         let now = Instant::now();
         if let Some(last) = self.exchange.tries.last_mut() {
             last.response_time = Some(now - attempt.began);
@@ -253,10 +259,26 @@ impl Request {
             return;
         }
         if let Some(answered) = attempt.answered {
-            let outcome = Outcome::Success { header_time: answered - attempt.began, response_time: now - attempt.began };
+            let outcome =
+                Outcome::Success { header_time: answered - attempt.began, response_time: now - attempt.began };
             attempt.chosen.report(outcome, now);
         }
     }
+}
+
+/// What is wrong with the head of an answer, in nginx's words.
+fn invalid_head(head: &ResponseHeader, longest: u64) -> Option<String> {
+    if super::record::length_of(head) > longest {
+        return Some(format!("too big header (proxy_buffer_size is {longest} bytes)"));
+    }
+    let mut lengths = head.headers.get_all(CONTENT_LENGTH).iter();
+    let first = lengths.next();
+    if lengths.any(|other| Some(other) != first) {
+        return Some("several \"Content-Length\" headers that contradict each other".into());
+    }
+    let coding = head.headers.get(TRANSFER_ENCODING)?;
+    let unknown = !coding.as_bytes().eq_ignore_ascii_case(b"chunked");
+    unknown.then(|| format!("unknown \"Transfer-Encoding\": \"{}\"", coding.as_bytes().escape_ascii()))
 }
 
 fn failure_of(error: &Error) -> Failure {
@@ -273,10 +295,16 @@ fn failure_of(error: &Error) -> Failure {
 /// In nginx's words, where it has words for it.
 fn describe(error: &Error, what: Failure) -> String {
     let text = match (error.etype(), what) {
-        (ErrorType::ConnectTimedout, _) => "upstream timed out (110: Connection timed out) while connecting to upstream",
+        (ErrorType::ConnectTimedout, _) => {
+            "upstream timed out (110: Connection timed out) while connecting to upstream"
+        }
         (ErrorType::ConnectRefused, _) => "connect() failed (111: Connection refused) while connecting to upstream",
-        (ErrorType::ReadTimedout, _) => "upstream timed out (110: Connection timed out) while reading response header from upstream",
-        (ErrorType::WriteTimedout, _) => "upstream timed out (110: Connection timed out) while sending request to upstream",
+        (ErrorType::ReadTimedout, _) => {
+            "upstream timed out (110: Connection timed out) while reading response header from upstream"
+        }
+        (ErrorType::WriteTimedout, _) => {
+            "upstream timed out (110: Connection timed out) while sending request to upstream"
+        }
         (_, Failure::InvalidHeader) => "upstream sent invalid header while reading response header from upstream",
         (ErrorType::ConnectionClosed, _) => {
             "upstream prematurely closed connection while reading response header from upstream"

@@ -4,12 +4,13 @@
 //! the URI may change ten times, then it is a circle.
 
 use super::request::Request;
-use super::snapshot::{Candidate, ErrorTarget, Handler, LastResort, Location, Return, Server};
-use super::{redirect, rewrite};
+use super::rewrite::{self, Outcome};
+use super::snapshot::{Candidate, Handler, LastResort, Location, Return, Server};
+use super::redirect;
 use crate::config::types::{ErrorPageStatus, Return as RawReturn};
 use crate::files;
 use crate::http::Framing;
-use crate::http::pages::internal;
+use crate::http::pages::{self, internal};
 use crate::route::{self, Uri, escape};
 use bytes::Bytes;
 use std::sync::Arc;
@@ -23,7 +24,7 @@ pub enum Content {
     /// The location's upstream.
     Proxy,
     /// A text of the configuration.
-    Text { status: u16, content_type: String, body: Bytes },
+    Text { status: u16, content_type: Option<http::HeaderValue>, body: Bytes },
     /// The client is sent elsewhere; `location` is as it stands in the field.
     Redirect { status: u16, location: Vec<u8> },
     /// A local file.
@@ -84,6 +85,19 @@ pub async fn find(request: &mut Request) -> Content {
     run(request, Step::Server).await
 }
 
+/// Where an upstream sends a request inside (`X-Accel-Redirect`): a path, or a named location.
+pub async fn sent_inside(request: &mut Request, target: &[u8]) -> Content {
+    let step = match target.first() {
+        Some(b'@') => enter_named(request, &String::from_utf8_lossy(target)),
+        Some(b'/') => {
+            ask_for_page(request);
+            redirect_inside(request, target)
+        }
+        _ => failed(request, 500, Vec::new()),
+    };
+    run(request, step).await
+}
+
 /// What a status ends in: its `error_page`, or edge's own page.
 pub async fn fail(request: &mut Request, status: u16) -> Content {
     let step = failed(request, status, Vec::new());
@@ -105,8 +119,9 @@ async fn run(request: &mut Request, mut step: Step) -> Content {
 fn at_server(request: &mut Request) -> Step {
     let server: Arc<Server> = request.server.clone();
     match rewrite::run(&server.script.rewrites, request) {
-        rewrite::Outcome::Redirect { status, location } => return Step::Done(Content::Redirect { status, location }),
-        rewrite::Outcome::Changed { .. } | rewrite::Outcome::Unchanged => {}
+        Outcome::Redirect { status, location } => return Step::Done(Content::Redirect { status, location }),
+        Outcome::Last | Outcome::Break => return Step::Find,
+        Outcome::Changed | Outcome::Unchanged => {}
     }
     match &server.script.return_ {
         Some(return_) => returned(request, return_),
@@ -127,6 +142,7 @@ fn at_find(request: &mut Request) -> Step {
     }
     request.exchange.path = path;
     request.location = location;
+    request.prefix_holds = true;
     if auto_redirect {
         let mut to = escape::uri(&request.exchange.path).into_owned();
         to.push(b'/');
@@ -153,20 +169,22 @@ fn at_find(request: &mut Request) -> Step {
 /// The location's rewrites, `return`, `try_files`, and its handler.
 async fn at_location(request: &mut Request) -> Step {
     let location: Arc<Location> = request.location.clone();
-    match rewrite::run(&location.script.rewrites, request) {
-        rewrite::Outcome::Redirect { status, location } => return Step::Done(Content::Redirect { status, location }),
-        rewrite::Outcome::Changed { search: true } => return again(request, Step::Find),
-        rewrite::Outcome::Changed { search: false } | rewrite::Outcome::Unchanged => {}
-    }
-    if let Some(return_) = &location.script.return_ {
-        return returned(request, return_);
+    let outcome = rewrite::run(&location.script.rewrites, request);
+    match (outcome, &location.script.return_) {
+        (Outcome::Redirect { status, location }, _) => return Step::Done(Content::Redirect { status, location }),
+        (Outcome::Last, _) => return again(request, Step::Find),
+        (Outcome::Break, _) => {}
+        (Outcome::Changed | Outcome::Unchanged, Some(return_)) => return returned(request, return_),
+        (Outcome::Changed, None) => return again(request, Step::Find),
+        (Outcome::Unchanged, None) => {}
     }
     note_files(request, &location);
     if let Some(try_files) = &location.try_files {
         match first_that_exists(request, &location, &try_files.candidates).await {
+            // The upstream, if there is one, still gets the client's own URI.
             Some(path) => {
-                request.changed |= path != request.exchange.path;
                 request.exchange.path = path;
+                note_files(request, &location);
             }
             None => return last_resort(request, &try_files.last),
         }
@@ -191,28 +209,27 @@ fn again(request: &mut Request, step: Step) -> Step {
 fn returned(request: &mut Request, return_: &Return) -> Step {
     let Some(template) = &return_.content else {
         return match return_.status {
-            444 => Step::Done(Content::Close),
-            status @ ..300 => Step::Done(empty_text(request, status)),
+            status @ ..300 => Step::Done(text(request, status, Bytes::new())),
             status => failed(request, status, Vec::new()),
         };
     };
     let content = template.evaluate(&request.exchange).into_owned();
-    if RawReturn::is_redirect(return_.status) {
+    let status = return_.status;
+    if RawReturn::is_redirect(status) {
         let location = redirect::absolute(request, content);
-        return Step::Done(Content::Redirect { status: return_.status, location });
+        if request.location.error_page(status).is_some() && !request.error_page_used {
+            let field = http::HeaderValue::try_from(location).ok().map(|value| ("Location", value));
+            return failed(request, status, field.into_iter().collect());
+        }
+        return Step::Done(Content::Redirect { status, location });
     }
-    if return_.status == 204 {
-        return Step::Done(empty_text(request, 204));
-    }
-    Step::Done(Content::Text {
-        status: return_.status,
-        content_type: request.location.default_type.clone(),
-        body: content.into(),
-    })
+    Step::Done(text(request, status, if status == 204 { Bytes::new() } else { content.into() }))
 }
 
-fn empty_text(request: &Request, status: u16) -> Content {
-    Content::Text { status, content_type: request.location.default_type.clone(), body: Bytes::new() }
+/// A text, of the type that a file of this name would have.
+fn text(request: &Request, status: u16, body: Bytes) -> Content {
+    let kind = request.location.files.types.of(&request.exchange.path);
+    Content::Text { status, content_type: kind.cloned(), body }
 }
 
 /// `$document_root` and `$request_filename` of this location.
@@ -244,15 +261,14 @@ fn mapping<'m>(root: &'m [u8], location: &Location) -> files::Mapping<'m> {
 async fn first_that_exists(request: &Request, location: &Location, candidates: &[Candidate]) -> Option<Vec<u8>> {
     let root = request.exchange.root.clone();
     for candidate in candidates {
-        let mut path = candidate.path.evaluate(&request.exchange).into_owned();
-        let Ok(file) = files::path::map(mapping(&root, location), &path) else { continue };
+        let path = candidate.path.evaluate(&request.exchange).into_owned();
+        let Ok(file) = files::path::map(mapping(&root, location), &path) else {
+            continue;
+        };
         let want_directory = candidate.directory;
         let found = files::open::off_runtime(move || std::fs::metadata(file)).await;
         let Ok(Ok(found)) = found else { continue };
         if found.is_dir() == want_directory {
-            if want_directory {
-                path.push(b'/');
-            }
             return Some(path);
         }
     }
@@ -299,7 +315,7 @@ async fn local_file(request: &mut Request, location: &Arc<Location>) -> Step {
     let accepts = super::headers::accepted_encodings(request);
     let root = x.root.clone();
     let file = files::FileRequest {
-        method: &request.method,
+        method: &request.exchange.method,
         uri: &x.path,
         args: x.args.as_deref().unwrap_or_default(),
         headers: &headers,
@@ -353,34 +369,44 @@ fn headers_of(request: &Request) -> http::HeaderMap {
 
 /// A status, or the page the configuration has for it.
 fn failed(request: &mut Request, status: u16, headers: files::Headers) -> Step {
+    // nginx's ways to say that nobody is to be answered.
+    if matches!(status, 444 | 408 | internal::CLIENT_CLOSED) {
+        request.exchange.answer.status = status;
+        return Step::Done(Content::Close);
+    }
     let location = request.location.clone();
-    let page = location.error_page(status).filter(|_| !request.error_page_used && status != internal::CLIENT_CLOSED);
-    let Some(page) = page else {
-        let status = request.error_status.filter(|_| request.error_page_used).unwrap_or(status);
+    let Some(page) = location.error_page(status).filter(|_| !request.error_page_used) else {
+        request.error_status = None;
         return Step::Done(Content::Status { status, headers });
     };
     request.error_page_used = true;
     request.error_status = match page.status {
-        ErrorPageStatus::Same => Some(status),
+        ErrorPageStatus::Same => Some(pages::told(status)),
         ErrorPageStatus::OfPage => None,
-        ErrorPageStatus::Set(status) => Some(status),
+        ErrorPageStatus::Set(status) => Some(pages::told(status)),
     };
-    match &page.target {
-        ErrorTarget::Named(name) => enter_named(request, name),
-        ErrorTarget::Uri(uri) => {
-            let uri = uri.evaluate(&request.exchange).into_owned();
-            if request.method != http::Method::HEAD {
-                request.method = http::Method::GET;
-            }
-            redirect_inside(request, &uri)
+    request.exchange.answer.status = status;
+    let target = page.target.evaluate(&request.exchange).into_owned();
+    match target.first() {
+        Some(b'@') => enter_named(request, &String::from_utf8_lossy(&target)),
+        Some(b'/') => {
+            ask_for_page(request);
+            redirect_inside(request, &target)
         }
-        ErrorTarget::Url(url) => {
+        _ => {
             let status = match page.status {
                 ErrorPageStatus::Set(status) if RawReturn::is_redirect(status) => status,
                 _ => 302,
             };
             request.error_status = None;
-            Step::Done(Content::Redirect { status, location: url.evaluate(&request.exchange).into_owned() })
+            Step::Done(Content::Redirect { status, location: target })
         }
+    }
+}
+
+/// A page is asked for with GET, and without the body of the request that failed.
+fn ask_for_page(request: &mut Request) {
+    if request.exchange.method != http::Method::HEAD {
+        request.exchange.method = http::Method::GET;
     }
 }

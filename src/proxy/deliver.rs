@@ -4,15 +4,17 @@ use super::content::Content;
 use super::headers;
 use super::request::Request;
 use crate::client::Connection;
-use crate::compress::Compression;
+use crate::compress::{self, Compression};
 use crate::files;
 use crate::http::pages;
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, LOCATION};
+use http::HeaderValue;
+use http::header::CONTENT_LENGTH;
 use pingora_error::{ErrorType, OrErr, Result};
 use pingora_http::ResponseHeader;
 use pingora_proxy::Session;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 /// What is written after the head.
 pub enum Payload {
@@ -29,13 +31,14 @@ pub async fn deliver(
     content: Content,
 ) -> Result<()> {
     settle_body(session, request, connection).await;
+    let closes = matches!(&content, Content::Status { status, .. } if must_close(*status));
     let Some((head, payload)) = compose(request, content)? else {
         connection.close_after();
         session.set_keepalive(None);
         return Ok(());
     };
     arm_compression(session, request);
-    if must_close(head.status.as_u16()) {
+    if closes {
         session.set_keepalive(None);
         connection.close_after();
     }
@@ -43,11 +46,11 @@ pub async fn deliver(
 }
 
 /// An answer as the client gets it; `None`: the connection is closed without one.
-pub fn compose(request: &Request, content: Content) -> Result<Option<(ResponseHeader, Payload)>> {
+pub fn compose(request: &mut Request, content: Content) -> Result<Option<(ResponseHeader, Payload)>> {
     let (mut head, payload) = match content {
         // Whoever is asked for an upstream's answer has none to give any more.
         Content::Proxy => page(request, 502, Vec::new())?,
-        Content::Text { status, content_type, body } => text(request, status, &content_type, body)?,
+        Content::Text { status, content_type, body } => text(request, status, content_type, body)?,
         Content::Redirect { status, location } => redirect(request, status, location)?,
         Content::File { status, headers, body } => (with_fields(status, headers)?, Payload::File(body)),
         Content::Status { status, headers } => page(request, status, headers)?,
@@ -67,7 +70,9 @@ pub fn arm_compression(session: &mut Session, request: &Request) {
 
 /// Nobody reads the body any more: it is thrown away, so that the connection can be kept.
 async fn settle_body(session: &mut Session, request: &Request, connection: &Arc<Connection>) {
-    if !request.exchange.head.framing.has_body() {
+    if request.exchange.head.wants_upgrade() {
+        connection.no_upgrade();
+    } else if !request.exchange.head.framing.has_body() {
         return;
     }
     if request.body.is_none() && !connection.discard_body() {
@@ -80,27 +85,36 @@ async fn settle_body(session: &mut Session, request: &Request, connection: &Arc<
     }
 }
 
-/// After these nginx trusts the connection no more.
+/// After its own pages for these nginx trusts the connection no more.
 fn must_close(status: u16) -> bool {
-    matches!(status, 400 | 413 | 414 | 500 | 501)
+    matches!(status, 400 | 413 | 414 | 494..=497 | 500 | 501)
 }
 
-fn text(request: &Request, status: u16, content_type: &str, body: Bytes) -> Result<(ResponseHeader, Payload)> {
+fn text(request: &Request, status: u16, content_type: Option<HeaderValue>, body: Bytes) -> Result<(ResponseHeader, Payload)> {
     let mut head = start(request.error_status.unwrap_or(status))?;
     if status == 204 {
         return Ok((head, Payload::Nothing));
     }
-    if !content_type.is_empty() {
-        head.insert_header(CONTENT_TYPE, content_type)?;
+    if let Some(content_type) = content_type {
+        head.insert_header("Content-Type", content_type)?;
     }
-    head.insert_header(CONTENT_LENGTH, body.len())?;
+    head.insert_header("Content-Length", body.len())?;
     Ok((head, Payload::Bytes(body)))
 }
 
 fn redirect(request: &Request, status: u16, location: Vec<u8>) -> Result<(ResponseHeader, Payload)> {
     let (mut head, payload) = page(request, status, Vec::new())?;
-    let location = http::HeaderValue::try_from(location).or_err(ErrorType::InvalidHTTPHeader, "a Location that cannot be sent")?;
-    head.insert_header(LOCATION, location)?;
+    // What would end the field is encoded: a path may hold any byte.
+    let unsafe_bytes = location.iter().filter(|b| **b < b' ' || **b == 0x7f).count();
+    let mut field = Vec::with_capacity(location.len() + 2 * unsafe_bytes);
+    for byte in location {
+        match byte {
+            ..0x20 | 0x7f => field.extend_from_slice(format!("%{byte:02X}").as_bytes()),
+            byte => field.push(byte),
+        }
+    }
+    let field = HeaderValue::try_from(field).or_err(ErrorType::InvalidHTTPHeader, "a Location that cannot be sent")?;
+    head.insert_header("Location", field)?;
     Ok((head, payload))
 }
 
@@ -112,11 +126,11 @@ fn page(request: &Request, status: u16, fields: files::Headers) -> Result<(Respo
         return Ok((head, Payload::Nothing));
     }
     let Some(body) = pages::page(status, server).map(Bytes::from) else {
-        head.insert_header(CONTENT_LENGTH, 0)?;
+        head.insert_header("Content-Length", 0)?;
         return Ok((head, Payload::Nothing));
     };
-    head.insert_header(CONTENT_TYPE, "text/html")?;
-    head.insert_header(CONTENT_LENGTH, body.len())?;
+    head.insert_header("Content-Type", "text/html")?;
+    head.insert_header("Content-Length", body.len())?;
     Ok((head, Payload::Bytes(body)))
 }
 
@@ -134,11 +148,26 @@ fn start(status: u16) -> Result<ResponseHeader> {
     Ok(head)
 }
 
-async fn write(session: &mut Session, request: &Request, head: ResponseHeader, payload: Payload) -> Result<()> {
-    let bodiless = request.is_head() || matches!(head.status.as_u16(), 204 | 304);
-    if request.is_http10() && !head.headers.contains_key(CONTENT_LENGTH) && !bodiless {
+/// To a client of HTTP/1.0 the end of a body whose length is not said is the end of the connection.
+pub fn close_without_length(session: &mut Session, request: &Request, head: &ResponseHeader) {
+    if !request.is_http10() || is_bodiless(request, head) {
+        return;
+    }
+    let facts = headers::compression_facts(request);
+    let status = head.status.as_u16();
+    let compressed = compress::decide(&request.location.compress, &facts, status, &head.headers, SystemTime::now());
+    if compressed.algorithm.is_some() || !head.headers.contains_key(CONTENT_LENGTH) {
         session.set_keepalive(None);
     }
+}
+
+fn is_bodiless(request: &Request, head: &ResponseHeader) -> bool {
+    request.is_head() || matches!(head.status.as_u16(), 204 | 304)
+}
+
+async fn write(session: &mut Session, request: &Request, head: ResponseHeader, payload: Payload) -> Result<()> {
+    let bodiless = is_bodiless(request, &head);
+    close_without_length(session, request, &head);
     let payload = if bodiless { Payload::Nothing } else { payload };
     match payload {
         Payload::Nothing => session.write_response_header(Box::new(head), true).await,

@@ -93,7 +93,8 @@ fn question(
 ) -> Result<Request, String> {
     let mut headers: Headers = Headers::default();
     for field in asked.fields {
-        let (name, value) = field.split_once(':').ok_or_else(|| format!("`{field}` is no field: write `Name: value`"))?;
+        let (name, value) =
+            field.split_once(':').ok_or_else(|| format!("`{field}` is no field: write `Name: value`"))?;
         headers.push(Bytes::copy_from_slice(name.trim().as_bytes()), Bytes::copy_from_slice(value.trim().as_bytes()));
     }
     if !headers.contains("host") {

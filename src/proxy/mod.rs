@@ -39,7 +39,7 @@ use pingora_core::upstreams::peer::HttpPeer;
 use pingora_error::{Error, ErrorType, Result};
 use pingora_http::{RequestHeader, ResponseHeader};
 use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
-use request::{Ctx, Request};
+use request::{Ctx, Pending, Request};
 use std::os::fd::RawFd;
 use std::sync::Arc;
 
@@ -66,7 +66,10 @@ impl ProxyHttp for Edge {
             return Err(internal("a request came over no connection of edge's"));
         };
         let head = connection.head().ok_or_else(|| internal("a request without a head"))?;
-        ctx.begin(Request::new(head, request::peer_of(&connection, connection.requests()), slot.bound()), connection.clone());
+        ctx.begin(
+            Request::new(head, request::peer_of(&connection, connection.requests()), slot.bound()),
+            connection.clone(),
+        );
         // The client room bounds every read and write; informational answers end here.
         session.set_read_timeout(None);
         session.set_ignore_info_resp(true);
@@ -98,23 +101,30 @@ impl ProxyHttp for Edge {
     /// Which server is asked; after a failure, which one next, or which page of errors is looked for.
     async fn upstream_peer(&self, _session: &mut Session, ctx: &mut Ctx) -> Result<Box<HttpPeer>> {
         let (request, _) = begun(ctx)?;
-        let mut status = request.pending.take();
         loop {
-            if let Some(status) = status {
-                match content::fail(request, status).await {
-                    Content::Proxy => {}
-                    content => return Err(give_up(request, content)),
-                }
+            let content = match request.pending.take() {
+                None => Content::Proxy,
+                Some(Pending::Status(status)) => content::fail(request, status).await,
+                Some(Pending::Inside(target)) => content::sent_inside(request, &target).await,
+            };
+            if !matches!(content, Content::Proxy) {
+                return Err(give_up(request, content));
             }
             match request.next_peer().await {
                 Ok(peer) => return Ok(peer),
-                Err(failed) => status = Some(failed),
+                Err(status) => request.pending = Some(Pending::Status(status)),
             }
         }
     }
 
     /// No connection: nothing was sent, so any request may go to the next server.
-    fn fail_to_connect(&self, _session: &mut Session, _peer: &HttpPeer, ctx: &mut Ctx, mut e: Box<Error>) -> Box<Error> {
+    fn fail_to_connect(
+        &self,
+        _session: &mut Session,
+        _peer: &HttpPeer,
+        ctx: &mut Ctx,
+        mut e: Box<Error>,
+    ) -> Box<Error> {
         if let Ok((request, _)) = begun(ctx) {
             e.set_retry(try_on(request, &e));
         }
@@ -172,25 +182,30 @@ impl ProxyHttp for Edge {
     }
 
     /// The server has answered: is that what the client gets, or is the next server asked, or a page of errors shown?
-    async fn upstream_response_filter(&self, _session: &mut Session, answer: &mut ResponseHeader, ctx: &mut Ctx) -> Result<()> {
+    async fn upstream_response_filter(
+        &self,
+        _session: &mut Session,
+        answer: &mut ResponseHeader,
+        ctx: &mut Ctx,
+    ) -> Result<()> {
         let (request, _) = begun(ctx)?;
         let status = answer.status.as_u16();
         if status < 200 && status != 101 {
             return Ok(());
         }
         request.answered(status);
-        if let Some(refused) = request.refused_by_length(answer) {
-            request.pending = refused.err();
-            return Err(again("the head of the upstream's answer is too long".into()));
+        if let Some(refused) = request.refused_by_head(answer) {
+            request.pending = refused.err().map(Pending::Status);
+            return Err(again("the head of the upstream's answer is no good".into()));
         }
         if request.refused_by_status(status) {
             return Err(again(format!("the upstream answered {status}")));
         }
-        if request.pass().is_some_and(|p| p.intercept_errors) && request.location.error_page(status).is_some() {
-            request.pending = Some(status);
-            return Err(again(format!("the upstream's {status} is shown as a page of edge's")));
-        }
         request.exchange.answer.upstream = Some(Box::new(answer.clone()));
+        if let Some(pending) = headers::sends_elsewhere(answer, request) {
+            request.pending = Some(pending);
+            return Err(again(format!("the upstream's {status} is not what the client gets")));
+        }
         Ok(())
     }
 
@@ -202,6 +217,7 @@ impl ProxyHttp for Edge {
         }
         if let Some(status) = request.error_status {
             answer.set_status(status)?;
+            answer.set_reason_phrase(Some(crate::http::status::reason(status)))?;
         }
         let unbuffered = unbuffered(answer, request);
         headers::for_client(answer, request, true)?;
@@ -209,15 +225,17 @@ impl ProxyHttp for Edge {
             connection.upgrade();
             return Ok(());
         }
+        if request.exchange.head.wants_upgrade() {
+            connection.no_upgrade();
+            session.as_downstream_mut().drain_request_body().await?;
+        }
         let buffering = request.location.buffering.clone();
         connection.set_buffering(if unbuffered { buffering.off() } else { buffering });
         deliver::arm_compression(session, request);
         if let Some(compression) = session.downstream_modules_ctx.get_mut::<Compression>() {
             compression.set_unbuffered(unbuffered);
         }
-        if request.is_http10() && !answer.headers.contains_key(http::header::CONTENT_LENGTH) {
-            session.set_keepalive(None);
-        }
+        deliver::close_without_length(session, request, answer);
         Ok(())
     }
 
@@ -314,21 +332,30 @@ fn try_on(request: &mut Request, e: &Error) -> bool {
         Ok(()) => true,
         Err(crate::http::pages::internal::CLIENT_CLOSED) => false,
         Err(status) => {
-            request.pending = Some(status);
+            request.pending = Some(Pending::Status(status));
             true
         }
     }
 }
 
 /// Reads the body, if the upstream is to have it whole. What comes back is to be answered instead.
-async fn prepare_to_proxy(session: &mut Session, request: &mut Request, connection: &Arc<Connection>) -> Option<Content> {
+async fn prepare_to_proxy(
+    session: &mut Session,
+    request: &mut Request,
+    connection: &Arc<Connection>,
+) -> Option<Content> {
     let location = request.location.clone();
     let pass = request.pass()?;
     connection.ignore_abort(pass.ignore_client_abort);
+    if request.exchange.head.wants_upgrade() && !headers::asks_upgrade(request, pass) {
+        connection.no_upgrade();
+        let _ = session.as_downstream_mut().drain_request_body().await;
+    }
     if !request.exchange.head.framing.has_body() || request.body.is_some() {
         return None;
     }
-    if !pass.pass_body {
+    // A page of errors is asked for without the body of the request that failed.
+    if !pass.pass_body || request.error_page_used {
         connection.discard_body();
         let _ = session.as_downstream_mut().drain_request_body().await;
         return None;
@@ -356,7 +383,7 @@ async fn prepare_to_proxy(session: &mut Session, request: &mut Request, connecti
 }
 
 /// `keepalive_*` of the location that answers.
-fn keep_or_close(session: &mut Session, request: &Request, connection: &Connection) {
+fn keep_or_close(session: &mut Session, request: &mut Request, connection: &Connection) {
     let location = &request.location;
     let age = request.exchange.peer.accepted.elapsed().unwrap_or_default();
     let kept = request.exchange.head.wants_keepalive()
@@ -364,6 +391,7 @@ fn keep_or_close(session: &mut Session, request: &Request, connection: &Connecti
         && request.exchange.peer.requests < location.keepalive_requests
         && age < location.keepalive_time
         && session.get_keepalive().is_some();
+    request.keepalive = kept;
     if !kept {
         connection.close_after();
         session.set_keepalive(None);
@@ -373,7 +401,8 @@ fn keep_or_close(session: &mut Session, request: &Request, connection: &Connecti
 /// Whether the client gets each piece as it comes: `proxy_buffering off`, `X-Accel-Buffering: no`, event streams.
 fn unbuffered(answer: &ResponseHeader, request: &Request) -> bool {
     let Some(pass) = request.pass() else { return false };
-    let accel = answer.headers.get("x-accel-buffering").filter(|_| !pass.ignored.iter().any(|n| n == "x-accel-buffering"));
+    let accel =
+        answer.headers.get("x-accel-buffering").filter(|_| !pass.ignored.iter().any(|n| n == "x-accel-buffering"));
     match accel.map(|v| v.as_bytes().to_ascii_lowercase()) {
         Some(value) if value == b"no" => true,
         Some(value) if value == b"yes" => false,

@@ -2,7 +2,6 @@
 
 use super::request::Request;
 use super::snapshot::Redirect;
-use crate::variables::Captures;
 
 /// A path of this server as a whole URL, if `absolute_redirect` says so; anything else as it is.
 pub fn absolute(request: &Request, to: Vec<u8>) -> Vec<u8> {
@@ -28,7 +27,7 @@ pub fn absolute(request: &Request, to: Vec<u8>) -> Vec<u8> {
 }
 
 /// `proxy_redirect` on a `Location` of an upstream; `None` if no rule fits.
-pub fn rewritten(rules: &[Redirect], value: &[u8], request: &Request) -> Option<Vec<u8>> {
+pub fn rewritten(rules: &[Redirect], value: &[u8], request: &mut Request) -> Option<Vec<u8>> {
     rules.iter().find_map(|rule| match rule {
         Redirect::Prefix { from, to } => {
             let from = from.evaluate(&request.exchange);
@@ -38,10 +37,8 @@ pub fn rewritten(rules: &[Redirect], value: &[u8], request: &Request) -> Option<
             Some(new)
         }
         Redirect::Regex { from, to } => {
-            let captures = Captures::new(value.to_vec(), from.captures(value)?);
-            let mut new = Vec::new();
-            to.write_with(&request.exchange, &captures, &mut new);
-            Some(new)
+            from.is_match(value).then(|| request.capture(from, value))?;
+            Some(to.evaluate(&request.exchange).into_owned())
         }
     })
 }

@@ -26,6 +26,14 @@ impl Ctx {
     }
 }
 
+/// Why no upstream is asked next.
+pub enum Pending {
+    /// A status, with the page there may be for it.
+    Status(u16),
+    /// `X-Accel-Redirect`: where an upstream wants the request to go.
+    Inside(Vec<u8>),
+}
+
 /// A request and where it stands. Plain data: whoever decides over it needs no connection.
 pub struct Request {
     pub exchange: Exchange,
@@ -45,13 +53,17 @@ pub struct Request {
     pub error_page_used: bool,
     /// The status that `error_page` wants in the end, whatever the page's own is.
     pub error_status: Option<u16>,
-    /// `error_page` makes GET of the method, as nginx does.
-    pub method: http::Method,
+    /// The path still begins with the location's prefix (nginx's `valid_location`).
+    pub prefix_holds: bool,
+    /// Fields of an upstream's answer that outlive the answer: of `X-Accel-Redirect`, of an intercepted 401.
+    pub kept: Vec<(&'static str, http::HeaderValue)>,
+    /// The connection is kept after the answer.
+    pub keepalive: bool,
     /// The body, if it was read before an upstream was asked.
     pub body: Option<Body>,
     pub attempts: Attempts,
-    /// A status whose `error_page` is to be found before the next upstream is asked.
-    pub pending: Option<u16>,
+    /// What is to be looked for before the next upstream is asked.
+    pub pending: Option<Pending>,
     /// What is to be answered once Pingora has given up asking upstreams.
     pub content: Option<Content>,
 }
@@ -63,7 +75,6 @@ impl Request {
         let mut exchange = Exchange::new(head, peer);
         exchange.defined = vec![None; bound.snapshot.defined.len()];
         Request {
-            method: exchange.head.method.clone(),
             exchange,
             bound,
             server,
@@ -74,6 +85,9 @@ impl Request {
             redirects: 0,
             error_page_used: false,
             error_status: None,
+            prefix_holds: true,
+            kept: Vec::new(),
+            keepalive: true,
             body: None,
             attempts: Attempts::default(),
             pending: None,
@@ -91,7 +105,9 @@ impl Request {
         if pattern.groups() == 0 {
             return;
         }
-        let Some(groups) = pattern.captures(subject) else { return };
+        let Some(groups) = pattern.captures(subject) else {
+            return;
+        };
         for (name, group) in pattern.names() {
             let slot = self.bound.snapshot.defined.find(&name.to_ascii_lowercase());
             if let Some(value) = slot.and_then(|slot| self.exchange.defined.get_mut(slot)) {
@@ -102,7 +118,7 @@ impl Request {
     }
 
     pub fn is_head(&self) -> bool {
-        self.method == http::Method::HEAD
+        self.exchange.method == http::Method::HEAD
     }
 
     pub fn is_http10(&self) -> bool {

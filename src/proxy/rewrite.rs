@@ -1,50 +1,65 @@
 //! `rewrite`: nginx's ngx_http_rewrite_module, on the decoded path.
 
+use super::redirect;
 use super::request::Request;
 use super::snapshot::Rewrite;
-use super::redirect;
 use crate::config::types::RewriteFlag;
-use crate::route::escape;
+use crate::route::escape::{self, Unescape};
 
 /// What the rewrites of one block came to.
 pub enum Outcome {
     Unchanged,
-    /// The URI is another; whether a location is searched anew.
-    Changed { search: bool },
-    Redirect { status: u16, location: Vec<u8> },
+    /// The URI is another; if nothing answers in this block, a location is searched anew.
+    Changed,
+    /// `last`: a location is searched anew at once.
+    Last,
+    /// `break`: this location it is, and no `return` any more.
+    Break,
+    Redirect {
+        status: u16,
+        location: Vec<u8>,
+    },
 }
 
 /// Runs the rewrites of a block in their order.
 pub fn run(rewrites: &[Rewrite], request: &mut Request) -> Outcome {
-    let mut changed = false;
+    let mut outcome = Outcome::Unchanged;
     for rewrite in rewrites {
-        let Some(groups) = rewrite.pattern.captures(&request.exchange.path) else { continue };
+        if !rewrite.pattern.is_match(&request.exchange.path) {
+            continue;
+        }
         let subject = request.exchange.path.clone();
-        drop(groups);
         request.capture(&rewrite.pattern, &subject);
         let (path, args) = replaced(rewrite, request);
-        match rewrite.flag {
-            RewriteFlag::Redirect => return Outcome::Redirect { status: 302, location: location(path, args, request) },
-            RewriteFlag::Permanent => return Outcome::Redirect { status: 301, location: location(path, args, request) },
-            _ => {}
+        let status = match rewrite.flag {
+            RewriteFlag::Redirect => Some(302),
+            RewriteFlag::Permanent => Some(301),
+            _ => None,
+        };
+        if let Some(status) = status {
+            return Outcome::Redirect { status, location: location(path, args, request) };
         }
         request.exchange.path = path;
         request.exchange.args = args;
         request.changed = true;
-        changed = true;
+        request.internal = true;
+        request.prefix_holds = false;
         match rewrite.flag {
-            RewriteFlag::Last => return Outcome::Changed { search: true },
-            RewriteFlag::Break => return Outcome::Changed { search: false },
-            _ => {}
+            RewriteFlag::Last => return Outcome::Last,
+            RewriteFlag::Break => return Outcome::Break,
+            _ => outcome = Outcome::Changed,
         }
     }
-    if changed { Outcome::Changed { search: true } } else { Outcome::Unchanged }
+    outcome
 }
 
 /// The new path and arguments: those of the replacement, then the client's, unless it ended in `?`.
 fn replaced(rewrite: &Rewrite, request: &Request) -> (Vec<u8>, Option<Vec<u8>>) {
     let x = &request.exchange;
-    let text = rewrite.to.evaluate(x).into_owned();
+    let redirects = matches!(rewrite.flag, RewriteFlag::Redirect | RewriteFlag::Permanent);
+    let needed = request.quoted || x.path.contains(&b'+');
+    let mut text = Vec::new();
+    rewrite.to.write_rewritten(x, redirects, needed, &mut text);
     let (path, own) = match text.iter().position(|b| *b == b'?') {
         Some(at) => (text[..at].to_vec(), Some(text[at + 1..].to_vec())),
         None => (text, None),
@@ -64,7 +79,7 @@ fn replaced(rewrite: &Rewrite, request: &Request) -> (Vec<u8>, Option<Vec<u8>>) 
 }
 
 fn location(path: Vec<u8>, args: Option<Vec<u8>>, request: &Request) -> Vec<u8> {
-    let mut to = if path.starts_with(b"/") { escape::uri(&path).into_owned() } else { path };
+    let mut to = escape::unescape(&path, Unescape::Redirect).into_owned();
     if let Some(args) = args.filter(|a| !a.is_empty()) {
         to.push(b'?');
         to.extend_from_slice(&args);

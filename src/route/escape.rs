@@ -63,11 +63,7 @@ pub fn html(bytes: &[u8]) -> Cow<'_, [u8]> {
             _ => b"",
         }
     };
-    replace(
-        bytes,
-        |byte| !entity(byte).is_empty(),
-        |byte, out| out.extend_from_slice(entity(byte)),
-    )
+    replace(bytes, |byte| !entity(byte).is_empty(), |byte, out| out.extend_from_slice(entity(byte)))
 }
 
 /// How `log_format` writes a variable's value (`escape=`).
@@ -196,11 +192,7 @@ mod tests {
 
     /// The printable characters an escape leaves alone.
     fn left_alone(escape: fn(&[u8]) -> Cow<'_, [u8]>) -> String {
-        every_byte()
-            .iter()
-            .filter(|b| *escape(&[**b]) == [**b])
-            .map(|b| char::from(*b))
-            .collect()
+        every_byte().iter().filter(|b| *escape(&[**b]) == [**b]).map(|b| char::from(*b)).collect()
     }
 
     const ALPHANUMERIC: &str = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
@@ -227,10 +219,7 @@ mod tests {
     #[test]
     fn json_knows_the_short_forms_and_leaves_utf8_alone() {
         let escaped = log("\"\\\n\r\t\u{8}\u{c}\u{1f}ä\u{7f}".as_bytes(), LogEscape::Json).into_owned();
-        assert_eq!(
-            String::from_utf8(escaped).unwrap(),
-            "\\\"\\\\\\n\\r\\t\\b\\f\\u001Fä\u{7f}"
-        );
+        assert_eq!(String::from_utf8(escaped).unwrap(), "\\\"\\\\\\n\\r\\t\\b\\f\\u001Fä\u{7f}");
         assert_eq!(*log(b"\"\n", LogEscape::None), *b"\"\n");
     }
 
@@ -247,12 +236,7 @@ mod tests {
 
     #[test]
     fn unescaping_drops_what_is_no_sequence() {
-        for (text, plain) in [
-            (&b"%41%zzb%4zc%"[..], &b"Azzbc"[..]),
-            (b"a%4", b"a"),
-            (b"%", b""),
-            (b"%25%32", b"%2"),
-        ] {
+        for (text, plain) in [(&b"%41%zzb%4zc%"[..], &b"Azzbc"[..]), (b"a%4", b"a"), (b"%", b""), (b"%25%32", b"%2")] {
             assert_eq!(*unescape(text, Unescape::All), *plain, "{}", text.escape_ascii());
         }
     }
@@ -266,10 +250,7 @@ mod tests {
 
     #[test]
     fn a_redirect_keeps_what_must_stay_escaped() {
-        assert_eq!(
-            *unescape(b"/%41%0d%0a%20%e4%25", Unescape::Redirect),
-            *b"/A%0d%0a%20%e4%25"
-        );
+        assert_eq!(*unescape(b"/%41%0d%0a%20%e4%25", Unescape::Redirect), *b"/A%0d%0a%20%e4%25");
     }
 
     proptest! {

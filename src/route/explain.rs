@@ -41,11 +41,7 @@ pub(super) struct Explanation<'p, F> {
 
 impl<'l, 'p, F: Fn(usize) -> &'l Matcher> Explanation<'p, F> {
     pub(super) fn new(path: &'p [u8], matcher: F) -> Self {
-        Explanation {
-            path,
-            matcher,
-            steps: Vec::new(),
-        }
+        Explanation { path, matcher, steps: Vec::new() }
     }
 
     /// The finished explanation.
@@ -61,27 +57,19 @@ impl<'l, 'p, F: Fn(usize) -> &'l Matcher> Explanation<'p, F> {
 
     fn note(&mut self, index: usize, depth: usize, verdict: Verdict, why: impl Into<String>) {
         let location = (self.matcher)(index).to_string();
-        self.steps.push(Step {
-            index,
-            location,
-            depth,
-            verdict,
-            why: why.into(),
-        });
+        self.steps.push(Step { index, location, depth, verdict, why: why.into() });
     }
 
     /// How an exact or prefix location fares that the names did not find.
     fn other(&self, index: usize, found: Found) -> (Verdict, String) {
         match (self.matcher)(index) {
             Matcher::Prefix { text, .. } if self.path.starts_with(text) => match found {
-                Found::Prefix(best) => (
-                    Verdict::Lost,
-                    format!("\"{}\" is longer or stands before it", (self.matcher)(best)),
-                ),
-                Found::Redirect(best) => (
-                    Verdict::Lost,
-                    format!("\"{}\" with its slash redirects", (self.matcher)(best)),
-                ),
+                Found::Prefix(best) => {
+                    (Verdict::Lost, format!("\"{}\" is longer or stands before it", (self.matcher)(best)))
+                }
+                Found::Redirect(best) => {
+                    (Verdict::Lost, format!("\"{}\" with its slash redirects", (self.matcher)(best)))
+                }
                 _ => (Verdict::Lost, "an exact match goes before it".to_owned()),
             },
             Matcher::Prefix { .. } => (Verdict::NoMatch, "the path does not begin with it".to_owned()),
@@ -100,10 +88,9 @@ impl<'l, F: Fn(usize) -> &'l Matcher> Onlooker for Explanation<'_, F> {
                     Verdict::Remembered,
                     "the path with a final slash is this, and it passes requests on: 301".to_owned(),
                 ),
-                Found::Prefix(best) if best == *index => (
-                    Verdict::Remembered,
-                    "the longest prefix of the path on its level".to_owned(),
-                ),
+                Found::Prefix(best) if best == *index => {
+                    (Verdict::Remembered, "the longest prefix of the path on its level".to_owned())
+                }
                 _ => self.other(*index, found),
             };
             self.note(*index, depth, verdict, why);
@@ -115,21 +102,16 @@ impl<'l, F: Fn(usize) -> &'l Matcher> Onlooker for Explanation<'_, F> {
             let (verdict, why) = match result {
                 Ok(None) => (Verdict::NoMatch, "not found in the path".to_owned()),
                 Ok(Some(first)) if at < first => (Verdict::NoMatch, "not found in the path".to_owned()),
-                Ok(Some(first)) if at == first => (
-                    Verdict::Remembered,
-                    "the first regex on its level that is found in the path".to_owned(),
-                ),
+                Ok(Some(first)) if at == first => {
+                    (Verdict::Remembered, "the first regex on its level that is found in the path".to_owned())
+                }
                 Ok(Some(_)) => (Verdict::NotTried, "a regex before it matches".to_owned()),
                 Err(Skipped::Exact) => (Verdict::NotTried, "an exact match ends the search".to_owned()),
                 Err(Skipped::Redirect) => (Verdict::NotTried, "a redirect ends the search".to_owned()),
-                Err(Skipped::Inside) => (
-                    Verdict::NotTried,
-                    "a location inside the prefix ended the search".to_owned(),
-                ),
-                Err(Skipped::NoRegex(best)) => (
-                    Verdict::NotTried,
-                    format!("\"{}\" keeps the regexes of its level out", (self.matcher)(best)),
-                ),
+                Err(Skipped::Inside) => (Verdict::NotTried, "a location inside the prefix ended the search".to_owned()),
+                Err(Skipped::NoRegex(best)) => {
+                    (Verdict::NotTried, format!("\"{}\" keeps the regexes of its level out", (self.matcher)(best)))
+                }
             };
             self.note(*index, depth, verdict, why);
         }

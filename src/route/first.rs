@@ -42,17 +42,8 @@ impl FirstOf {
         let Some(set) = self.set.as_ref().filter(|_| !subject.ends_with(b"\n")) else {
             return self.patterns.iter().position(|pattern| pattern.is_match(subject));
         };
-        let linear = set
-            .automaton
-            .matches(subject)
-            .iter()
-            .next()
-            .map(|member| set.members[member]);
-        let mut before = set
-            .others
-            .iter()
-            .copied()
-            .take_while(|other| linear.is_none_or(|linear| *other < linear));
+        let linear = set.automaton.matches(subject).iter().next().map(|member| set.members[member]);
+        let mut before = set.others.iter().copied().take_while(|other| linear.is_none_or(|linear| *other < linear));
         before.find(|other| self.patterns[*other].is_match(subject)).or(linear)
     }
 }
@@ -67,11 +58,7 @@ impl Set {
         }
         let texts = members.iter().filter_map(|index| patterns[*index].linear());
         let automaton = RegexSetBuilder::new(texts).unicode(false).build().ok()?;
-        Some(Set {
-            automaton,
-            members,
-            others,
-        })
+        Some(Set { automaton, members, others })
     }
 }
 
@@ -82,10 +69,7 @@ mod tests {
     use super::*;
 
     fn compile(texts: &[&str]) -> Vec<Pattern> {
-        texts
-            .iter()
-            .map(|text| Pattern::compile(text, false).unwrap())
-            .collect()
+        texts.iter().map(|text| Pattern::compile(text, false).unwrap()).collect()
     }
 
     const TEXTS: &[&str] = &[
@@ -105,10 +89,6 @@ mod tests {
     #[test]
     fn eight_linear_patterns_make_a_set_and_seven_do_not() {
         assert!(FirstOf::new(compile(&["a"; 8])).set.is_some());
-        assert!(
-            FirstOf::new(compile(&["a", "b", "c", "d", "e", "f", "g", "(?=h)h"]))
-                .set
-                .is_none()
-        );
+        assert!(FirstOf::new(compile(&["a", "b", "c", "d", "e", "f", "g", "(?=h)h"])).set.is_none());
     }
 }

@@ -31,22 +31,14 @@ pub fn validate_host(text: &[u8]) -> Result<Host<'_>, InvalidHost> {
         let end = text.iter().position(|b| *b == b':').unwrap_or(text.len());
         text.split_at(end)
     };
-    let legal = if name.starts_with(b"[") {
-        is_literal(name)
-    } else {
-        is_name(name)
-    };
+    let legal = if name.starts_with(b"[") { is_literal(name) } else { is_name(name) };
     let port = parse_port(rest)?;
     let name = name.strip_suffix(b".").unwrap_or(name);
     if !legal || name.is_empty() {
         return Err(InvalidHost);
     }
     let lowered = name.iter().any(u8::is_ascii_uppercase);
-    let name = if lowered {
-        Cow::Owned(name.to_ascii_lowercase())
-    } else {
-        Cow::Borrowed(name)
-    };
+    let name = if lowered { Cow::Owned(name.to_ascii_lowercase()) } else { Cow::Borrowed(name) };
     Ok(Host { name, port })
 }
 
@@ -69,10 +61,7 @@ fn parse_port(rest: &[u8]) -> Result<Option<u16>, InvalidHost> {
     let mut port = 0u16;
     for digit in digits {
         let value = char::from(*digit).to_digit(10).ok_or(InvalidHost)?;
-        port = port
-            .checked_mul(10)
-            .and_then(|port| port.checked_add(value as u16))
-            .ok_or(InvalidHost)?;
+        port = port.checked_mul(10).and_then(|port| port.checked_add(value as u16)).ok_or(InvalidHost)?;
     }
     Ok(Some(port).filter(|_| port > 0))
 }
@@ -111,11 +100,7 @@ mod tests {
                 assert_eq!((host, name.is_some()), (None, true), "{text:?}");
                 continue;
             }
-            assert_eq!(
-                host.as_ref().map(|host| &*host.name),
-                name.map(str::as_bytes),
-                "{text:?}"
-            );
+            assert_eq!(host.as_ref().map(|host| &*host.name), name.map(str::as_bytes), "{text:?}");
         }
     }
 
@@ -135,10 +120,7 @@ mod tests {
 
     #[test]
     fn a_lower_case_name_is_not_copied() {
-        assert!(matches!(
-            validate_host(b"example.org:80").unwrap().name,
-            Cow::Borrowed(b"example.org")
-        ));
+        assert!(matches!(validate_host(b"example.org:80").unwrap().name, Cow::Borrowed(b"example.org")));
         assert!(matches!(validate_host(b"Example.org.").unwrap().name, Cow::Owned(_)));
     }
 

@@ -66,11 +66,7 @@ impl Names {
             });
         }
         let Some(name) = self.names.last_mut() else { return };
-        let place = if member.exact {
-            &mut name.exact
-        } else {
-            &mut name.prefix
-        };
+        let place = if member.exact { &mut name.exact } else { &mut name.prefix };
         if place.is_some() {
             return;
         }
@@ -89,10 +85,7 @@ impl Names {
         self.redirects.sort();
         let mut around: Vec<usize> = Vec::new();
         for index in 0..self.names.len() {
-            while around
-                .last()
-                .is_some_and(|outer| !self.names[index].text.starts_with(&self.names[*outer].text))
-            {
+            while around.last().is_some_and(|outer| !self.names[index].text.starts_with(&self.names[*outer].text)) {
                 around.pop();
             }
             self.names[index].outer = around.last().copied();

@@ -119,42 +119,20 @@ impl Onlooker for () {}
 impl<T> Locations<T> {
     /// Takes the locations of a server in file order; mistakes come back all at once.
     pub fn new(entries: Vec<Entry<T>>) -> Result<Locations<T>, Vec<Misplaced>> {
-        let mut locations = Locations {
-            nodes: Vec::new(),
-            root: Level::default(),
-            named: HashMap::new(),
-        };
+        let mut locations = Locations { nodes: Vec::new(), root: Level::default(), named: HashMap::new() };
         let mut mistakes = Vec::new();
         locations.root = locations.add_level(entries, None, &mut mistakes);
-        if mistakes.is_empty() {
-            Ok(locations)
-        } else {
-            Err(mistakes)
-        }
+        if mistakes.is_empty() { Ok(locations) } else { Err(mistakes) }
     }
 
     fn add_level(&mut self, entries: Vec<Entry<T>>, outer: Option<&Matcher>, mistakes: &mut Vec<Misplaced>) -> Level {
         let (mut level, mut members, mut patterns) = (Level::default(), Vec::new(), Vec::new());
-        for Entry {
-            matcher,
-            value,
-            redirect,
-            nested,
-        } in entries
-        {
+        for Entry { matcher, value, redirect, nested } in entries {
             let index = self.nodes.len();
             if let Some(problem) = outer.and_then(|outer| matcher.misplaced_in(outer)) {
-                mistakes.push(Misplaced {
-                    index,
-                    location: matcher.to_string(),
-                    problem,
-                });
+                mistakes.push(Misplaced { index, location: matcher.to_string(), problem });
             }
-            self.nodes.push(Node {
-                matcher: matcher.clone(),
-                value,
-                nested: Level::default(),
-            });
+            self.nodes.push(Node { matcher: matcher.clone(), value, nested: Level::default() });
             match &matcher {
                 Matcher::Named(name) => {
                     self.named.entry(name.clone()).or_insert(index);
@@ -169,12 +147,7 @@ impl<T> Locations<T> {
                 Matcher::Exact(text) | Matcher::Prefix { text, .. } => {
                     level.plain.push(index);
                     let exact = matches!(matcher, Matcher::Exact(_));
-                    members.push(Member {
-                        text: text.clone(),
-                        location: index,
-                        exact,
-                        redirect,
-                    });
+                    members.push(Member { text: text.clone(), location: index, exact, redirect });
                 }
             }
             self.nodes[index].nested = self.add_level(nested, Some(&matcher), mistakes);
@@ -207,12 +180,7 @@ impl<T> Locations<T> {
     }
 
     fn run<'l>(&'l self, path: &[u8], onlooker: &mut impl Onlooker) -> Progress<'l> {
-        let mut progress = Progress {
-            location: None,
-            redirect: false,
-            outer: Vec::new(),
-            pattern: None,
-        };
+        let mut progress = Progress { location: None, redirect: false, outer: Vec::new(), pattern: None };
         self.search(&self.root, 0, path, &mut progress, onlooker);
         progress
     }
@@ -236,16 +204,8 @@ impl<T> Locations<T> {
         onlooker.regexes(level, depth, Ok(first));
         let Some(first) = first else { return false };
         progress.location = Some(level.regex[first]);
-        progress
-            .outer
-            .extend(progress.pattern.replace(&level.regexes.patterns()[first]));
-        self.search(
-            &self.nodes[level.regex[first]].nested,
-            depth + 1,
-            path,
-            progress,
-            onlooker,
-        );
+        progress.outer.extend(progress.pattern.replace(&level.regexes.patterns()[first]));
+        self.search(&self.nodes[level.regex[first]].nested, depth + 1, path, progress, onlooker);
         true
     }
 
@@ -300,14 +260,10 @@ impl<T> Locations<T> {
     pub fn unreachable(&self) -> Vec<(usize, String)> {
         let mut found = Vec::new();
         self.check_level(&self.root, &mut found);
-        let named = self
-            .nodes
-            .iter()
-            .enumerate()
-            .filter_map(|(index, node)| match &node.matcher {
-                Matcher::Named(name) => Some((index, name)),
-                _ => None,
-            });
+        let named = self.nodes.iter().enumerate().filter_map(|(index, node)| match &node.matcher {
+            Matcher::Named(name) => Some((index, name)),
+            _ => None,
+        });
         found.extend(
             named
                 .filter(|(index, name)| self.named.get(*name) != Some(index))
@@ -338,10 +294,7 @@ impl<T> Locations<T> {
             }
         }
         for index in &level.ignored {
-            found.push((
-                *index,
-                "inside a regex location only regex locations are asked".to_owned(),
-            ));
+            found.push((*index, "inside a regex location only regex locations are asked".to_owned()));
         }
         for index in level.plain.iter().chain(&level.regex) {
             self.check_level(&self.nodes[*index].nested, found);

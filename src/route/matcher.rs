@@ -39,14 +39,10 @@ impl Matcher {
             return Ok(Matcher::Exact(path.as_bytes().to_vec()));
         }
         if let Some(path) = after("^~") {
-            return Ok(Matcher::Prefix {
-                text: path.as_bytes().to_vec(),
-                no_regex: true,
-            });
+            return Ok(Matcher::Prefix { text: path.as_bytes().to_vec(), no_regex: true });
         }
-        if let Some((regex, caseless)) = after("~*")
-            .map(|regex| (regex, true))
-            .or(after("~").map(|regex| (regex, false)))
+        if let Some((regex, caseless)) =
+            after("~*").map(|regex| (regex, true)).or(after("~").map(|regex| (regex, false)))
         {
             let start = text.len() - regex.len();
             return Pattern::compile(regex, caseless).map(Matcher::Regex).map_err(|error| {
@@ -59,10 +55,7 @@ impl Matcher {
         }
         match text.split_once(char::is_whitespace) {
             Some((modifier, _)) if !text.starts_with('/') => Err(MatcherError::Modifier(modifier.to_owned())),
-            _ => Ok(Matcher::Prefix {
-                text: text.as_bytes().to_vec(),
-                no_regex: false,
-            }),
+            _ => Ok(Matcher::Prefix { text: text.as_bytes().to_vec(), no_regex: false }),
         }
     }
 
@@ -122,9 +115,7 @@ mod tests {
     #[test]
     fn a_mistake_is_told_with_its_place() {
         assert_eq!(Matcher::parse("! /a"), Err(MatcherError::Modifier("!".to_owned())));
-        let Err(MatcherError::Regex { offset, .. }) = Matcher::parse("~* a)") else {
-            panic!("compiled")
-        };
+        let Err(MatcherError::Regex { offset, .. }) = Matcher::parse("~* a)") else { panic!("compiled") };
         assert_eq!(offset, Some(4));
     }
 }

@@ -75,10 +75,7 @@ impl<T> ServerNames<T> {
         servers: impl IntoIterator<Item = (Vec<N>, T)>,
         default: Option<usize>,
     ) -> Result<ServerNames<T>, Vec<(usize, NameError)>> {
-        let mut names = ServerNames {
-            default,
-            ..ServerNames::default()
-        };
+        let mut names = ServerNames { default, ..ServerNames::default() };
         let (mut mistakes, mut patterns) = (Vec::new(), Vec::new());
         for (server, (texts, value)) in servers.into_iter().enumerate() {
             names.values.push(value);
@@ -122,13 +119,8 @@ impl<T> ServerNames<T> {
     /// captured, if it was found by one that captures.
     pub fn find(&self, host: &[u8]) -> (Option<&T>, Option<Captures>) {
         let (server, pattern) = self.search(host);
-        let captures = pattern
-            .filter(|pattern| pattern.groups() > 0)
-            .and_then(|pattern| pattern.captures(host));
-        (
-            server.or(self.default).and_then(|server| self.values.get(server)),
-            captures,
-        )
+        let captures = pattern.filter(|pattern| pattern.groups() > 0).and_then(|pattern| pattern.captures(host));
+        (server.or(self.default).and_then(|server| self.values.get(server)), captures)
     }
 
     /// The regex that finds this host, for the names of its captures.
@@ -138,17 +130,12 @@ impl<T> ServerNames<T> {
 
     fn search(&self, host: &[u8]) -> (Option<usize>, Option<&Pattern>) {
         let exact = self.exact.get(host).copied();
-        let named = exact
-            .or_else(|| self.heads.find_head(host))
-            .or_else(|| self.tails.find_tail(host));
+        let named = exact.or_else(|| self.heads.find_head(host)).or_else(|| self.tails.find_tail(host));
         if named.is_some() || host.is_empty() {
             return (named, None);
         }
         match self.regexes.find(host) {
-            Some(index) => (
-                self.regex_values.get(index).copied(),
-                self.regexes.patterns().get(index),
-            ),
+            Some(index) => (self.regex_values.get(index).copied(), self.regexes.patterns().get(index)),
             None => (None, None),
         }
     }
@@ -194,10 +181,7 @@ fn compile(name: &str, regex: &str) -> Result<Pattern, NameError> {
         return Err(NameError::EmptyRegex(name.to_owned()));
     }
     let caseless = regex.bytes().any(|b| b.is_ascii_uppercase());
-    Pattern::compile(regex, caseless).map_err(|error| NameError::Regex {
-        name: name.to_owned(),
-        error,
-    })
+    Pattern::compile(regex, caseless).map_err(|error| NameError::Regex { name: name.to_owned(), error })
 }
 
 fn classify(text: &str) -> Result<(Kind, &str), NameError> {
@@ -266,10 +250,7 @@ mod tests {
         let names = names(&[&[r"~^www\d+\.(?<domain>.+)$"]]);
         let (server, captures) = names.find(b"www12.example.org");
         assert_eq!(server, Some(&0));
-        assert_eq!(
-            captures.unwrap().text(1, b"www12.example.org"),
-            Some(&b"example.org"[..])
-        );
+        assert_eq!(captures.unwrap().text(1, b"www12.example.org"), Some(&b"example.org"[..]));
         let pattern = names.pattern(b"www12.example.org").unwrap();
         assert_eq!(pattern.names().collect::<Vec<_>>(), [("domain", 1)]);
     }
@@ -301,9 +282,7 @@ mod tests {
 
     #[test]
     fn names_that_nginx_refuses_are_refused_together() {
-        let bad = [
-            "*", "*.", "**.a", "a.*.b", "*a.b", "a*", "*.a.*", ".", "..", "a..b", "a/b", "a b", "~(", "~",
-        ];
+        let bad = ["*", "*.", "**.a", "a.*.b", "*a.b", "a*", "*.a.*", ".", "..", "a..b", "a/b", "a b", "~(", "~"];
         let mistakes = ServerNames::new([(bad.to_vec(), ())], None).unwrap_err();
         assert_eq!(mistakes.len(), bad.len(), "{mistakes:?}");
     }
@@ -320,15 +299,10 @@ mod tests {
     /// nginx's rules, naively: every name of every server is looked at.
     fn reference(servers: &[Vec<String>], host: &str) -> Option<usize> {
         let all = || {
-            servers
-                .iter()
-                .enumerate()
-                .flat_map(|(server, names)| names.iter().map(move |name| (server, name.as_str())))
+            servers.iter().enumerate().flat_map(|(server, names)| names.iter().map(move |name| (server, name.as_str())))
         };
         let longest = |found: &mut dyn Iterator<Item = (usize, usize)>| {
-            found.fold(None, |best: Option<(usize, usize)>, next| {
-                best.filter(|best| best.1 >= next.1).or(Some(next))
-            })
+            found.fold(None, |best: Option<(usize, usize)>, next| best.filter(|best| best.1 >= next.1).or(Some(next)))
         };
         let exact = all().find(|(_, name)| *name == host);
         let head = longest(&mut all().filter_map(|(server, name)| {
@@ -339,10 +313,7 @@ mod tests {
             let head = name.strip_suffix('*')?;
             (host.starts_with(head)).then_some((server, name.len()))
         }));
-        exact
-            .map(|(server, _)| server)
-            .or(head.map(|(server, _)| server))
-            .or(tail.map(|(server, _)| server))
+        exact.map(|(server, _)| server).or(head.map(|(server, _)| server)).or(tail.map(|(server, _)| server))
     }
 
     proptest! {

@@ -63,11 +63,7 @@ impl Uri {
 
     /// `?` or nothing: what joins the path and the arguments (`$is_args`).
     pub fn is_args(&self) -> &'static str {
-        if self.args.as_ref().is_some_and(|args| !args.is_empty()) {
-            "?"
-        } else {
-            ""
-        }
+        if self.args.as_ref().is_some_and(|args| !args.is_empty()) { "?" } else { "" }
     }
 
     fn split(original: Bytes, authority: Option<Bytes>, merge_slashes: bool) -> Result<Uri, BadUri> {
@@ -82,14 +78,7 @@ impl Uri {
         } else {
             Bytes::from(normalize(&raw, merge_slashes)?)
         };
-        Ok(Uri {
-            changed: path != raw,
-            quoted: raw.contains(&b'%'),
-            path,
-            args,
-            original,
-            authority,
-        })
+        Ok(Uri { changed: path != raw, quoted: raw.contains(&b'%'), path, args, original, authority })
     }
 }
 
@@ -153,10 +142,7 @@ fn end_segment(path: &mut Vec<u8>) -> Result<bool, BadUri> {
     match &path[slash + 1..] {
         b"." => path.truncate(slash + 1),
         b".." => {
-            let above = path[..slash]
-                .iter()
-                .rposition(|b| *b == b'/')
-                .ok_or(BadUri::AboveRoot)?;
+            let above = path[..slash].iter().rposition(|b| *b == b'/').ok_or(BadUri::AboveRoot)?;
             path.truncate(above + 1);
         }
         _ => return Ok(false),
@@ -196,9 +182,7 @@ fn host_length(text: &[u8]) -> Result<usize, BadUri> {
         }
         inside + 2
     } else {
-        text.iter()
-            .take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-'))
-            .count()
+        text.iter().take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-')).count()
     };
     if length == 0 { Err(BadUri::Form) } else { Ok(length) }
 }
@@ -281,12 +265,7 @@ mod tests {
             (b"http://h/a", false, false),
         ] {
             let uri = parse(target, true).unwrap();
-            assert_eq!(
-                (uri.changed, uri.quoted),
-                (changed, quoted),
-                "{}",
-                target.escape_ascii()
-            );
+            assert_eq!((uri.changed, uri.quoted), (changed, quoted), "{}", target.escape_ascii());
         }
     }
 

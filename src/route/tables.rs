@@ -1,13 +1,7 @@
 //! What nginx 1.22 answers, as data for the tests: asked with raw sockets, `return 200` printing its variables.
 
 /// A target, its `$uri` with `merge_slashes` on and off (`None`: refused with 400), `$args`, `$request_uri`.
-pub type Target = (
-    &'static [u8],
-    Option<&'static [u8]>,
-    Option<&'static [u8]>,
-    &'static [u8],
-    &'static [u8],
-);
+pub type Target = (&'static [u8], Option<&'static [u8]>, Option<&'static [u8]>, &'static [u8], &'static [u8]);
 
 #[rustfmt::skip]
 pub const TARGETS: &[Target] = &[

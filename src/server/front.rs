@@ -38,7 +38,13 @@ impl Front {
         };
         let mut proxy = HttpProxy::new(Edge, Arc::new(conf));
         proxy.handle_init_modules();
-        Front { proxy: Arc::new(proxy), shutdown, most: most as usize, open: AtomicUsize::new(0), closed: Notify::new() }
+        Front {
+            proxy: Arc::new(proxy),
+            shutdown,
+            most: most as usize,
+            open: AtomicUsize::new(0),
+            closed: Notify::new(),
+        }
     }
 
     /// How many connections are open.

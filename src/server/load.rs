@@ -47,7 +47,8 @@ impl Loader {
     }
 
     pub fn prefix(&self) -> PathBuf {
-        let beside = || self.options.file.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_owned();
+        let beside =
+            || self.options.file.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_owned();
         self.options.prefix.clone().unwrap_or_else(beside)
     }
 

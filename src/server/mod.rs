@@ -105,9 +105,7 @@ async fn serve(loader: &load::Loader, snapshot: Arc<Snapshot>, ready: impl FnOnc
 
 /// Waits for the last request, at the most for `worker_shutdown_timeout`, or until told to hurry.
 async fn end_gracefully(front: &Front, orders: &mut Orders, limit: Duration) {
-    let hurry = async {
-        while orders.next().await != Order::Stop {}
-    };
+    let hurry = async { while orders.next().await != Order::Stop {} };
     tokio::select! {
         () = front.idle() => {}
         () = hurry => log::info!(target: "edge::notice", "told to stop at once"),

@@ -69,10 +69,7 @@ impl Tried {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Outcome {
     /// It answered; times since the request was handed to it.
-    Success {
-        header_time: Duration,
-        response_time: Duration,
-    },
+    Success { header_time: Duration, response_time: Duration },
     /// It answered, but its times mean nothing: a status that sent the request on without counting.
     Alive,
     /// A failure that counts ([`super::retry::counts`]).
@@ -109,10 +106,7 @@ impl Chosen {
         match outcome {
             Outcome::Failure(what) => self.report_failure(what, now),
             Outcome::Alive => self.report_life(now),
-            Outcome::Success {
-                header_time,
-                response_time,
-            } => {
+            Outcome::Success { header_time, response_time } => {
                 if self.peer.times {
                     balance::note_times(&self.peer.server, header_time, response_time);
                 }
@@ -180,18 +174,9 @@ pub struct Upstream {
 
 impl Upstream {
     pub(super) fn new(settings: &UpstreamSettings, names: &Names, pool: Arc<Pool>, now: Instant) -> Self {
-        let targets: Vec<_> = settings
-            .servers
-            .iter()
-            .map(|server| super::names::parse(&server.address).ok())
-            .collect();
+        let targets: Vec<_> = settings.servers.iter().map(|server| super::names::parse(&server.address).ok()).collect();
         let peers = Peers::build(settings, &targets, names, &pool, now);
-        Upstream {
-            settings: settings.clone(),
-            targets,
-            pool,
-            peers: ArcSwap::from_pointee(peers),
-        }
+        Upstream { settings: settings.clone(), targets, pool, peers: ArcSwap::from_pointee(peers) }
     }
 
     pub fn settings(&self) -> &UpstreamSettings {
@@ -231,12 +216,7 @@ impl Upstream {
         if now - peer.server.checked.load(Relaxed) > peer.fail_timeout {
             peer.server.checked.store(now, Relaxed);
         }
-        Some(Chosen {
-            index,
-            bound,
-            last_resort,
-            peer: Arc::clone(peer),
-        })
+        Some(Chosen { index, bound, last_resort, peer: Arc::clone(peer) })
     }
 
     /// How many servers a request could still be sent to: [`super::retry::Facts::left`].

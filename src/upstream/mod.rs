@@ -116,11 +116,8 @@ impl Upstreams {
 
     /// Asks for all names once and gives the peers what came back. Ends within the names' limit.
     pub async fn resolve(&self) -> Vec<Unresolved> {
-        let hosts: BTreeSet<String> = self
-            .alive()
-            .iter()
-            .flat_map(|upstream| upstream.hosts().map(str::to_owned).collect::<Vec<_>>())
-            .collect();
+        let hosts: BTreeSet<String> =
+            self.alive().iter().flat_map(|upstream| upstream.hosts().map(str::to_owned).collect::<Vec<_>>()).collect();
         let unresolved = self.names.ask(hosts).await;
         let now = Instant::now();
         for upstream in self.alive() {
@@ -158,7 +155,5 @@ impl Upstreams {
 fn jittered(interval: Duration) -> Duration {
     let thousandths = 900 + RandomState::new().hash_one(0) % 201;
     let factor = thousandths as f64 / 1000.0;
-    interval
-        .clamp(Duration::from_millis(100), Duration::from_secs(86_400))
-        .mul_f64(factor)
+    interval.clamp(Duration::from_millis(100), Duration::from_secs(86_400)).mul_f64(factor)
 }

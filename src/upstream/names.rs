@@ -92,20 +92,13 @@ pub fn parse(address: &str) -> Result<Target, AddressError> {
     if !host.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b)) {
         return Err(AddressError::InvalidHost);
     }
-    Ok(Target::Name {
-        host: host.to_ascii_lowercase(),
-        port,
-    })
+    Ok(Target::Name { host: host.to_ascii_lowercase(), port })
 }
 
 fn parse_port(text: &str) -> Result<u16, AddressError> {
     let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     let port = text.parse().map_err(|_| AddressError::InvalidPort)?;
-    if digits && port > 0 {
-        Ok(port)
-    } else {
-        Err(AddressError::InvalidPort)
-    }
+    if digits && port > 0 { Ok(port) } else { Err(AddressError::InvalidPort) }
 }
 
 /// How names are asked for.
@@ -121,11 +114,7 @@ pub struct NamesSettings {
 
 impl Default for NamesSettings {
     fn default() -> Self {
-        NamesSettings {
-            interval: Duration::from_secs(30),
-            limit: Duration::from_secs(5),
-            offline: false,
-        }
+        NamesSettings { interval: Duration::from_secs(30), limit: Duration::from_secs(5), offline: false }
     }
 }
 
@@ -136,12 +125,7 @@ pub type Lookup = Box<dyn Fn(&str) -> Answer + Send + Sync>;
 
 fn ask_system(host: &str) -> Answer {
     let host = host.to_owned();
-    Box::pin(async move {
-        Ok(tokio::net::lookup_host((host.as_str(), 0))
-            .await?
-            .map(|found| found.ip())
-            .collect())
-    })
+    Box::pin(async move { Ok(tokio::net::lookup_host((host.as_str(), 0)).await?.map(|found| found.ip()).collect()) })
 }
 
 /// A name that has no answer, and why.
@@ -207,13 +191,7 @@ impl Names {
         let settings = self.settings();
         locked(&self.known).retain(|host, _| hosts.contains(host));
         if settings.offline {
-            return hosts
-                .into_iter()
-                .map(|host| Unresolved {
-                    host,
-                    reason: "offline".into(),
-                })
-                .collect();
+            return hosts.into_iter().map(|host| Unresolved { host, reason: "offline".into() }).collect();
         }
         let mut round = JoinSet::new();
         for host in hosts {
@@ -237,10 +215,7 @@ impl Names {
         if !locked(&self.pending).insert(host.to_owned()) {
             return Err("an earlier lookup has not come back".into());
         }
-        let pending = Pending {
-            names: Arc::clone(self),
-            host: host.to_owned(),
-        };
+        let pending = Pending { names: Arc::clone(self), host: host.to_owned() };
         let lookup = tokio::spawn(async move {
             let pending = pending;
             let Ok(_place) = pending.names.places.acquire().await else {
@@ -310,10 +285,7 @@ mod tests {
     }
 
     fn name(host: &str) -> Target {
-        Target::Name {
-            host: host.into(),
-            port: 80,
-        }
+        Target::Name { host: host.into(), port: 80 }
     }
 
     #[test]
@@ -323,16 +295,8 @@ mod tests {
         assert_eq!(parse("127.0.0.1"), tcp("127.0.0.1:80"));
         assert_eq!(parse("[::1]:8080"), tcp("[::1]:8080"));
         assert_eq!(parse("[::1]"), tcp("[::1]:80"));
-        assert_eq!(
-            parse("Tomcat_1.example:8080"),
-            Ok(Target::Name {
-                host: "tomcat_1.example".into(),
-                port: 8080
-            })
-        );
-        let Ok(Target::Address(unix)) = parse("unix:/run/a.sock") else {
-            panic!("a socket is an address")
-        };
+        assert_eq!(parse("Tomcat_1.example:8080"), Ok(Target::Name { host: "tomcat_1.example".into(), port: 8080 }));
+        let Ok(Target::Address(unix)) = parse("unix:/run/a.sock") else { panic!("a socket is an address") };
         assert_eq!(unix.to_string(), "unix:/run/a.sock");
     }
 
@@ -360,10 +324,7 @@ mod tests {
         let names = Arc::new(Names::new(NamesSettings::default()));
         assert_eq!(names.ask(hosts(&["localhost"])).await, []);
         assert!(
-            names
-                .addresses(&name("localhost"))
-                .iter()
-                .all(|a| matches!(a, Address::Tcp(s) if s.ip().is_loopback()))
+            names.addresses(&name("localhost")).iter().all(|a| matches!(a, Address::Tcp(s) if s.ip().is_loopback()))
         );
         assert!(!names.addresses(&name("localhost")).is_empty());
     }
@@ -376,13 +337,7 @@ mod tests {
             counter.fetch_add(1, Ordering::Relaxed);
             Box::pin(async { Ok(vec![]) })
         });
-        let names = Arc::new(Names::with_lookup(
-            NamesSettings {
-                offline: true,
-                ..Default::default()
-            },
-            lookup,
-        ));
+        let names = Arc::new(Names::with_lookup(NamesSettings { offline: true, ..Default::default() }, lookup));
         assert_eq!(names.ask(hosts(&["a"])).await.len(), 1);
         assert_eq!(asked.load(Ordering::Relaxed), 0);
     }
@@ -390,17 +345,9 @@ mod tests {
     #[tokio::test]
     async fn an_answer_outlives_a_dns_outage_but_not_a_denial() {
         let answers = Mutex::new(vec![
-            Err(io::Error::other(
-                "failed to lookup address information: Name or service not known",
-            )),
-            Err(io::Error::other(
-                "failed to lookup address information: Temporary failure in name resolution",
-            )),
-            Ok(vec![
-                "127.0.0.9".parse().unwrap(),
-                "127.0.0.2".parse().unwrap(),
-                "127.0.0.2".parse().unwrap(),
-            ]),
+            Err(io::Error::other("failed to lookup address information: Name or service not known")),
+            Err(io::Error::other("failed to lookup address information: Temporary failure in name resolution")),
+            Ok(vec!["127.0.0.9".parse().unwrap(), "127.0.0.2".parse().unwrap(), "127.0.0.2".parse().unwrap()]),
         ]);
         let lookup: Lookup = Box::new(move |_| {
             let answer = locked(&answers).pop().unwrap();
@@ -408,13 +355,7 @@ mod tests {
         });
         let names = Arc::new(Names::with_lookup(NamesSettings::default(), lookup));
         let both = vec!["127.0.0.2:80".to_owned(), "127.0.0.9:80".to_owned()];
-        let now = |names: &Names| {
-            names
-                .addresses(&name("a"))
-                .iter()
-                .map(ToString::to_string)
-                .collect::<Vec<_>>()
-        };
+        let now = |names: &Names| names.addresses(&name("a")).iter().map(ToString::to_string).collect::<Vec<_>>();
         assert_eq!(names.ask(hosts(&["a"])).await, []);
         assert_eq!(now(&names), both);
         assert_eq!(names.ask(hosts(&["a"])).await.len(), 1, "there is a warning");
@@ -433,10 +374,7 @@ mod tests {
         });
         let names = Arc::new(Names::with_lookup(NamesSettings::default(), lookup));
         assert_eq!(names.ask(hosts(&["a"])).await[0].reason, "no answer in time");
-        assert_eq!(
-            names.ask(hosts(&["a"])).await[0].reason,
-            "an earlier lookup has not come back"
-        );
+        assert_eq!(names.ask(hosts(&["a"])).await[0].reason, "an earlier lookup has not come back");
         assert_eq!(asked.load(Ordering::Relaxed), 1);
     }
 }

@@ -90,17 +90,9 @@ pub(super) struct Group {
 
 impl Group {
     fn new(peers: Vec<Arc<Peer>>, balance: Balance) -> Self {
-        let ring = if balance == Balance::ConsistentHash {
-            Ring::new(&peers)
-        } else {
-            Ring::default()
-        };
+        let ring = if balance == Balance::ConsistentHash { Ring::new(&peers) } else { Ring::default() };
         let total_weight = peers.iter().map(|peer| peer.weight.unsigned_abs()).sum();
-        Group {
-            peers,
-            total_weight,
-            ring,
-        }
+        Group { peers, total_weight, ring }
     }
 }
 
@@ -129,10 +121,7 @@ impl Peers {
         let mut unresolved = Vec::new();
         let mut mentions = HashMap::new();
         for (place, server) in settings.servers.iter().enumerate() {
-            let addresses = targets[place]
-                .as_ref()
-                .map(|target| names.addresses(target))
-                .unwrap_or_default();
+            let addresses = targets[place].as_ref().map(|target| names.addresses(target)).unwrap_or_default();
             if addresses.is_empty() {
                 unresolved.push(server.address.clone());
             }
@@ -149,11 +138,7 @@ impl Peers {
         let peer = |(settings_of, server): (Arc<ServerSettings>, Arc<Server>)| Peer {
             weight: i64::from(settings_of.weight.max(1)),
             fail_timeout: millis(settings_of.fail_timeout),
-            slow_start: if settings.balance.honours_slow_start() {
-                millis(settings_of.slow_start)
-            } else {
-                0
-            },
+            slow_start: if settings.balance.honours_slow_start() { millis(settings_of.slow_start) } else { 0 },
             lone,
             times: matches!(settings.balance, Balance::LeastTime(_)),
             pool: Arc::clone(pool),
@@ -171,10 +156,7 @@ impl Peers {
     /// The same peers at the same places?
     pub(super) fn same_as(&self, other: &Peers) -> bool {
         self.unresolved == other.unresolved
-            && self
-                .iter()
-                .map(|p| p.server.id())
-                .eq(other.iter().map(|p| p.server.id()))
+            && self.iter().map(|p| p.server.id()).eq(other.iter().map(|p| p.server.id()))
     }
 
     /// The peer a session is bound to. It takes its requests while it drains, in spite of failures and

@@ -81,11 +81,7 @@ pub struct NextUpstream {
 
 impl Default for NextUpstream {
     fn default() -> Self {
-        NextUpstream {
-            cases: ERROR | TIMEOUT,
-            tries: 0,
-            timeout: Duration::ZERO,
-        }
+        NextUpstream { cases: ERROR | TIMEOUT, tries: 0, timeout: Duration::ZERO }
     }
 }
 
@@ -95,17 +91,11 @@ impl NextUpstream {
         let (mut cases, mut off) = (0, false);
         for word in words {
             let word = word.as_ref();
-            let (_, bit) = WORDS
-                .iter()
-                .find(|(name, _)| *name == word)
-                .ok_or_else(|| UnknownWord(word.to_owned()))?;
+            let (_, bit) = WORDS.iter().find(|(name, _)| *name == word).ok_or_else(|| UnknownWord(word.to_owned()))?;
             cases |= bit;
             off |= *bit == 0;
         }
-        Ok(NextUpstream {
-            cases: if off { 0 } else { cases },
-            ..NextUpstream::default()
-        })
+        Ok(NextUpstream { cases: if off { 0 } else { cases }, ..NextUpstream::default() })
     }
 
     /// Is this failure one of the listed cases?
@@ -233,12 +223,7 @@ mod tests {
         assert_eq!(policy, self::policy(&["error", "timeout"]));
         assert_eq!(decide(&policy, Failure::Error, facts()), Next);
         assert_eq!(decide(&policy, Failure::Timeout, facts()), Next);
-        for what in [
-            Failure::InvalidHeader,
-            Failure::Status(502),
-            Failure::Status(404),
-            Failure::Status(200),
-        ] {
+        for what in [Failure::InvalidHeader, Failure::Status(502), Failure::Status(404), Failure::Status(200)] {
             assert_eq!(decide(&policy, what, facts()), Stop, "{what}");
         }
     }
@@ -250,11 +235,7 @@ mod tests {
             let policy = policy(&[&format!("http_{listed}")]);
             for status in statuses {
                 let expected = if status == listed { Next } else { Stop };
-                assert_eq!(
-                    decide(&policy, Failure::Status(status), facts()),
-                    expected,
-                    "{listed} {status}"
-                );
+                assert_eq!(decide(&policy, Failure::Status(status), facts()), expected, "{listed} {status}");
             }
         }
         assert_eq!(decide(&policy(&["http_500"]), Failure::Status(501), facts()), Stop);
@@ -262,42 +243,20 @@ mod tests {
 
     #[test]
     fn off_wins_over_every_other_word() {
-        assert_eq!(
-            decide(&policy(&["error", "off", "timeout"]), Failure::Error, facts()),
-            Stop
-        );
+        assert_eq!(decide(&policy(&["error", "off", "timeout"]), Failure::Error, facts()), Stop);
     }
 
     #[test]
     fn a_word_nginx_does_not_know_is_refused() {
-        assert_eq!(
-            NextUpstream::from_words(["http_501"]),
-            Err(UnknownWord("http_501".into()))
-        );
+        assert_eq!(NextUpstream::from_words(["http_501"]), Err(UnknownWord("http_501".into())));
     }
 
     #[test]
     fn a_post_is_repeated_only_if_nothing_was_sent_or_the_configuration_says_so() {
-        let post = Facts {
-            idempotent: is_idempotent("POST"),
-            ..facts()
-        };
+        let post = Facts { idempotent: is_idempotent("POST"), ..facts() };
         assert_eq!(decide(&policy(&["error"]), Failure::Error, post), Stop);
-        assert_eq!(
-            decide(
-                &policy(&["error"]),
-                Failure::Error,
-                Facts {
-                    bytes_sent: false,
-                    ..post
-                }
-            ),
-            Next
-        );
-        assert_eq!(
-            decide(&policy(&["error", "non_idempotent"]), Failure::Error, post),
-            Next
-        );
+        assert_eq!(decide(&policy(&["error"]), Failure::Error, Facts { bytes_sent: false, ..post }), Next);
+        assert_eq!(decide(&policy(&["error", "non_idempotent"]), Failure::Error, post), Next);
         assert_eq!(decide(&policy(&["http_503"]), Failure::Status(503), post), Stop);
         for method in ["GET", "HEAD", "PUT", "DELETE", "OPTIONS"] {
             assert!(is_idempotent(method), "{method}");
@@ -309,94 +268,42 @@ mod tests {
 
     #[test]
     fn nothing_is_repeated_once_the_response_began() {
-        let begun = Facts {
-            response_begun: true,
-            bytes_sent: false,
-            reused: true,
-            ..facts()
-        };
+        let begun = Facts { response_begun: true, bytes_sent: false, reused: true, ..facts() };
         assert_eq!(decide(&policy(&["error"]), Failure::Error, begun), Stop);
     }
 
     #[test]
     fn a_body_that_was_not_kept_cannot_be_sent_again() {
-        let gone = Facts {
-            replayable: false,
-            ..facts()
-        };
+        let gone = Facts { replayable: false, ..facts() };
         assert_eq!(decide(&policy(&["error"]), Failure::Error, gone), Stop);
-        assert_eq!(
-            decide(
-                &policy(&["error"]),
-                Failure::Error,
-                Facts {
-                    bytes_sent: false,
-                    ..gone
-                }
-            ),
-            Next
-        );
+        assert_eq!(decide(&policy(&["error"]), Failure::Error, Facts { bytes_sent: false, ..gone }), Next);
     }
 
     #[test]
     fn tries_servers_and_time_are_each_a_limit() {
-        let three = NextUpstream {
-            tries: 3,
-            ..NextUpstream::default()
-        };
+        let three = NextUpstream { tries: 3, ..NextUpstream::default() };
         assert_eq!(decide(&three, Failure::Error, Facts { tries: 2, ..facts() }), Next);
         assert_eq!(decide(&three, Failure::Error, Facts { tries: 3, ..facts() }), Stop);
-        assert_eq!(
-            decide(&NextUpstream::default(), Failure::Error, Facts { tries: 99, ..facts() }),
-            Next
-        );
-        assert_eq!(
-            decide(&NextUpstream::default(), Failure::Error, Facts { left: 0, ..facts() }),
-            Stop
-        );
-        let second = NextUpstream {
-            timeout: Duration::from_secs(1),
-            ..NextUpstream::default()
-        };
+        assert_eq!(decide(&NextUpstream::default(), Failure::Error, Facts { tries: 99, ..facts() }), Next);
+        assert_eq!(decide(&NextUpstream::default(), Failure::Error, Facts { left: 0, ..facts() }), Stop);
+        let second = NextUpstream { timeout: Duration::from_secs(1), ..NextUpstream::default() };
         let begun = facts();
-        let after = |ms| Facts {
-            now: begun.started + Duration::from_millis(ms),
-            ..begun
-        };
+        let after = |ms| Facts { now: begun.started + Duration::from_millis(ms), ..begun };
         assert_eq!(decide(&second, Failure::Error, after(999)), Next);
         assert_eq!(decide(&second, Failure::Error, after(1000)), Stop);
     }
 
     #[test]
     fn a_broken_idle_connection_costs_no_try_and_no_reputation() {
-        let idle = Facts {
-            reused: true,
-            left: 0,
-            tries: 1,
-            ..facts()
-        };
-        let once = NextUpstream {
-            tries: 1,
-            ..NextUpstream::default()
-        };
+        let idle = Facts { reused: true, left: 0, tries: 1, ..facts() };
+        let once = NextUpstream { tries: 1, ..NextUpstream::default() };
         assert_eq!(decide(&once, Failure::Error, idle), Next);
         assert_eq!(
-            decide(
-                &once,
-                Failure::Error,
-                Facts {
-                    idempotent: false,
-                    ..idle
-                }
-            ),
+            decide(&once, Failure::Error, Facts { idempotent: false, ..idle }),
             Stop,
             "the POST may have arrived"
         );
-        assert_eq!(
-            decide(&once, Failure::Timeout, idle),
-            Stop,
-            "a timeout is the server's fault"
-        );
+        assert_eq!(decide(&once, Failure::Timeout, idle), Stop, "a timeout is the server's fault");
         assert!(!counts(Failure::Error, true, Next));
     }
 

@@ -129,9 +129,6 @@ mod tests {
             (upstream.balance, upstream.keepalive, upstream.keepalive_requests),
             (Balance::RoundRobin, 32, 1000)
         );
-        assert!(
-            upstream.keepalive_timeout < Duration::from_secs(20),
-            "Tomcat must not close first"
-        );
+        assert!(upstream.keepalive_timeout < Duration::from_secs(20), "Tomcat must not close first");
     }
 }

@@ -223,13 +223,7 @@ pub struct Pool {
 
 impl Pool {
     pub(super) fn new(seed: u64) -> Self {
-        Pool {
-            turn: Mutex::new(Turn {
-                dice: Dice(seed | 1),
-                layout: Vec::new(),
-            }),
-            servers: Mutex::default(),
-        }
+        Pool { turn: Mutex::new(Turn { dice: Dice(seed | 1), layout: Vec::new() }), servers: Mutex::default() }
     }
 
     pub(super) fn turn(&self) -> MutexGuard<'_, Turn> {
@@ -312,10 +306,7 @@ mod tests {
     #[test]
     fn one_address_mentioned_twice_is_two_servers() {
         let pool = Pool::new(1);
-        let two = pool.servers(
-            vec![(address("127.0.0.1:1"), 0), (address("127.0.0.1:1"), 1)],
-            Instant::now(),
-        );
+        let two = pool.servers(vec![(address("127.0.0.1:1"), 0), (address("127.0.0.1:1"), 1)], Instant::now());
         assert_ne!(two[0].id(), two[1].id());
     }
 

@@ -11,39 +11,20 @@ use super::*;
 
 /// One upstream, apart from everything.
 pub(super) fn upstream_of(balance: Balance, servers: Vec<ServerSettings>) -> Arc<Upstream> {
-    let settings = UpstreamSettings {
-        balance,
-        servers,
-        ..UpstreamSettings::new("web")
-    };
-    Upstreams::new(NamesSettings::default())
-        .apply(&[settings], Instant::now())
-        .get("web")
-        .unwrap()
-        .clone()
+    let settings = UpstreamSettings { balance, servers, ..UpstreamSettings::new("web") };
+    Upstreams::new(NamesSettings::default()).apply(&[settings], Instant::now()).get("web").unwrap().clone()
 }
 
 pub(super) fn success() -> Outcome {
-    Outcome::Success {
-        header_time: Duration::from_millis(1),
-        response_time: Duration::from_millis(2),
-    }
+    Outcome::Success { header_time: Duration::from_millis(1), response_time: Duration::from_millis(2) }
 }
 
 fn want(now: Instant, tried: &Tried) -> Want<'_> {
-    Want {
-        now,
-        client_ip: None,
-        key: b"k",
-        tried,
-        route: None,
-    }
+    Want { now, client_ip: None, key: b"k", tried, route: None }
 }
 
 fn servers(n: u16) -> Vec<ServerSettings> {
-    (1..=n)
-        .map(|port| ServerSettings::new(format!("127.0.0.1:{port}")))
-        .collect()
+    (1..=n).map(|port| ServerSettings::new(format!("127.0.0.1:{port}"))).collect()
 }
 
 fn fail(upstream: &Upstream, index: usize, now: Instant) {
@@ -69,19 +50,13 @@ fn when_all_have_failed_the_oldest_failure_is_tried_first() {
     assert!((first.index, first.last_resort) == (1, true));
     first.report(Outcome::Failure(Failure::Error), after(30));
     tried.add(&first);
-    assert!(
-        upstream.choose(&want(after(30), &tried)).is_none(),
-        "a request asks one of the dead, not each"
-    );
+    assert!(upstream.choose(&want(after(30), &tried)).is_none(), "a request asks one of the dead, not each");
     assert_eq!(upstream.left(&want(after(30), &tried)), 0);
     let second = upstream.choose(&want(after(31), &Tried::default())).unwrap();
     assert_eq!(second.index, 2, "now this failure is the oldest");
     second.report(success(), after(32));
     let third = upstream.choose(&want(after(33), &Tried::default())).unwrap();
-    assert!(
-        (third.index, third.last_resort) == (2, false),
-        "it answered and is back"
-    );
+    assert!((third.index, third.last_resort) == (2, false), "it answered and is back");
 }
 
 #[test]
@@ -92,9 +67,7 @@ fn a_failed_backup_is_a_last_resort_too() {
     let start = Instant::now();
     fail(&upstream, 0, start + Duration::from_millis(5));
     fail(&upstream, 1, start + Duration::from_millis(1));
-    let chosen = upstream
-        .choose(&want(start + Duration::from_millis(9), &Tried::default()))
-        .unwrap();
+    let chosen = upstream.choose(&want(start + Duration::from_millis(9), &Tried::default())).unwrap();
     assert!((chosen.index, chosen.last_resort) == (1, true));
 }
 
@@ -141,20 +114,12 @@ fn failures_of_requests_under_way_together_take_no_more_than_the_whole_weight() 
     two[0].weight = 4;
     let upstream = upstream_of(Balance::RoundRobin, two);
     let now = Instant::now();
-    let together: Vec<Chosen> = (0..5)
-        .map(|_| upstream.choose(&want(now, &Tried::default())).unwrap())
-        .collect();
+    let together: Vec<Chosen> = (0..5).map(|_| upstream.choose(&want(now, &Tried::default())).unwrap()).collect();
     for chosen in together.iter().filter(|chosen| chosen.index == 0) {
         chosen.report(Outcome::Failure(Failure::Error), now);
     }
     let server = upstream.peers().iter().next().unwrap().server.clone();
-    assert_eq!(
-        (
-            server.failures(),
-            server.effective.load(std::sync::atomic::Ordering::Relaxed)
-        ),
-        (4, 0)
-    );
+    assert_eq!((server.failures(), server.effective.load(std::sync::atomic::Ordering::Relaxed)), (4, 0));
 }
 
 #[test]
@@ -163,9 +128,7 @@ fn a_failed_server_is_probed_by_one_request_per_fail_timeout() {
     let start = Instant::now();
     fail(&upstream, 0, start);
     let later = start + Duration::from_millis(10_001);
-    let picks: Vec<usize> = (0..6)
-        .map(|_| upstream.choose(&want(later, &Tried::default())).unwrap().index)
-        .collect();
+    let picks: Vec<usize> = (0..6).map(|_| upstream.choose(&want(later, &Tried::default())).unwrap().index).collect();
     assert_eq!(picks.iter().filter(|index| **index == 0).count(), 1, "{picks:?}");
 }
 
@@ -175,17 +138,10 @@ fn a_full_server_is_passed_over_until_a_request_ends() {
     two.iter_mut().for_each(|server| server.max_conns = 2);
     let upstream = upstream_of(Balance::LeastConn, two);
     let now = Instant::now();
-    let mut held: Vec<Chosen> = (0..4)
-        .map(|_| upstream.choose(&want(now, &Tried::default())).unwrap())
-        .collect();
+    let mut held: Vec<Chosen> = (0..4).map(|_| upstream.choose(&want(now, &Tried::default())).unwrap()).collect();
     assert!(upstream.choose(&want(now, &Tried::default())).is_none());
     let freed = held.pop().map(|chosen| chosen.index);
-    assert_eq!(
-        upstream
-            .choose(&want(now, &Tried::default()))
-            .map(|chosen| chosen.index),
-        freed
-    );
+    assert_eq!(upstream.choose(&want(now, &Tried::default())).map(|chosen| chosen.index), freed);
 }
 
 #[test]
@@ -198,20 +154,10 @@ fn a_bound_request_goes_to_its_server_while_it_lives() {
     let upstream = upstream_of(Balance::RoundRobin, three);
     let now = Instant::now();
     let mut tried = Tried::default();
-    let bound = |tried: &Tried| {
-        upstream
-            .choose(&Want {
-                route: Some("tomcat1"),
-                ..want(now, tried)
-            })
-            .unwrap()
-    };
+    let bound = |tried: &Tried| upstream.choose(&Want { route: Some("tomcat1"), ..want(now, tried) }).unwrap();
     for _ in 0..3 {
         let chosen = bound(&tried);
-        assert!(
-            chosen.bound && chosen.index == 1,
-            "draining and failing it still has its sessions"
-        );
+        assert!(chosen.bound && chosen.index == 1, "draining and failing it still has its sessions");
         chosen.report(Outcome::Failure(Failure::Timeout), now);
     }
     for _ in 0..9 {
@@ -219,44 +165,20 @@ fn a_bound_request_goes_to_its_server_while_it_lives() {
     }
     tried.add(&bound(&tried));
     assert!(!bound(&tried).bound, "not twice in one request");
-    upstream
-        .peers()
-        .iter()
-        .nth(1)
-        .unwrap()
-        .server
-        .set_health(Health::Down, now);
+    upstream.peers().iter().nth(1).unwrap().server.set_health(Health::Down, now);
     assert!(!bound(&Tried::default()).bound, "dead is dead");
-    let stranger = upstream
-        .choose(&Want {
-            route: Some("nobody"),
-            ..want(now, &Tried::default())
-        })
-        .unwrap();
+    let stranger = upstream.choose(&Want { route: Some("nobody"), ..want(now, &Tried::default()) }).unwrap();
     assert!(!stranger.bound);
 }
 
 #[test]
 fn the_drain_switch_wins_over_the_configuration_and_survives_a_reload() {
     let upstreams = Upstreams::new(NamesSettings::default());
-    let settings = UpstreamSettings {
-        servers: servers(2),
-        ..UpstreamSettings::new("web")
-    };
+    let settings = UpstreamSettings { servers: servers(2), ..UpstreamSettings::new("web") };
     let now = Instant::now();
     let old = upstreams.apply(std::slice::from_ref(&settings), now);
-    assert_eq!(
-        old.get("web")
-            .unwrap()
-            .set_drain("127.0.0.1:1", DrainSwitch::Drain, now),
-        1
-    );
-    assert_eq!(
-        old.get("web")
-            .unwrap()
-            .set_drain("127.0.0.1:9", DrainSwitch::Drain, now),
-        0
-    );
+    assert_eq!(old.get("web").unwrap().set_drain("127.0.0.1:1", DrainSwitch::Drain, now), 1);
+    assert_eq!(old.get("web").unwrap().set_drain("127.0.0.1:9", DrainSwitch::Drain, now), 0);
     let new = upstreams.apply(&[settings], now);
     drop(old);
     let web = new.get("web").unwrap();
@@ -268,10 +190,7 @@ fn the_drain_switch_wins_over_the_configuration_and_survives_a_reload() {
 #[test]
 fn a_reload_keeps_failures_turns_and_requests_in_flight() {
     let upstreams = Upstreams::new(NamesSettings::default());
-    let settings = UpstreamSettings {
-        servers: servers(3),
-        ..UpstreamSettings::new("web")
-    };
+    let settings = UpstreamSettings { servers: servers(3), ..UpstreamSettings::new("web") };
     let now = Instant::now();
     let old = upstreams.apply(std::slice::from_ref(&settings), now);
     fail(old.get("web").unwrap(), 0, now);
@@ -295,22 +214,12 @@ fn a_reload_keeps_failures_turns_and_requests_in_flight() {
 #[test]
 fn a_reload_without_changes_does_not_begin_the_round_anew() {
     let upstreams = Upstreams::new(NamesSettings::default());
-    let settings = UpstreamSettings {
-        servers: servers(3),
-        ..UpstreamSettings::new("web")
-    };
+    let settings = UpstreamSettings { servers: servers(3), ..UpstreamSettings::new("web") };
     let now = Instant::now();
     let mut table = upstreams.apply(std::slice::from_ref(&settings), now);
     let mut picks = Vec::new();
     for _ in 0..6 {
-        picks.push(
-            table
-                .get("web")
-                .unwrap()
-                .choose(&want(now, &Tried::default()))
-                .unwrap()
-                .index,
-        );
+        picks.push(table.get("web").unwrap().choose(&want(now, &Tried::default())).unwrap().index);
         table = upstreams.apply(std::slice::from_ref(&settings), now);
     }
     assert_eq!(picks, [0, 1, 2, 0, 1, 2]);
@@ -318,14 +227,9 @@ fn a_reload_without_changes_does_not_begin_the_round_anew() {
 
 #[test]
 fn who_comes_back_starts_slowly_where_the_method_allows_it() {
-    for (balance, at_once) in [
-        (Balance::RoundRobin, false),
-        (Balance::LeastConn, false),
-        (Balance::Random, true),
-    ] {
+    for (balance, at_once) in [(Balance::RoundRobin, false), (Balance::LeastConn, false), (Balance::Random, true)] {
         let mut two = servers(2);
-        two.iter_mut()
-            .for_each(|server| server.slow_start = Duration::from_secs(10));
+        two.iter_mut().for_each(|server| server.slow_start = Duration::from_secs(10));
         let upstream = upstream_of(balance, two);
         let start = Instant::now();
         let server = upstream.peers().iter().next().unwrap().server.clone();
@@ -333,9 +237,7 @@ fn who_comes_back_starts_slowly_where_the_method_allows_it() {
         server.set_health(Health::Up, start);
         let share = |ms| {
             let now = start + Duration::from_millis(ms);
-            (0..1000)
-                .filter(|_| upstream.choose(&want(now, &Tried::default())).unwrap().index == 0)
-                .count()
+            (0..1000).filter(|_| upstream.choose(&want(now, &Tried::default())).unwrap().index == 0).count()
         };
         let (cold, half, warm) = (share(100), share(5000), share(10_000));
         if at_once {
@@ -365,18 +267,13 @@ fn a_server_that_recovers_from_failures_starts_slowly() {
     };
     probe.report(success(), back);
     let soon = back + Duration::from_millis(100);
-    let picks = (0..100)
-        .filter(|_| upstream.choose(&want(soon, &Tried::default())).unwrap().index == 0)
-        .count();
+    let picks = (0..100).filter(|_| upstream.choose(&want(soon, &Tried::default())).unwrap().index == 0).count();
     assert!(picks <= 3, "{picks}");
 }
 
 /// Answers each round with the next of these lists.
 fn answers(rounds: &[&[&str]]) -> Lookup {
-    let rounds: Vec<Vec<_>> = rounds
-        .iter()
-        .map(|round| round.iter().map(|ip| ip.parse().unwrap()).collect())
-        .collect();
+    let rounds: Vec<Vec<_>> = rounds.iter().map(|round| round.iter().map(|ip| ip.parse().unwrap()).collect()).collect();
     let rounds = Mutex::new(rounds.into_iter());
     Box::new(move |_| {
         let answer = locked(&rounds).next().unwrap_or_default();
@@ -388,24 +285,13 @@ fn answers(rounds: &[&[&str]]) -> Lookup {
 async fn a_changed_answer_keeps_what_is_known_of_the_addresses_that_stay() {
     let lookup = answers(&[&["127.0.0.1", "127.0.0.2"], &["127.0.0.3", "127.0.0.2"], &[]]);
     let upstreams = Upstreams::with_names(Names::with_lookup(NamesSettings::default(), lookup));
-    let settings = UpstreamSettings {
-        servers: vec![ServerSettings::new("app:80")],
-        ..UpstreamSettings::new("web")
-    };
+    let settings = UpstreamSettings { servers: vec![ServerSettings::new("app:80")], ..UpstreamSettings::new("web") };
     let now = Instant::now();
     let table = upstreams.apply(&[settings], now);
     let web = table.get("web").unwrap();
-    let addresses = || {
-        web.peers()
-            .iter()
-            .map(|peer| peer.server.address().to_string())
-            .collect::<Vec<_>>()
-    };
+    let addresses = || web.peers().iter().map(|peer| peer.server.address().to_string()).collect::<Vec<_>>();
     assert_eq!(web.peers().unresolved, ["app:80"]);
-    assert!(
-        web.choose(&want(now, &Tried::default())).is_none(),
-        "not resolved is down"
-    );
+    assert!(web.choose(&want(now, &Tried::default())).is_none(), "not resolved is down");
     assert!(upstreams.resolve().await.is_empty());
     assert_eq!(addresses(), ["127.0.0.1:80", "127.0.0.2:80"]);
     fail(web, 1, now);
@@ -425,30 +311,16 @@ async fn a_changed_answer_keeps_what_is_known_of_the_addresses_that_stay() {
 async fn names_are_asked_for_again_and_again_and_at_once_after_a_reload() {
     let lookup = answers(&[&["127.0.0.1"], &["127.0.0.2"], &["127.0.0.3"], &["127.0.0.4"]]);
     let upstreams = Upstreams::with_names(Names::with_lookup(NamesSettings::default(), lookup));
-    let settings = UpstreamSettings {
-        servers: vec![ServerSettings::new("app:80")],
-        ..UpstreamSettings::new("web")
-    };
+    let settings = UpstreamSettings { servers: vec![ServerSettings::new("app:80")], ..UpstreamSettings::new("web") };
     let table = upstreams.apply(std::slice::from_ref(&settings), Instant::now());
     let task = tokio::spawn({
         let upstreams = Arc::clone(&upstreams);
         async move { upstreams.keep_resolving().await }
     });
-    let now = || {
-        table
-            .get("web")
-            .unwrap()
-            .peers()
-            .iter()
-            .map(|peer| peer.server.address().to_string())
-            .collect::<String>()
-    };
+    let now =
+        || table.get("web").unwrap().peers().iter().map(|peer| peer.server.address().to_string()).collect::<String>();
     tokio::time::sleep(Duration::from_millis(10)).await;
-    assert_eq!(
-        now(),
-        "127.0.0.2:80",
-        "a round at the start, and one because something was applied"
-    );
+    assert_eq!(now(), "127.0.0.2:80", "a round at the start, and one because something was applied");
     tokio::time::sleep(Duration::from_secs(34)).await;
     assert_eq!(now(), "127.0.0.3:80", "and one per interval");
     let newer = upstreams.apply(&[settings], Instant::now());
@@ -562,18 +434,11 @@ fn threads_share_the_turns_evenly_and_leave_nothing_in_flight() {
         for _ in 0..4 {
             scope.spawn(|| {
                 for _ in 0..1000 {
-                    upstream
-                        .choose(&want(now, &Tried::default()))
-                        .unwrap()
-                        .report(success(), now);
+                    upstream.choose(&want(now, &Tried::default())).unwrap().report(success(), now);
                 }
             });
         }
     });
     let peers = upstream.peers();
-    assert!(
-        peers
-            .iter()
-            .all(|peer| peer.server.requests() == 1000 && peer.server.in_flight() == 0)
-    );
+    assert!(peers.iter().all(|peer| peer.server.requests() == 1000 && peer.server.in_flight() == 0));
 }

@@ -11,6 +11,8 @@ use std::time::{Duration, Instant, SystemTime};
 pub struct Exchange {
     pub head: Arc<Head>,
     pub peer: Peer,
+    /// The client's method, or GET once `error_page` has led elsewhere. `$request_method`
+    pub method: http::Method,
     /// The host asked for: lower case, without port; the server's first name if the client named none. `$host`
     pub host: Bytes,
     /// The target as sent, without scheme and host. `$request_uri`
@@ -108,6 +110,7 @@ impl Exchange {
     pub fn new(head: Arc<Head>, peer: Peer) -> Exchange {
         Exchange {
             request_uri: head.target.clone(),
+            method: head.method.clone(),
             head,
             peer,
             host: Bytes::new(),

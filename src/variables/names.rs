@@ -128,10 +128,10 @@ const FIXED: &[(&str, Variable)] = &[
 
 /// Beginnings of names; the rest is the name of a field, cookie or argument.
 const FAMILIES: &[(&str, fn(String) -> Variable)] = &[
-    ("upstream_http_", |n| Variable::UpstreamHeader(n.replace('_', "-"))),
+    ("upstream_http_", Variable::UpstreamHeader),
     ("upstream_cookie_", Variable::UpstreamCookie),
-    ("sent_http_", |n| Variable::SentHeader(n.replace('_', "-"))),
-    ("http_", |n| Variable::RequestHeader(n.replace('_', "-"))),
+    ("sent_http_", Variable::SentHeader),
+    ("http_", Variable::RequestHeader),
     ("cookie_", Variable::Cookie),
     ("arg_", Variable::Arg),
 ];
@@ -199,7 +199,7 @@ mod tests {
         let slot = defined.slot("site");
         assert_eq!(Variable::find("URI", &defined), Some(Variable::Uri));
         assert_eq!(Variable::find("site", &defined), Some(Variable::Defined(slot)));
-        assert_eq!(Variable::find("http_user_agent", &defined), Some(Variable::RequestHeader("user-agent".into())));
+        assert_eq!(Variable::find("http_user_agent", &defined), Some(Variable::RequestHeader("user_agent".into())));
         assert_eq!(Variable::find("cookie_A_b", &defined), Some(Variable::Cookie("a_b".into())));
         assert_eq!(Variable::find("http_", &defined), None);
         assert_eq!(Variable::find("nonsense", &defined), None);

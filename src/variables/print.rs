@@ -20,8 +20,8 @@ pub fn value(variable: &Variable, x: &Exchange, out: &mut Vec<u8>) -> bool {
         Connection => shown(x.peer.serial, out),
         ConnectionRequests => shown(x.peer.requests, out),
         ConnectionTime => seconds(x.peer.accepted.elapsed().unwrap_or_default(), out),
-        ContentLength => field(x, "content-length", out),
-        ContentType => field(x, "content-type", out),
+        ContentLength => field(x, "content_length", out),
+        ContentType => field(x, "content_type", out),
         DocumentRoot => bytes(&x.root, out),
         Host => bytes(&x.host, out),
         Hostname => bytes(hostname().as_bytes(), out),
@@ -42,7 +42,7 @@ pub fn value(variable: &Variable, x: &Exchange, out: &mut Vec<u8>) -> bool {
         RequestFilename => bytes(&x.filename, out),
         RequestId => request_id(x, out),
         RequestLength => shown(x.request_length, out),
-        RequestMethod => bytes(x.head.method.as_str().as_bytes(), out),
+        RequestMethod => bytes(x.method.as_str().as_bytes(), out),
         RequestTime => seconds(x.started.elapsed(), out),
         RequestUri => bytes(&x.request_uri, out),
         Scheme => bytes(x.scheme().as_bytes(), out),
@@ -116,7 +116,14 @@ fn binary(address: IpAddr, out: &mut Vec<u8>) -> bool {
 /// A field of the request. Several fields of a name are joined, as nginx ≥ 1.23 does; cookies with `; `.
 fn field(x: &Exchange, name: &str, out: &mut Vec<u8>) -> bool {
     let separator: &[u8] = if name == "cookie" { b"; " } else { b", " };
-    joined(x.head.headers.get_all(name), separator, out)
+    let fields = x.head.headers.iter().filter(|(field, _)| is_named(field, name));
+    joined(fields.map(|(_, value)| &value[..]), separator, out)
+}
+
+/// Whether a variable's name means a field: `_` stands for `-` and for itself.
+fn is_named(field: &[u8], name: &str) -> bool {
+    let same = |(a, b): (&u8, u8)| a.eq_ignore_ascii_case(&b) || (*a == b'-' && b == b'_');
+    field.len() == name.len() && field.iter().zip(name.bytes()).all(same)
 }
 
 fn joined<'v>(values: impl Iterator<Item = &'v [u8]>, separator: &[u8], out: &mut Vec<u8>) -> bool {
@@ -133,11 +140,14 @@ fn joined<'v>(values: impl Iterator<Item = &'v [u8]>, separator: &[u8], out: &mu
 
 fn header(head: Option<&ResponseHeader>, name: &str, out: &mut Vec<u8>) -> bool {
     let Some(head) = head else { return false };
-    joined(head.headers.get_all(name).iter().map(|v| v.as_bytes()), b", ", out)
+    let fields = head.headers.iter().filter(|(field, _)| is_named(field.as_str().as_bytes(), name));
+    joined(fields.map(|(_, value)| value.as_bytes()), b", ", out)
 }
 
 fn upstream_cookie(x: &Exchange, name: &str, out: &mut Vec<u8>) -> bool {
-    let Some(head) = x.answer.upstream.as_deref() else { return false };
+    let Some(head) = x.answer.upstream.as_deref() else {
+        return false;
+    };
     let found = head.headers.get_all("set-cookie").iter().find_map(|cookie| {
         let pair = cookie.as_bytes().split(|b| *b == b';').next()?;
         let at = pair.iter().position(|b| *b == b'=')?;
@@ -148,7 +158,7 @@ fn upstream_cookie(x: &Exchange, name: &str, out: &mut Vec<u8>) -> bool {
 
 /// The client's `X-Forwarded-For` with its address appended.
 fn forwarded_for(x: &Exchange, out: &mut Vec<u8>) -> bool {
-    if field(x, "x-forwarded-for", out) {
+    if field(x, "x_forwarded_for", out) {
         out.extend_from_slice(b", ");
     }
     shown(x.peer.remote.ip().to_canonical(), out)
@@ -156,12 +166,18 @@ fn forwarded_for(x: &Exchange, out: &mut Vec<u8>) -> bool {
 
 /// The user of `Authorization: Basic`.
 fn remote_user(x: &Exchange, out: &mut Vec<u8>) -> bool {
-    let Some(value) = x.head.headers.get("authorization") else { return false };
-    let Some((scheme, encoded)) = value.split_at_checked(6) else { return false };
+    let Some(value) = x.head.headers.get("authorization") else {
+        return false;
+    };
+    let Some((scheme, encoded)) = value.split_at_checked(6) else {
+        return false;
+    };
     if !scheme.eq_ignore_ascii_case(b"basic ") {
         return false;
     }
-    let Some(decoded) = decode_base64(encoded.trim_ascii()) else { return false };
+    let Some(decoded) = decode_base64(encoded.trim_ascii()) else {
+        return false;
+    };
     let user = decoded.split(|b| *b == b':').next().unwrap_or_default();
     decoded.contains(&b':') && not_empty(user, out)
 }
@@ -212,6 +228,19 @@ fn request_id(x: &Exchange, out: &mut Vec<u8>) -> bool {
     static KEYS: once_cell::sync::Lazy<(RandomState, RandomState)> = once_cell::sync::Lazy::new(Default::default);
     let what = (x.peer.serial, x.peer.requests, x.started_at);
     write!(out, "{:016x}{:016x}", KEYS.0.hash_one(what), KEYS.1.hash_one(what)).is_ok()
+}
+
+/// nginx's NGX_ESCAPE_ARGS: what would end or split an argument.
+pub fn escape_args(value: &[u8], out: &mut Vec<u8>) {
+    for byte in value {
+        match byte {
+            ..=0x20 | 0x7f.. | b'"' | b'#' | b'%' | b'&' | b'+' | b';' | b'<' | b'>' | b'?' | b'\\' | b'^' | b'`' | b'{' | b'|' | b'}' => {
+                const HEX: &[u8; 16] = b"0123456789ABCDEF";
+                out.extend_from_slice(&[b'%', HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
+            }
+            _ => out.push(*byte),
+        }
+    }
 }
 
 /// Appends a value for a log; `None` is a value nginx calls "not found".

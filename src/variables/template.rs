@@ -2,7 +2,7 @@
 
 use super::names::{Defined, Variable};
 use super::print;
-use super::{Captures, Exchange};
+use super::Exchange;
 use std::borrow::Cow;
 
 /// A text with variables, found and ready to print.
@@ -101,18 +101,37 @@ impl Template {
 
     /// Prints with the values of a request.
     pub fn write(&self, exchange: &Exchange, out: &mut Vec<u8>) {
-        self.write_with(exchange, &exchange.captures, out);
-    }
-
-    /// Prints with the captures of another match than the request's last one.
-    pub fn write_with(&self, exchange: &Exchange, captures: &Captures, out: &mut Vec<u8>) {
         for part in &self.0 {
             match part {
                 Part::Literal(text) => out.extend_from_slice(text),
                 Part::Variable(variable) => {
                     print::value(variable, exchange, out);
                 }
-                Part::Capture(group) => out.extend_from_slice(captures.get(*group).unwrap_or_default()),
+                Part::Capture(group) => out.extend_from_slice(exchange.captures.get(*group).unwrap_or_default()),
+            }
+        }
+    }
+
+    /// Prints the replacement of a `rewrite`: what a group captured is escaped again where it becomes an argument, and
+    /// everywhere in a redirect, if the client had escaped anything (nginx's `ngx_http_script_copy_capture_code`).
+    pub fn write_rewritten(&self, exchange: &Exchange, redirects: bool, needed: bool, out: &mut Vec<u8>) {
+        let mut in_args = false;
+        for part in &self.0 {
+            match part {
+                Part::Literal(text) => {
+                    in_args |= text.contains(&b'?');
+                    out.extend_from_slice(text);
+                }
+                Part::Variable(variable) => {
+                    print::value(variable, exchange, out);
+                }
+                Part::Capture(group) => {
+                    let value = exchange.captures.get(*group).unwrap_or_default();
+                    match needed && (redirects || in_args) {
+                        true => print::escape_args(value, out),
+                        false => out.extend_from_slice(value),
+                    }
+                }
             }
         }
     }

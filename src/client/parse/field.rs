@@ -41,11 +41,7 @@ pub fn parse(line: &[u8], underscores: bool) -> Result<Field, Fault> {
             colon + 1 + lead..line.len() - trail
         }
     };
-    Ok(Field {
-        name: 0..colon,
-        value,
-        kind,
-    })
+    Ok(Field { name: 0..colon, value, kind })
 }
 
 fn classify(name: &[u8], underscores: bool) -> Result<NameKind, Fault> {

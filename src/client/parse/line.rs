@@ -19,10 +19,7 @@ pub struct RequestLine {
 const INVALID_METHOD: Fault = Fault::bad("client sent invalid method");
 const INVALID_REQUEST: Fault = Fault::bad("client sent invalid request");
 const INVALID_HOST: Fault = Fault::bad("client sent invalid host in request line");
-const INVALID_VERSION: Fault = Fault {
-    status: 505,
-    reason: "client sent invalid version",
-};
+const INVALID_VERSION: Fault = Fault { status: 505, reason: "client sent invalid version" };
 
 /// Refuses what can never become a method, so that a TLS hello to a plain port is answered at once.
 pub fn check_method(line: &[u8]) -> Result<(), Fault> {
@@ -43,10 +40,7 @@ pub fn parse(line: &[u8]) -> Result<RequestLine, Fault> {
     check_method(line)?;
     let method_end = line.iter().position(|b| *b == b' ').ok_or(INVALID_METHOD)?;
     let start = skip_spaces(line, method_end);
-    let end = line[start..]
-        .iter()
-        .position(|b| *b == b' ')
-        .map_or(line.len(), |n| start + n);
+    let end = line[start..].iter().position(|b| *b == b' ').map_or(line.len(), |n| start + n);
     let whole = &line[start..end];
     if whole.is_empty() || whole.iter().any(u8::is_ascii_control) {
         return Err(INVALID_REQUEST);
@@ -60,35 +54,22 @@ pub fn parse(line: &[u8]) -> Result<RequestLine, Fault> {
     };
     let version = version(&line[skip_spaces(line, end)..])?;
     let shift = |r: Range<usize>| r.start + start..r.end + start;
-    Ok(RequestLine {
-        method: 0..method_end,
-        target: shift(target),
-        authority: authority.map(shift),
-        version,
-    })
+    Ok(RequestLine { method: 0..method_end, target: shift(target), authority: authority.map(shift), version })
 }
 
 fn skip_spaces(line: &[u8], from: usize) -> usize {
-    line[from..]
-        .iter()
-        .position(|b| *b != b' ')
-        .map_or(line.len(), |n| from + n)
+    line[from..].iter().position(|b| *b != b' ').map_or(line.len(), |n| from + n)
 }
 
 /// `scheme://authority[/path][?query]` → where authority and the rest stand.
 fn absolute(whole: &[u8]) -> Result<(Option<Range<usize>>, Range<usize>), Fault> {
-    let scheme = whole
-        .iter()
-        .position(|b| !(b.is_ascii_alphanumeric() || b"+-.".contains(b)))
-        .ok_or(INVALID_REQUEST)?;
+    let scheme =
+        whole.iter().position(|b| !(b.is_ascii_alphanumeric() || b"+-.".contains(b))).ok_or(INVALID_REQUEST)?;
     if !whole[scheme..].starts_with(b"://") {
         return Err(INVALID_REQUEST);
     }
     let from = scheme + 3;
-    let to = whole[from..]
-        .iter()
-        .position(|b| *b == b'/' || *b == b'?')
-        .map_or(whole.len(), |n| from + n);
+    let to = whole[from..].iter().position(|b| *b == b'/' || *b == b'?').map_or(whole.len(), |n| from + n);
     host::parse(&whole[from..to]).ok_or(INVALID_HOST)?;
     Ok((Some(from..to), to..whole.len()))
 }
@@ -110,9 +91,5 @@ fn version(text: &[u8]) -> Result<Version, Fault> {
     if !(1..=3).contains(&len) || minor[len..].iter().any(|b| *b != b' ') {
         return Err(INVALID_REQUEST);
     }
-    if minor[..len].iter().all(|b| *b == b'0') {
-        Ok(Version::Http10)
-    } else {
-        Ok(Version::Http11)
-    }
+    if minor[..len].iter().all(|b| *b == b'0') { Ok(Version::Http10) } else { Ok(Version::Http11) }
 }

@@ -35,10 +35,7 @@ impl Fault {
     }
 
     const fn too_large(reason: &'static str) -> Self {
-        Fault {
-            status: internal::HEADER_TOO_LARGE,
-            reason,
-        }
+        Fault { status: internal::HEADER_TOO_LARGE, reason }
     }
 }
 
@@ -167,10 +164,7 @@ impl Parser {
 
     fn too_large(&self, full: Full) -> Fault {
         match (full, self.line.is_some()) {
-            (Full::Line, false) => Fault {
-                status: 414,
-                reason: "client sent too long URI",
-            },
+            (Full::Line, false) => Fault { status: 414, reason: "client sent too long URI" },
             (Full::Line, true) => Fault::too_large("client sent too long header line"),
             (Full::Head, _) => Fault::too_large("client sent too large request"),
         }
@@ -202,9 +196,7 @@ impl Parser {
         if self.fields.len() >= settings.max_headers {
             return Err(Fault::too_large("client sent too many header lines"));
         }
-        let known = UNIQUE
-            .iter()
-            .position(|n| n.as_bytes().eq_ignore_ascii_case(&buffer[field.name.clone()]));
+        let known = UNIQUE.iter().position(|n| n.as_bytes().eq_ignore_ascii_case(&buffer[field.name.clone()]));
         if let Some(known) = known {
             self.take_unique(known, &buffer[field.value.clone()])?;
         }
@@ -241,14 +233,8 @@ impl Parser {
         }
         self.framing(buffer)?;
         match &buffer[start + line.method.start..start + line.method.end] {
-            b"CONNECT" => Err(Fault {
-                status: 405,
-                reason: "client sent CONNECT method",
-            }),
-            b"TRACE" => Err(Fault {
-                status: 405,
-                reason: "client sent TRACE method",
-            }),
+            b"CONNECT" => Err(Fault { status: 405, reason: "client sent CONNECT method" }),
+            b"TRACE" => Err(Fault { status: 405, reason: "client sent TRACE method" }),
             _ => Ok(()),
         }
     }
@@ -265,15 +251,10 @@ impl Parser {
         };
         let old = matches!(&self.line, Some((_, _, line)) if line.version < Version::Http11);
         if old {
-            return Err(Fault::bad(
-                "client sent HTTP/1.0 request with \"Transfer-Encoding\" header",
-            ));
+            return Err(Fault::bad("client sent HTTP/1.0 request with \"Transfer-Encoding\" header"));
         }
         if !encoding.eq_ignore_ascii_case(b"chunked") {
-            return Err(Fault {
-                status: 501,
-                reason: "client sent unknown \"Transfer-Encoding\"",
-            });
+            return Err(Fault { status: 501, reason: "client sent unknown \"Transfer-Encoding\"" });
         }
         if length.is_some() {
             return Err(Fault::bad(
@@ -327,10 +308,9 @@ impl Parser {
         const LINE_SHOWN: usize = 2048;
         let line = match &self.line {
             Some((start, end, _)) => &buffer[*start..*end],
-            None => buffer[self.start.min(buffer.len())..]
-                .split(|b| *b == b'\r' || *b == b'\n')
-                .next()
-                .unwrap_or_default(),
+            None => {
+                buffer[self.start.min(buffer.len())..].split(|b| *b == b'\r' || *b == b'\n').next().unwrap_or_default()
+            }
         };
         Refusal {
             status: fault.status,

@@ -20,11 +20,7 @@ pub enum Full {
 
 impl Room {
     pub fn new(first: usize, (number, size): (usize, usize)) -> Self {
-        Room {
-            left: first,
-            spare: number,
-            size,
-        }
+        Room { left: first, spare: number, size }
     }
 
     /// Takes the room of a whole line, its line end counted.

@@ -6,10 +6,7 @@ use super::*;
 
 /// A pair whose network holds 1000 bytes, and a request that was read.
 async fn slow(buffering: Buffering) -> Pair {
-    let settings = Settings {
-        buffering,
-        ..Settings::default()
-    };
+    let settings = Settings { buffering, ..Settings::default() };
     let mut pair = pair_with(settings, 1000);
     pair.presented(GET).await;
     pair
@@ -20,9 +17,7 @@ fn pattern(len: usize) -> Vec<u8> {
 }
 
 async fn is_stuck(client: &mut Client, bytes: &[u8]) -> bool {
-    tokio::time::timeout(Duration::from_secs(1), client.write_all(bytes))
-        .await
-        .is_err()
+    tokio::time::timeout(Duration::from_secs(1), client.write_all(bytes)).await.is_err()
 }
 
 #[tokio::test(start_paused = true)]
@@ -49,11 +44,7 @@ async fn a_slow_client_does_not_hold_the_writer_and_gets_every_byte_in_order() {
 #[tokio::test(start_paused = true)]
 async fn bytes_written_while_the_file_drains_come_after_it() {
     // the file is a ring: an answer longer than it goes round
-    let buffering = Buffering {
-        memory: 5000,
-        max_temp_file_size: 100_003,
-        ..Buffering::default()
-    };
+    let buffering = Buffering { memory: 5000, max_temp_file_size: 100_003, ..Buffering::default() };
     let pair = slow(buffering).await;
     let answer = pattern(2_000_000);
     let (mut peer, mut client) = (pair.peer, pair.client);
@@ -77,16 +68,11 @@ async fn bytes_written_while_the_file_drains_come_after_it() {
 
 #[tokio::test(start_paused = true)]
 async fn a_continue_for_the_next_request_waits_behind_a_spilled_answer() {
-    let mut pair = slow(Buffering {
-        memory: 1000,
-        ..Buffering::default()
-    })
-    .await;
+    let mut pair = slow(Buffering { memory: 1000, ..Buffering::default() }).await;
     let answer = pattern(100_000);
     pair.client.write_all(&answer).await.unwrap();
     assert!(pair.client.finish_request().await);
-    pair.presented(b"POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n")
-        .await;
+    pair.presented(b"POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n").await;
     let connection = pair.connection();
     let collecting = tokio::spawn(async move { connection.collect_body(&BodyLimits::default()).await });
     let mut got = vec![0; answer.len() + 25];
@@ -99,11 +85,7 @@ async fn a_continue_for_the_next_request_waits_behind_a_spilled_answer() {
 
 #[tokio::test(start_paused = true)]
 async fn beyond_memory_and_file_the_writer_waits() {
-    let buffering = Buffering {
-        memory: 5000,
-        max_temp_file_size: 7000,
-        ..Buffering::default()
-    };
+    let buffering = Buffering { memory: 5000, max_temp_file_size: 7000, ..Buffering::default() };
     let mut pair = slow(buffering).await;
     pair.client.write_all(&[b'x'; 13_000]).await.unwrap();
     assert!(is_stuck(&mut pair.client, b"y").await);
@@ -120,11 +102,7 @@ async fn beyond_memory_and_file_the_writer_waits() {
 
 #[tokio::test(start_paused = true)]
 async fn a_waiting_writer_goes_on_as_soon_as_there_is_room() {
-    let buffering = Buffering {
-        memory: 5000,
-        max_temp_file_size: 0,
-        ..Buffering::default()
-    };
+    let buffering = Buffering { memory: 5000, max_temp_file_size: 0, ..Buffering::default() };
     let mut pair = slow(buffering).await;
     pair.client.write_all(&[b'x'; 6000]).await.unwrap();
     let connection = pair.connection();
@@ -132,23 +110,14 @@ async fn a_waiting_writer_goes_on_as_soon_as_there_is_room() {
     let writing = tokio::spawn(async move { client.write_all(b"y").await.map(|()| client) });
     tokio::time::sleep(Duration::from_secs(1)).await;
     peer.read_exact(&mut [0; 2000]).await.unwrap();
-    let _client = tokio::time::timeout(Duration::from_secs(1), writing)
-        .await
-        .unwrap()
-        .unwrap()
-        .unwrap();
+    let _client = tokio::time::timeout(Duration::from_secs(1), writing).await.unwrap().unwrap().unwrap();
     assert!(connection.queued() > 3000);
 }
 
 #[tokio::test(start_paused = true)]
 async fn without_a_place_for_files_memory_alone_is_used() {
     let temp_dir = std::path::Path::new("/nonexistent").into();
-    let mut pair = slow(Buffering {
-        memory: 5000,
-        temp_dir,
-        ..Buffering::default()
-    })
-    .await;
+    let mut pair = slow(Buffering { memory: 5000, temp_dir, ..Buffering::default() }).await;
     pair.client.write_all(&[b'x'; 6000]).await.unwrap();
     assert!(is_stuck(&mut pair.client, b"y").await);
     let mut got = vec![0; 6001];
@@ -187,10 +156,7 @@ async fn a_client_that_takes_nothing_for_send_timeout_is_given_up() {
     assert_eq!(connection.drained().await.unwrap_err().kind(), ErrorKind::TimedOut);
     assert_eq!(began.elapsed().as_secs(), 210);
     assert_eq!(connection.queued(), 0);
-    assert_eq!(
-        pair.client.write_all(b"x").await.unwrap_err().kind(),
-        ErrorKind::BrokenPipe
-    );
+    assert_eq!(pair.client.write_all(b"x").await.unwrap_err().kind(), ErrorKind::BrokenPipe);
     assert!(!pair.client.finish_request().await);
 }
 
@@ -201,10 +167,7 @@ async fn a_client_that_left_fails_the_next_write() {
     let connection = pair.connection();
     drop(pair.peer);
     assert_eq!(connection.drained().await.unwrap_err().kind(), ErrorKind::BrokenPipe);
-    assert_eq!(
-        pair.client.write_all(b"x").await.unwrap_err().kind(),
-        ErrorKind::BrokenPipe
-    );
+    assert_eq!(pair.client.write_all(b"x").await.unwrap_err().kind(), ErrorKind::BrokenPipe);
     // what was queued is no longer counted
     assert_eq!(connection.queued(), 0);
 }
@@ -253,10 +216,7 @@ async fn shutting_down_waits_for_the_queue() {
 
 #[tokio::test(start_paused = true)]
 async fn slices_are_written_in_order_through_socket_memory_and_file() {
-    let buffering = Buffering {
-        memory: 5000,
-        ..Buffering::default()
-    };
+    let buffering = Buffering { memory: 5000, ..Buffering::default() };
     let mut pair = slow(buffering).await;
     let answer = pattern(60_000);
     let mut slices: Vec<_> = answer.chunks(900).map(IoSlice::new).collect();
@@ -280,10 +240,7 @@ async fn many_clients_of_every_speed_get_their_own_bytes() {
                 max_temp_file_size: [0, 20_000, 1 << 30][n / 3 % 3],
                 ..Buffering::default()
             };
-            let settings = Settings {
-                buffering,
-                ..Settings::default()
-            };
+            let settings = Settings { buffering, ..Settings::default() };
             let mut pair = pair_with(settings, 500 + 300 * n);
             pair.presented(GET).await;
             let answer: Vec<u8> = (0..100_000).map(|i| ((i * (n + 1)) % 253) as u8).collect();

@@ -37,9 +37,7 @@ async fn taken(request: &[u8], limits: BodyLimits) -> [Result<Vec<u8>, BodyError
     one.presented(request).await;
     one.connection().stream_body(limits.clone());
     one.peer.shutdown().await.unwrap();
-    let streamed = streamed(&mut one.client)
-        .await
-        .map_err(|_| one.connection().body_error().unwrap());
+    let streamed = streamed(&mut one.client).await.map_err(|_| one.connection().body_error().unwrap());
     let mut two = pair(Settings::default());
     two.presented(request).await;
     two.peer.shutdown().await.unwrap();
@@ -58,10 +56,7 @@ async fn good_chunks_are_decoded() {
         (b"5;x=y\r\nabcde\r\n0;z\r\n\r\n", b"abcde"),
         (b"5 \r\nabcde\r\n0\r\n\r\n", b"abcde"),
         (b"2\r\nab\r\n003\r\ncde\r\n000\r\n\r\n", b"abcde"),
-        (
-            b"a\r\n0123456789\r\nA\r\n0123456789\r\n0\r\nX: y\r\n\r\n",
-            b"01234567890123456789",
-        ),
+        (b"a\r\n0123456789\r\nA\r\n0123456789\r\n0\r\nX: y\r\n\r\n", b"01234567890123456789"),
         (b"0\r\n\r\n", b""),
         (b"0000000000000000000000000\r\n\r\n", b""),
     ] {
@@ -110,11 +105,7 @@ async fn bad_chunks_are_refused() {
     ] {
         for result in taken(&chunked(body), BodyLimits::default()).await {
             let error = result.expect_err(&body.escape_ascii().to_string());
-            assert!(
-                matches!(error, BodyError::Malformed(_)),
-                "{error:?} {}",
-                body.escape_ascii()
-            );
+            assert!(matches!(error, BodyError::Malformed(_)), "{error:?} {}", body.escape_ascii());
             assert_eq!(error.status(), 400);
         }
     }
@@ -136,16 +127,9 @@ async fn a_body_that_ends_too_soon_is_no_body() {
 
 #[tokio::test(start_paused = true)]
 async fn client_max_body_size_holds_for_said_and_for_counted_lengths() {
-    let limits = BodyLimits {
-        max_size: Some(5),
-        ..BodyLimits::default()
-    };
+    let limits = BodyLimits { max_size: Some(5), ..BodyLimits::default() };
     let six: &[&[u8]] = &[&post(6), b"abcdef"];
-    for request in [
-        six.concat(),
-        chunked(b"5\r\nabcde\r\n1\r\nf\r\n0\r\n\r\n"),
-        chunked(b"6\r\nabcdef\r\n0\r\n\r\n"),
-    ] {
+    for request in [six.concat(), chunked(b"5\r\nabcde\r\n1\r\nf\r\n0\r\n\r\n"), chunked(b"6\r\nabcdef\r\n0\r\n\r\n")] {
         for result in taken(&request, limits.clone()).await {
             assert_eq!(result, Err(BodyError::TooLarge));
         }
@@ -159,11 +143,7 @@ async fn client_max_body_size_holds_for_said_and_for_counted_lengths() {
 async fn a_collected_body_goes_to_a_file_beyond_its_buffer_and_comes_back_whole() {
     let body: Vec<u8> = (0..3_000_000u32).map(|n| (n % 251) as u8).collect();
     let request = [post(body.len()), body.clone()].concat();
-    let limits = BodyLimits {
-        max_size: None,
-        buffer: 10_000,
-        ..BodyLimits::default()
-    };
+    let limits = BodyLimits { max_size: None, buffer: 10_000, ..BodyLimits::default() };
     let mut pair = pair(Settings::default());
     let connection = pair.connection();
     let (mut peer, settings, shutdown) = (pair.peer, pair.settings, pair.shutdown);
@@ -176,11 +156,7 @@ async fn a_collected_body_goes_to_a_file_beyond_its_buffer_and_comes_back_whole(
     // what Pingora reads: the synthetic head, one byte for the body, and then nothing
     let mut text = vec![0; 4096];
     let n = pair.client.read(&mut text).await.unwrap();
-    assert!(
-        text[..n].ends_with(b"\r\n\r\n1\r\n-\r\n0\r\n\r\n"),
-        "{}",
-        text[..n].escape_ascii()
-    );
+    assert!(text[..n].ends_with(b"\r\n\r\n1\r\n-\r\n0\r\n\r\n"), "{}", text[..n].escape_ascii());
     assert!(is_silent(&mut pair.client).await);
     assert!(pair.client.finish_request().await);
 }
@@ -189,11 +165,8 @@ async fn a_collected_body_goes_to_a_file_beyond_its_buffer_and_comes_back_whole(
 async fn a_body_that_cannot_be_stored_is_an_error_of_ours() {
     let mut pair = pair(Settings::default());
     pair.presented(&[post(100), vec![b'x'; 100]].concat()).await;
-    let limits = BodyLimits {
-        buffer: 10,
-        temp_dir: std::path::Path::new("/nonexistent").into(),
-        ..BodyLimits::default()
-    };
+    let limits =
+        BodyLimits { buffer: 10, temp_dir: std::path::Path::new("/nonexistent").into(), ..BodyLimits::default() };
     let error = pair.connection().collect_body(&limits).await.unwrap_err();
     assert_eq!(error, BodyError::Storage(std::io::ErrorKind::NotFound));
     assert_eq!(error.status(), 500);
@@ -226,10 +199,7 @@ async fn a_body_is_consumed_once() {
     pair.presented(&[&post(5)[..], b"abcde"].concat()).await;
     let connection = pair.connection();
     connection.collect_body(&BodyLimits::default()).await.unwrap();
-    assert_eq!(
-        connection.collect_body(&BodyLimits::default()).await.unwrap_err(),
-        BodyError::Consumed
-    );
+    assert_eq!(connection.collect_body(&BodyLimits::default()).await.unwrap_err(), BodyError::Consumed);
 }
 
 #[tokio::test(start_paused = true)]
@@ -278,12 +248,7 @@ async fn a_continue_is_sent_when_the_body_is_first_wanted() {
         let (mut peer, mut client) = (pair.peer, pair.client);
         let body = async {
             match collect {
-                true => connection
-                    .collect_body(&BodyLimits::default())
-                    .await
-                    .unwrap()
-                    .bytes
-                    .to_vec(),
+                true => connection.collect_body(&BodyLimits::default()).await.unwrap().bytes.to_vec(),
                 false => streamed(&mut client).await.unwrap(),
             }
         };
@@ -311,14 +276,8 @@ async fn a_continue_is_not_sent_for_nothing() {
         assert!(is_silent(&mut pair.peer).await);
     }
     let mut large = pair(Settings::default());
-    large
-        .presented(b"POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 9999999\r\n\r\n")
-        .await;
-    let error = large
-        .connection()
-        .collect_body(&BodyLimits::default())
-        .await
-        .unwrap_err();
+    large.presented(b"POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 9999999\r\n\r\n").await;
+    let error = large.connection().collect_body(&BodyLimits::default()).await.unwrap_err();
     assert_eq!(error, BodyError::TooLarge);
     assert!(is_silent(&mut large.peer).await);
 }
@@ -470,10 +429,7 @@ async fn after_an_upgrade_bytes_pass_as_they_are_those_read_ahead_first() {
 }
 
 fn run<T>(future: impl Future<Output = T>) -> T {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .start_paused(true)
-        .build();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build();
     runtime.unwrap().block_on(future)
 }
 

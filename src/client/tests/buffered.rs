@@ -75,10 +75,7 @@ impl Peek for Buffered {}
 fn buffered(buffering: Buffering) -> Pair {
     let (peer, ours) = tokio::io::duplex(1000);
     let stream = Buffered(BufWriter::with_capacity(10_000, ours));
-    let settings = Settings {
-        buffering,
-        ..Settings::default()
-    };
+    let settings = Settings { buffering, ..Settings::default() };
     pair_of(settings, peer, Box::new(stream))
 }
 

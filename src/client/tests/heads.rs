@@ -8,10 +8,7 @@ async fn a_head_must_be_whole_in_client_header_timeout_however_busily_it_drips()
     let mut pair = pair(Settings::default());
     let began = Instant::now();
     let drip = async {
-        for byte in b"GET / HTTP/1.1\r\nHost: a\r\nX-A: aaaaaaaaaaaaaaaaaaaaaaaaaaaa"
-            .iter()
-            .cycle()
-        {
+        for byte in b"GET / HTTP/1.1\r\nHost: a\r\nX-A: aaaaaaaaaaaaaaaaaaaaaaaaaaaa".iter().cycle() {
             if pair.peer.write_u8(*byte).await.is_err() {
                 break;
             }
@@ -70,10 +67,7 @@ async fn a_client_that_leaves_is_silent_before_a_head_and_logged_within_one() {
     partial.send(b"GET / HT").await;
     partial.peer.shutdown().await.unwrap();
     let refusal = partial.head().await.unwrap_err();
-    assert_eq!(
-        (refusal.status, refusal.reason),
-        (400, "client prematurely closed connection")
-    );
+    assert_eq!((refusal.status, refusal.reason), (400, "client prematurely closed connection"));
     assert!(!refusal.answered);
 }
 
@@ -103,8 +97,7 @@ async fn a_shutdown_closes_an_idle_connection_at_once_and_lets_a_begun_head_fini
 #[tokio::test(start_paused = true)]
 async fn bytes_after_a_head_stay_for_the_next() {
     let mut pair = pair(Settings::default());
-    pair.send(b"GET /1 HTTP/1.1\r\nHost: a\r\n\r\n\r\nGET /2 HTTP/1.1\r\nHost: a\r\n\r\nGET /3")
-        .await;
+    pair.send(b"GET /1 HTTP/1.1\r\nHost: a\r\n\r\n\r\nGET /2 HTTP/1.1\r\nHost: a\r\n\r\nGET /3").await;
     for target in ["/1", "/2"] {
         assert_eq!(pair.head().await.unwrap().unwrap().target, target);
     }
@@ -117,14 +110,8 @@ async fn bytes_after_a_head_stay_for_the_next() {
 async fn keepalive_is_what_client_settings_and_count_agree_on() {
     let old = b"GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n";
     let close = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
-    let without = Settings {
-        keepalive_timeout: Duration::ZERO,
-        ..Settings::default()
-    };
-    let once = Settings {
-        keepalive_requests: 1,
-        ..Settings::default()
-    };
+    let without = Settings { keepalive_timeout: Duration::ZERO, ..Settings::default() };
+    let once = Settings { keepalive_requests: 1, ..Settings::default() };
     for (bytes, settings, kept) in [
         (GET, Settings::default(), true),
         (b"GET / HTTP/1.0\r\n\r\n", Settings::default(), false),
@@ -152,9 +139,7 @@ async fn a_refused_client_that_is_still_sending_gets_its_answer_and_an_orderly_c
     let refusal = pair.head().await.unwrap_err();
     assert!(refusal.answered);
     let (mut reader, mut writer) = tokio::io::split(pair.peer);
-    let refuse = pair
-        .client
-        .refuse(Bytes::from_static(b"HTTP/1.1 400 Bad Request\r\n\r\n"));
+    let refuse = pair.client.refuse(Bytes::from_static(b"HTTP/1.1 400 Bad Request\r\n\r\n"));
     let sending = async {
         let sent = writer.write_all(&[b'x'; 100_000]).await;
         writer.shutdown().await.unwrap();
@@ -211,12 +196,40 @@ async fn an_idle_connection_holds_no_buffer() {
     pair.presented(&[&post(20_000)[..], &[b'x'; 20_000]].concat()).await;
     pair.connection().collect_body(&BodyLimits::default()).await.unwrap();
     assert!(pair.client.finish_request().await);
-    let _ = tokio::time::timeout(
-        Duration::from_secs(1),
-        pair.client.read_head(&pair.settings, &pair.shutdown),
-    )
-    .await;
+    let _ = tokio::time::timeout(Duration::from_secs(1), pair.client.read_head(&pair.settings, &pair.shutdown)).await;
     let connection = pair.connection();
     let wire = connection.lock();
     assert_eq!((wire.inbox.capacity(), wire.script.capacity()), (0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_kept_connection_outlives_its_handle_for_that_request_only() {
+    let mut pair = pair(Settings::default());
+    pair.presented(GET).await;
+    let spare = pair.client.spare();
+    pair.connection().keep();
+    drop(pair.client);
+    pair.client = spare.revive().unwrap();
+    assert!(pair.client.finish_request().await);
+
+    // kept, but given back by Pingora after all: nothing of that is left for the next request
+    pair.presented(GET).await;
+    pair.connection().keep();
+    assert!(pair.client.finish_request().await);
+    pair.presented(GET).await;
+    let spare = pair.client.spare();
+    drop(pair.client);
+    assert!(spare.revive().is_none());
+    assert_eq!(read_to_end(&mut pair.peer).await, b"");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_was_shut_down_is_not_used_again() {
+    let mut pair = pair(Settings::default());
+    pair.presented(GET).await;
+    pair.connection().keep();
+    let spare = pair.client.spare();
+    AsyncWriteExt::shutdown(&mut pair.client).await.unwrap();
+    drop(pair.client);
+    assert!(!spare.revive().unwrap().finish_request().await);
 }

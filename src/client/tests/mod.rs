@@ -39,13 +39,7 @@ fn pair_of(settings: Settings, peer: DuplexStream, stream: Stream) -> Pair {
     let settings = Arc::new(settings);
     let facts = Facts::of(&stream, Arc::new(()));
     let (switch, shutdown) = watch::channel(false);
-    Pair {
-        peer,
-        client: Client::new(stream, facts, settings.clone()),
-        settings,
-        shutdown,
-        switch,
-    }
+    Pair { peer, client: Client::new(stream, facts, settings.clone()), settings, shutdown, switch }
 }
 
 impl Pair {
@@ -77,9 +71,7 @@ impl Pair {
 /// Whether reading stays pending for as long as time may pass.
 async fn is_silent(stream: &mut (impl AsyncRead + Unpin)) -> bool {
     let mut byte = [0];
-    tokio::time::timeout(Duration::from_secs(3600), stream.read(&mut byte))
-        .await
-        .is_err()
+    tokio::time::timeout(Duration::from_secs(3600), stream.read(&mut byte)).await.is_err()
 }
 
 async fn read_to_end(stream: &mut (impl AsyncRead + Unpin)) -> Vec<u8> {

@@ -7,42 +7,57 @@ use crate::proxy::request::Request;
 use crate::proxy::snapshot::{Expires, Handler, Pass};
 use crate::variables::http_date;
 use http::HeaderValue;
-use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, EXPIRES, LAST_MODIFIED, LOCATION, SERVER, TRANSFER_ENCODING};
+use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, LAST_MODIFIED, LOCATION, SERVER, TRANSFER_ENCODING};
 use pingora_error::{ErrorType, OrErr, Result};
 use pingora_http::ResponseHeader;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Makes an answer fit for the client, whoever gave it.
-pub fn for_client(answer: &mut ResponseHeader, request: &Request, from_upstream: bool) -> Result<()> {
+pub fn for_client(answer: &mut ResponseHeader, request: &mut Request, from_upstream: bool) -> Result<()> {
     let location = request.location.clone();
     answer.set_version(http::Version::HTTP_11);
     if let (true, Handler::Proxy(pass)) = (from_upstream, &location.handler) {
         filter_upstream(answer, pass, request)?;
     }
-    let tokens = location.answer.server_tokens;
+    for (name, value) in std::mem::take(&mut request.kept) {
+        answer.insert_header(name, value)?;
+    }
     if !answer.headers.contains_key(SERVER) {
-        answer.insert_header(SERVER, if tokens { pages::SERVER_WITH_VERSION } else { pages::SERVER })?;
+        let tokens = location.answer.server_tokens;
+        answer.insert_header("Server", if tokens { pages::SERVER_WITH_VERSION } else { pages::SERVER })?;
     }
     add_charset(answer, request)?;
     let status = answer.status.as_u16();
     if has_conditional_fields(status) {
         add_expires(answer, request)?;
     }
-    for field in &location.answer.add {
-        if field.always || has_conditional_fields(status) {
-            let value = field.value.evaluate(&request.exchange);
-            if !value.is_empty() {
-                let value = HeaderValue::from_bytes(&value).or_err(ErrorType::InvalidHTTPHeader, "a value of add_header")?;
-                answer.append_header(field.name.clone(), value)?;
-            }
-        }
-    }
-    if let Some(told) = location.keepalive_told.filter(|_| !location.keepalive_timeout.is_zero()) {
+    add_fields(answer, request)?;
+    let told = location.keepalive_told.filter(|told| !told.is_zero() && request.keepalive);
+    if let Some(told) = told {
         answer.insert_header("Keep-Alive", format!("timeout={}", told.as_secs()))?;
     }
     if request.is_http10() {
         // A client of HTTP/1.0 knows no chunks: the end of the connection is the end of the body.
         answer.remove_header(&TRANSFER_ENCODING);
+    }
+    Ok(())
+}
+
+/// `add_header`, whose values may say what the answer says so far.
+fn add_fields(answer: &mut ResponseHeader, request: &mut Request) -> Result<()> {
+    let location = request.location.clone();
+    let status = answer.status.as_u16();
+    if location.answer.add.is_empty() {
+        return Ok(());
+    }
+    request.exchange.answer.status = status;
+    request.exchange.answer.sent = Some(Box::new(answer.clone()));
+    for field in location.answer.add.iter().filter(|f| f.always || has_conditional_fields(status)) {
+        let value = field.value.evaluate(&request.exchange);
+        if !value.is_empty() {
+            let value = HeaderValue::from_bytes(&value).or_err(ErrorType::InvalidHTTPHeader, "a value of add_header")?;
+            answer.append_header(field.name.clone(), value)?;
+        }
     }
     Ok(())
 }
@@ -53,37 +68,43 @@ fn has_conditional_fields(status: u16) -> bool {
 }
 
 /// What of an upstream's answer is not for the client.
-fn filter_upstream(answer: &mut ResponseHeader, pass: &Pass, request: &Request) -> Result<()> {
+fn filter_upstream(answer: &mut ResponseHeader, pass: &Pass, request: &mut Request) -> Result<()> {
     for name in pass.hidden.iter().map(String::as_str) {
         answer.remove_header(name);
     }
     let upgraded = answer.status == http::StatusCode::SWITCHING_PROTOCOLS;
-    for name in HOP_BY_HOP.iter().filter(|n| **n != "transfer-encoding" && !(upgraded && **n == "upgrade")) {
+    for name in HOP_BY_HOP.iter().filter(|name| !(upgraded && **name == "upgrade")) {
         answer.remove_header(*name);
     }
     if upgraded {
-        answer.insert_header(CONNECTION, "upgrade")?;
+        answer.insert_header("Connection", "upgrade")?;
     }
-    if let Some(to) = answer.headers.get(LOCATION)
-        && let Some(new) = redirect::rewritten(&pass.redirect, to.as_bytes(), request)
+    if let Some(to) = answer.headers.get(LOCATION).map(|to| to.as_bytes().to_vec())
+        && let Some(new) = redirect::rewritten(&pass.redirect, &to, request)
     {
-        set(answer, LOCATION, redirect::absolute(request, new))?;
+        answer.insert_header("Location", header_value(redirect::absolute(request, new))?)?;
     }
     rewrite_refresh(answer, pass, request)?;
-    if !answer.headers.contains_key(CONTENT_LENGTH) && !answer.headers.contains_key(TRANSFER_ENCODING) && has_body(answer, request) {
-        answer.insert_header(TRANSFER_ENCODING, "chunked")?;
-    }
-    Ok(())
+    frame(answer, request)
 }
 
-fn has_body(answer: &ResponseHeader, request: &Request) -> bool {
-    !(answer.status.is_informational() || matches!(answer.status.as_u16(), 204 | 304) || request.is_head())
+/// The body is framed anew: by its length if the upstream said one, in chunks otherwise.
+fn frame(answer: &mut ResponseHeader, request: &Request) -> Result<()> {
+    let bodiless = answer.status.is_informational() || matches!(answer.status.as_u16(), 204 | 304) || request.is_head();
+    match answer.headers.get(CONTENT_LENGTH).cloned() {
+        // Lengths that contradict each other were refused before.
+        Some(length) => answer.insert_header("Content-Length", length),
+        None if bodiless => Ok(()),
+        None => answer.insert_header("Transfer-Encoding", "chunked"),
+    }
 }
 
 /// `Refresh: 5; url=http://…`
-fn rewrite_refresh(answer: &mut ResponseHeader, pass: &Pass, request: &Request) -> Result<()> {
-    let Some(value) = answer.headers.get("refresh") else { return Ok(()) };
-    let value = value.as_bytes();
+fn rewrite_refresh(answer: &mut ResponseHeader, pass: &Pass, request: &mut Request) -> Result<()> {
+    let Some(value) = answer.headers.get("refresh") else {
+        return Ok(());
+    };
+    let value = value.as_bytes().to_vec();
     let at = value.windows(4).position(|w| w.eq_ignore_ascii_case(b"url="));
     if let Some(at) = at.map(|at| at + 4)
         && let Some(new) = redirect::rewritten(&pass.redirect, &value[at..], request)
@@ -98,14 +119,14 @@ fn header_value(bytes: Vec<u8>) -> Result<HeaderValue> {
     HeaderValue::try_from(bytes).or_err(ErrorType::InvalidHTTPHeader, "a value that cannot be sent")
 }
 
-fn set(answer: &mut ResponseHeader, name: http::HeaderName, value: Vec<u8>) -> Result<()> {
-    answer.insert_header(name, header_value(value)?)
-}
-
 /// `charset`: named where the type is listed and names none itself.
 fn add_charset(answer: &mut ResponseHeader, request: &Request) -> Result<()> {
-    let Some(charset) = &request.location.answer.charset else { return Ok(()) };
-    let Some(kind) = answer.headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()) else { return Ok(()) };
+    let Some(charset) = &request.location.answer.charset else {
+        return Ok(());
+    };
+    let Some(kind) = answer.headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()) else {
+        return Ok(());
+    };
     let media = kind.split(';').next().unwrap_or_default().trim();
     let listed = media.eq_ignore_ascii_case("text/html")
         || charset.types.iter().any(|t| t == "*" || t.eq_ignore_ascii_case(media));
@@ -113,7 +134,7 @@ fn add_charset(answer: &mut ResponseHeader, request: &Request) -> Result<()> {
         return Ok(());
     }
     let value = format!("{kind}; charset={}", charset.name);
-    answer.insert_header(CONTENT_TYPE, value)
+    answer.insert_header("Content-Type", value)
 }
 
 /// `expires`: `Expires` and `Cache-Control`, as nginx's ngx_http_headers_filter_module writes them.
@@ -150,10 +171,10 @@ fn write_expires(answer: &mut ResponseHeader, expires: &Expires, now: SystemTime
             relative(now, wait, now)
         }
     };
-    answer.insert_header(EXPIRES, date)?;
+    answer.insert_header("Expires", date)?;
     // Upstream's own Cache-Control would contradict; nginx replaces it too.
     answer.remove_header(&CACHE_CONTROL);
-    answer.insert_header(CACHE_CONTROL, control)
+    answer.insert_header("Cache-Control", control)
 }
 
 fn relative(base: SystemTime, seconds: i64, now: SystemTime) -> (String, String) {

@@ -4,15 +4,36 @@ mod client;
 mod upstream;
 
 pub use client::for_client;
-pub use upstream::{BodyFraming, for_upstream};
+pub use upstream::{BodyFraming, asks_upgrade, for_upstream};
 
-use super::request::Request;
+use super::request::{Pending, Request};
 use crate::compress::{self, Algorithm, RequestFacts};
 use crate::http::Version;
+use pingora_http::ResponseHeader;
 use std::time::SystemTime;
 
 /// Fields that concern one connection only and are never passed on (RFC 9110 7.6.1).
 pub const HOP_BY_HOP: &[&str] = &["connection", "keep-alive", "proxy-connection", "te", "transfer-encoding", "upgrade"];
+
+/// Whether an upstream's answer is only a word to edge: `X-Accel-Redirect`, or a status with a page of edge's own. The fields
+/// that nginx lets outlive the answer are kept.
+pub fn sends_elsewhere(answer: &ResponseHeader, request: &mut Request) -> Option<Pending> {
+    const KEPT: [&str; 6] =
+        ["Content-Type", "Set-Cookie", "Content-Disposition", "Cache-Control", "Expires", "Accept-Ranges"];
+    let status = answer.status.as_u16();
+    let pass = request.pass()?;
+    let obeyed = !pass.ignored.iter().any(|name| name == "x-accel-redirect");
+    let (names, pending): (&[&'static str], Pending) = match answer.headers.get("x-accel-redirect").filter(|_| obeyed) {
+        Some(target) => (&KEPT, Pending::Inside(target.as_bytes().to_vec())),
+        None if pass.intercept_errors && status >= 300 && request.location.error_page(status).is_some() => {
+            (&["WWW-Authenticate"], Pending::Status(status))
+        }
+        None => return None,
+    };
+    let fields = names.iter().filter_map(|name| Some((*name, answer.headers.get(*name)?.clone())));
+    request.kept = fields.collect();
+    Some(pending)
+}
 
 /// What the compression needs to know of a request.
 pub fn compression_facts(request: &Request) -> RequestFacts {
@@ -22,7 +43,7 @@ pub fn compression_facts(request: &Request) -> RequestFacts {
         Version::Http11 => http::Version::HTTP_11,
         Version::Http2 => http::Version::HTTP_2,
     };
-    RequestFacts::keep(version, &request.method, &head.headers)
+    RequestFacts::keep(version, &request.exchange.method, &head.headers)
 }
 
 /// The precompressed files a client may be given.
@@ -35,7 +56,8 @@ pub fn accepted_encodings(request: &Request) -> AcceptedEncodings {
     let facts = compression_facts(request);
     let gzip = &request.location.compress.gzip;
     AcceptedEncodings {
-        gzip: compress::gzip_ok(gzip, &facts, &http::HeaderMap::new(), SystemTime::now()),
+        gzip: facts.accepted.gzip_as_nginx()
+            && compress::gzip_ok(gzip, &facts, &http::HeaderMap::new(), SystemTime::now()),
         brotli: facts.accepted.ranked().any(|a| a == Algorithm::Brotli),
     }
 }

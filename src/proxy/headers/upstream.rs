@@ -38,7 +38,7 @@ const OWN: &[&str] =
 pub fn for_upstream(request: &Request, pass: &Pass, framing: BodyFraming) -> Result<RequestHeader> {
     let method = match &pass.method {
         Some(method) => method.evaluate(&request.exchange).into_owned(),
-        None => request.method.as_str().as_bytes().to_vec(),
+        None => request.exchange.method.as_str().as_bytes().to_vec(),
     };
     let fields = request.exchange.head.headers.len() + pass.fields.len() + 4;
     let mut out = RequestHeader::build(&method[..], &target(request, pass), Some(fields))?;
@@ -80,7 +80,8 @@ pub fn for_upstream(request: &Request, pass: &Pass, framing: BodyFraming) -> Res
 fn append(out: &mut RequestHeader, name: &[u8], value: &[u8]) -> Result<()> {
     // Both came through a parser that refuses what breaks a message; a template may still have made something else of it.
     let name = String::from_utf8_lossy(name).into_owned();
-    let value = http::HeaderValue::from_bytes(value).or_err(ErrorType::InvalidHTTPHeader, "a value for the upstream")?;
+    let value =
+        http::HeaderValue::from_bytes(value).or_err(ErrorType::InvalidHTTPHeader, "a value for the upstream")?;
     out.append_header(name, value).map(drop)
 }
 
@@ -93,6 +94,8 @@ fn target(request: &Request, pass: &Pass) -> Vec<u8> {
             None => own_path(request),
         },
         (_, None) => own_path(request),
+        // Once a rewrite has made another path, there is no prefix to be replaced.
+        (_, Some(_)) if !request.prefix_holds => own_path(request),
         (_, Some(uri)) => {
             let mut out = uri.evaluate(x).into_owned();
             let rest = x.path.get(request.location.prefix..).unwrap_or_default();
@@ -145,17 +148,30 @@ fn sendable(mut uri: Vec<u8>) -> Vec<u8> {
     out
 }
 
+/// Whether the upstream is asked to change the protocol: the configuration passes `Upgrade` and `Connection: upgrade` on.
+pub fn asks_upgrade(request: &Request, pass: &Pass) -> bool {
+    let sent = |name: &str| {
+        let field = pass.fields.iter().find(|f| f.name.eq_ignore_ascii_case(name));
+        field.map(|f| f.value.evaluate(&request.exchange).to_ascii_lowercase()).unwrap_or_default()
+    };
+    !sent("upgrade").is_empty() && sent("connection").split(|b| *b == b',').any(|t| t.trim_ascii() == b"upgrade")
+}
+
 impl BodyFraming {
     /// What the body of a request turned out to be.
     pub fn of(request: &Request, pass: &Pass) -> BodyFraming {
         if let Some(body) = &request.attempts.set_body {
             return BodyFraming::Length(body.len() as u64);
         }
-        if !pass.pass_body {
+        if !pass.pass_body || (request.error_page_used && request.body.is_none()) {
             return BodyFraming::None;
         }
         match (&request.body, request.exchange.head.framing) {
             (Some(body), _) => BodyFraming::Length(body.bytes.len() as u64),
+            // Pingora was told of an open body and would announce one.
+            (None, Framing::None) if asks_upgrade(request, pass) && request.exchange.head.wants_upgrade() => {
+                BodyFraming::Length(0)
+            }
             (None, Framing::None) => BodyFraming::None,
             (None, Framing::Length(length)) => BodyFraming::Length(length),
             (None, Framing::Chunked) => BodyFraming::Chunked,

@@ -6,7 +6,7 @@ use super::pass::implicit_upstream;
 use super::{Process, Server, Snapshot, Socket, Virtual};
 use crate::client;
 use crate::config::raw::{self, Raw};
-use crate::config::types::{BalanceMethod, LogLevel};
+use crate::config::types::{BalanceMethod, LogLevel, ProxyRedirect};
 use crate::config::{Diagnostics, Span, Spanned};
 use crate::observe::{self, LogFile, errors};
 use crate::pattern::Pattern;
@@ -15,7 +15,7 @@ use crate::upstream::{self, Balance, ServerSettings, Table, UpstreamSettings};
 use crate::variables::{Defined, Template};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// What compiling borrows from: registries that outlive a configuration, and how far to go.
 pub struct Resources {
@@ -68,12 +68,19 @@ impl Texts<'_> {
         }
     }
 
-    pub fn pattern(&self, text: &str, case_insensitive: bool, at: Span, diagnostics: &mut Diagnostics) -> Option<Pattern> {
+    pub fn pattern(
+        &self,
+        text: &str,
+        case_insensitive: bool,
+        at: Span,
+        diagnostics: &mut Diagnostics,
+    ) -> Option<Pattern> {
         match Pattern::compile(text, case_insensitive) {
             Ok(pattern) => Some(pattern),
             Err(e) => {
                 let place = e.offset.map(|o| format!(" (at character {} of it)", o + 1)).unwrap_or_default();
-                diagnostics.error(at, format!("the regular expression `{text}` does not compile{place}: {}", e.message));
+                diagnostics
+                    .error(at, format!("the regular expression `{text}` does not compile{place}: {}", e.message));
                 None
             }
         }
@@ -118,8 +125,10 @@ fn defined_names(raw: &Raw) -> Defined {
             }
         }
         server.handling.rewrite.iter().flat_map(|l| &l.value).for_each(|r| take_rewrite(r, &mut take));
+        redirect_names(&server.scope, &mut take);
         server.locations.iter().for_each(|l| location_names(l, &mut take));
     }
+    redirect_names(&raw.scope, &mut take);
     defined
 }
 
@@ -135,7 +144,14 @@ fn location_names(location: &raw::Location, take: &mut impl FnMut(&str, bool)) {
         take(regex.trim_start_matches('*').trim_start(), true);
     }
     location.handling.rewrite.iter().flat_map(|l| &l.value).for_each(|r| take_rewrite(r, take));
+    redirect_names(&location.scope, take);
     location.locations.iter().for_each(|l| location_names(l, take));
+}
+
+fn redirect_names(scope: &raw::Scope, take: &mut impl FnMut(&str, bool)) {
+    if let Some(ProxyRedirect::Pairs(pairs)) = scope.proxy_redirect.as_deref() {
+        pairs.iter().filter_map(|(from, _)| from.strip_prefix('~')).for_each(|regex| take(regex.trim_start_matches('*').trim_start(), true));
+    }
 }
 
 fn upstream_settings(raw: &Raw, diagnostics: &mut Diagnostics) -> Vec<UpstreamSettings> {
@@ -189,7 +205,10 @@ fn one_upstream(upstream: &raw::Upstream, diagnostics: &mut Diagnostics) -> Upst
             if let Some(before) = routes.iter().find(|r| r.value == route.value) {
                 let place = diagnostics.place(before.span);
                 diagnostics
-                    .error(route.span, format!("two servers of `{}` have the route `{}`", upstream.name.value, route.value))
+                    .error(
+                        route.span,
+                        format!("two servers of `{}` have the route `{}`", upstream.name.value, route.value),
+                    )
                     .help(format!("the other one stands at {place}; a jvmRoute names one Tomcat"));
             }
             routes.push(route.clone());
@@ -199,7 +218,10 @@ fn one_upstream(upstream: &raw::Upstream, diagnostics: &mut Diagnostics) -> Upst
     settings
 }
 
-fn one_server(keys: &crate::config::types::UpstreamServerKeys, diagnostics: &mut Diagnostics) -> Option<ServerSettings> {
+fn one_server(
+    keys: &crate::config::types::UpstreamServerKeys,
+    diagnostics: &mut Diagnostics,
+) -> Option<ServerSettings> {
     let address = keys.address.as_ref()?;
     if let Err(e) = upstream::names::parse(address) {
         diagnostics
@@ -266,7 +288,7 @@ fn server(raw: &raw::Server, texts: &Texts<'_>, diagnostics: &mut Diagnostics) -
     let scope = super::headers::inherit_lists(&raw.scope, &texts.raw.scope, diagnostics);
     let locations = location::tree(&raw.locations, &scope, texts, diagnostics);
     let outside = location::outside(raw, &scope, texts, diagnostics);
-    let name = raw.keys.server_name().first().map(|n| n.value.clone()).unwrap_or_default();
+    let name = raw.keys.server_name().first().map(|n| n.trim_start_matches('.').to_owned()).unwrap_or_default();
     Some(Arc::new(Server {
         name: name.into(),
         client: Arc::new(client_settings(&scope, &outside)),
@@ -277,6 +299,9 @@ fn server(raw: &raw::Server, texts: &Texts<'_>, diagnostics: &mut Diagnostics) -
     }))
 }
 
+/// How long a connection is waited for that another server than the default one has kept.
+const UNKEPT: Duration = Duration::from_secs(75);
+
 /// How connections are read whose default server this is.
 fn client_settings(scope: &raw::Scope, outside: &super::Location) -> client::Settings {
     let large = scope.large_client_header_buffers();
@@ -286,8 +311,9 @@ fn client_settings(scope: &raw::Scope, outside: &super::Location) -> client::Set
         underscores_in_headers: scope.underscores_in_headers(),
         ignore_invalid_headers: scope.ignore_invalid_headers(),
         client_header_timeout: scope.client_header_timeout().0,
-        keepalive_timeout: outside.keepalive_timeout,
-        keepalive_requests: u64::from(outside.keepalive_requests),
+        // Whether a connection is kept is the location's to say; this is only how long an idle one is waited for.
+        keepalive_timeout: Some(outside.keepalive_timeout).filter(|t| !t.is_zero()).unwrap_or(UNKEPT),
+        keepalive_requests: u64::MAX,
         lingering_time: scope.lingering_time().0,
         lingering_timeout: scope.lingering_timeout().0,
         body: outside.body.clone(),

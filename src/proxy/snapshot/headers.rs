@@ -79,7 +79,9 @@ impl Expires {
 }
 
 pub(super) fn add_headers(scope: &Scope, texts: &Texts<'_>, diagnostics: &mut Diagnostics) -> Vec<AddHeader> {
-    let Some(written) = &scope.add_header else { return Vec::new() };
+    let Some(written) = &scope.add_header else {
+        return Vec::new();
+    };
     written
         .iter()
         .map(|(name, field)| {
@@ -95,7 +97,9 @@ pub(super) fn add_headers(scope: &Scope, texts: &Texts<'_>, diagnostics: &mut Di
 }
 
 pub(super) fn upstream_fields(scope: &Scope, texts: &Texts<'_>, diagnostics: &mut Diagnostics) -> Vec<UpstreamField> {
-    let Some(written) = &scope.proxy_set_header else { return Vec::new() };
+    let Some(written) = &scope.proxy_set_header else {
+        return Vec::new();
+    };
     written
         .iter()
         .map(|(name, value)| {
@@ -126,9 +130,13 @@ pub(super) fn inherit_lists(inner: &Scope, outer: &Scope, diagnostics: &mut Diag
                     scope.$list = Some(merged);
                 }
                 (ListInherit::Off, None, Some(_)) => scope.$list = None,
-                (ListInherit::On, Some(own), Some(others)) => {
-                    warn_of_dropped(stringify!($list), own.span, own.iter().map(|(n, _)| n), others.iter().map(|(n, _)| n), diagnostics)
-                }
+                (ListInherit::On, Some(own), Some(others)) => warn_of_dropped(
+                    stringify!($list),
+                    own.span,
+                    own.iter().map(|(n, _)| n),
+                    others.iter().map(|(n, _)| n),
+                    diagnostics,
+                ),
                 _ => {}
             }
         };
@@ -146,10 +154,8 @@ fn warn_of_dropped<'n>(
     diagnostics: &mut Diagnostics,
 ) {
     let own: Vec<&Spanned<String>> = own.collect();
-    let dropped: Vec<&str> = others
-        .filter(|o| !own.iter().any(|n| n.eq_ignore_ascii_case(o)))
-        .map(|o| o.value.as_str())
-        .collect();
+    let dropped: Vec<&str> =
+        others.filter(|o| !own.iter().any(|n| n.eq_ignore_ascii_case(o))).map(|o| o.value.as_str()).collect();
     if !dropped.is_empty() {
         diagnostics
             .warning(at, format!("this list replaces the outer `{key}`: {} not set here", join(&dropped)))

@@ -41,7 +41,9 @@ impl ListenAddress {
         if let Ok(address) = text.parse::<SocketAddr>() {
             return Ok(ListenAddress::Tcp(address));
         }
-        if let Some(address) = text.strip_prefix('[').and_then(|t| t.strip_suffix(']')).and_then(|t| t.parse::<Ipv6Addr>().ok()) {
+        if let Some(address) =
+            text.strip_prefix('[').and_then(|t| t.strip_suffix(']')).and_then(|t| t.parse::<Ipv6Addr>().ok())
+        {
             return Ok(ListenAddress::Tcp((address, 80).into()));
         }
         let (host, number) = match text.rsplit_once(':') {
@@ -152,12 +154,17 @@ impl Wish {
 }
 
 /// The sockets that all wishes need, each with the addresses it stands for. A wildcard address takes the others of its port in.
-pub(super) fn gather(wishes: &[Wish], diagnostics: &mut Diagnostics) -> Vec<(ListenAddress, SocketOptions, Vec<ListenAddress>)> {
+pub(super) fn gather(
+    wishes: &[Wish],
+    diagnostics: &mut Diagnostics,
+) -> Vec<(ListenAddress, SocketOptions, Vec<ListenAddress>)> {
     let mut addresses: Vec<(&ListenAddress, &SocketOptions)> = Vec::new();
     for (i, wish) in wishes.iter().enumerate() {
         if let Some(before) = wishes[..i].iter().find(|w| w.address == wish.address && w.server == wish.server) {
             let place = diagnostics.place(before.at);
-            diagnostics.error(wish.at, format!("a duplicate `listen {}`", wish.address)).help(format!("it stands at {place} already"));
+            diagnostics
+                .error(wish.at, format!("a duplicate `listen {}`", wish.address))
+                .help(format!("it stands at {place} already"));
             continue;
         }
         if let Some(before) = wishes[..i].iter().find(|w| w.address == wish.address && w.default && wish.default) {

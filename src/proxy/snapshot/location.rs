@@ -94,7 +94,12 @@ fn path_of(matcher: &Matcher) -> Option<&[u8]> {
 }
 
 /// What holds in a server where no location has been found.
-pub(super) fn outside(server: &raw::Server, scope: &Scope, texts: &Texts<'_>, diagnostics: &mut Diagnostics) -> Arc<Location> {
+pub(super) fn outside(
+    server: &raw::Server,
+    scope: &Scope,
+    texts: &Texts<'_>,
+    diagnostics: &mut Diagnostics,
+) -> Arc<Location> {
     let mut location = settings(scope, texts, diagnostics);
     location.try_files = try_files(&server.handling, texts, diagnostics);
     Arc::new(location)
@@ -265,18 +270,14 @@ fn try_files(handling: &raw::Handling, texts: &Texts<'_>, diagnostics: &mut Diag
 }
 
 fn error_pages(scope: &Scope, texts: &Texts<'_>, diagnostics: &mut Diagnostics) -> Vec<ErrorPage> {
-    let Some(pages) = &scope.error_page else { return Vec::new() };
+    let Some(pages) = &scope.error_page else {
+        return Vec::new();
+    };
     pages
         .0
         .iter()
         .map(|page| {
-            let target = if page.uri.starts_with('@') {
-                ErrorTarget::Named(page.uri.value.clone())
-            } else if page.uri.starts_with('/') {
-                ErrorTarget::Uri(texts.template(&page.uri, page.uri.span, diagnostics))
-            } else {
-                ErrorTarget::Url(texts.template(&page.uri, page.uri.span, diagnostics))
-            };
+            let target = texts.template(&page.uri, page.uri.span, diagnostics);
             ErrorPage { codes: page.codes.clone(), target, status: page.status }
         })
         .collect()
@@ -313,6 +314,8 @@ fn compression(scope: &Scope, diagnostics: &mut Diagnostics) -> compress::Settin
 fn access_logs(scope: &Scope, texts: &Texts<'_>, diagnostics: &mut Diagnostics) -> Vec<AccessLog> {
     let at = scope.access_log.as_ref().map(|l| l.span).unwrap_or_default();
     let logs = scope.access_log();
+    // As in nginx, one `off` in a block turns off all of the block's logs.
+    let logs = if logs.iter().any(|log| matches!(log, types::AccessLog::Off)) { Vec::new() } else { logs };
     let logs = logs.iter().filter_map(|log| match log {
         types::AccessLog::Off => None,
         types::AccessLog::To(keys) => {
@@ -358,7 +361,11 @@ fn json_line(fields: &crate::config::Named<String>) -> String {
     format!("{{{}}}", pairs.join(","))
 }
 
-fn file_settings(scope: &Scope, charset: Option<&files::Charset>, diagnostics: &mut Diagnostics) -> files::FileSettings {
+fn file_settings(
+    scope: &Scope,
+    charset: Option<&files::Charset>,
+    diagnostics: &mut Diagnostics,
+) -> files::FileSettings {
     let own: Vec<(String, String)> = scope
         .types
         .iter()

@@ -161,17 +161,9 @@ pub enum LastResort {
 #[derive(Debug)]
 pub struct ErrorPage {
     pub codes: Vec<u16>,
-    pub target: ErrorTarget,
+    /// A path, a named location or another address: known when it is evaluated.
+    pub target: Template,
     pub status: ErrorPageStatus,
-}
-
-#[derive(Debug)]
-pub enum ErrorTarget {
-    Named(String),
-    /// A path: an internal redirect.
-    Uri(Template),
-    /// Another address: a redirect of the client.
-    Url(Template),
 }
 
 /// How redirects that edge makes are written.

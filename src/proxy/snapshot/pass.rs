@@ -1,8 +1,8 @@
 //! `proxy_pass` and the keys around it, compiled.
 
+use super::Next;
 use super::compile::Texts;
 use super::headers::{UpstreamField, upstream_fields};
-use super::Next;
 use crate::config::raw::Scope;
 use crate::config::types::{HttpVersion, ProxyRedirect};
 use crate::config::{Diagnostics, Spanned};
@@ -132,7 +132,8 @@ impl Pass {
             false => Self::fixed(written, place, texts, diagnostics)?,
         };
         let words: Vec<&str> = scope.proxy_next_upstream().iter().map(|w| w.word()).collect();
-        let mut next = Next::from_words(words.into_iter().filter(|w| *w != "updating" && *w != "denied")).unwrap_or_default();
+        let mut next =
+            Next::from_words(words.into_iter().filter(|w| *w != "updating" && *w != "denied")).unwrap_or_default();
         next.tries = scope.proxy_next_upstream_tries();
         next.timeout = scope.proxy_next_upstream_timeout().0;
         Some(Pass {
@@ -177,7 +178,10 @@ impl Pass {
         };
         if url.uri.is_some() && (place.is_regex || place.is_named) {
             diagnostics
-                .error(written.span, "`proxy_pass` can have no URI part in a location given by a regular expression or a name")
+                .error(
+                    written.span,
+                    "`proxy_pass` can have no URI part in a location given by a regular expression or a name",
+                )
                 .help(format!("write `proxy_pass: http://{}`, or a `rewrite` before it", url.authority));
             return None;
         }

@@ -10,12 +10,7 @@ fn entries(written: &[Written]) -> Vec<Entry<()>> {
 }
 
 fn entry(text: &str, redirect: bool, nested: Vec<Entry<()>>) -> Entry<()> {
-    Entry {
-        matcher: Matcher::parse(text).unwrap(),
-        value: (),
-        redirect,
-        nested,
-    }
+    Entry { matcher: Matcher::parse(text).unwrap(), value: (), redirect, nested }
 }
 
 fn flat(texts: &[&str]) -> Locations<()> {
@@ -49,19 +44,8 @@ fn explaining_names_the_same_winner_as_picking() {
         let locations = Locations::new(entries(written)).unwrap();
         for Asked(path, _) in *asked {
             let steps = locations.explain(path);
-            let won: Vec<_> = steps
-                .iter()
-                .filter(|step| step.verdict == Verdict::Won)
-                .map(|step| step.index)
-                .collect();
-            assert_eq!(
-                won,
-                locations
-                    .pick(path)
-                    .map(|pick| pick.index)
-                    .into_iter()
-                    .collect::<Vec<_>>()
-            );
+            let won: Vec<_> = steps.iter().filter(|step| step.verdict == Verdict::Won).map(|step| step.index).collect();
+            assert_eq!(won, locations.pick(path).map(|pick| pick.index).into_iter().collect::<Vec<_>>());
         }
     }
 }
@@ -78,40 +62,20 @@ fn an_explanation_says_why() {
         told(b"/img/a.gif"),
         [
             row("/", Verdict::Lost, "\"/img/\" is longer or stands before it"),
-            row(
-                "/img/",
-                Verdict::Remembered,
-                "the longest prefix of the path on its level"
-            ),
+            row("/img/", Verdict::Remembered, "the longest prefix of the path on its level"),
             row("^~ /img/raw/", Verdict::NoMatch, "the path does not begin with it"),
             row("= /x", Verdict::NoMatch, "the path is another"),
-            row(
-                r"~ \.gif$",
-                Verdict::Won,
-                "the first regex on its level that is found in the path"
-            ),
+            row(r"~ \.gif$", Verdict::Won, "the first regex on its level that is found in the path"),
             row(r"~ \.g", Verdict::NotTried, "a regex before it matches"),
         ]
     );
     assert_eq!(
         told(b"/img/raw/a.gif")[2..],
         [
-            row(
-                "^~ /img/raw/",
-                Verdict::Won,
-                "the longest prefix of the path on its level; nothing goes before it"
-            ),
+            row("^~ /img/raw/", Verdict::Won, "the longest prefix of the path on its level; nothing goes before it"),
             row("= /x", Verdict::NoMatch, "the path is another"),
-            row(
-                r"~ \.gif$",
-                Verdict::NotTried,
-                "\"^~ /img/raw/\" keeps the regexes of its level out"
-            ),
-            row(
-                r"~ \.g",
-                Verdict::NotTried,
-                "\"^~ /img/raw/\" keeps the regexes of its level out"
-            ),
+            row(r"~ \.gif$", Verdict::NotTried, "\"^~ /img/raw/\" keeps the regexes of its level out"),
+            row(r"~ \.g", Verdict::NotTried, "\"^~ /img/raw/\" keeps the regexes of its level out"),
         ]
     );
     assert_eq!(told(b"/x")[3], row("= /x", Verdict::Won, "the path is exactly this"));
@@ -124,21 +88,10 @@ fn captures_are_those_of_the_innermost_regex() {
     let path = b"/ann/a.html";
     let pick = locations.pick(path).unwrap();
     assert_eq!(pick.captures(path).unwrap().text(1, path), Some(&b"html"[..]));
-    let named: Vec<_> = pick
-        .patterns()
-        .flat_map(|pattern| pattern.names().map(|(name, _)| name))
-        .collect();
+    let named: Vec<_> = pick.patterns().flat_map(|pattern| pattern.names().map(|(name, _)| name)).collect();
     assert_eq!(named, ["user", "kind"]);
     let outside = b"/ann/a";
-    assert_eq!(
-        locations
-            .pick(outside)
-            .unwrap()
-            .captures(outside)
-            .unwrap()
-            .text(2, outside),
-        Some(&b"a"[..])
-    );
+    assert_eq!(locations.pick(outside).unwrap().captures(outside).unwrap().text(2, outside), Some(&b"a"[..]));
 }
 
 #[test]
@@ -167,47 +120,26 @@ fn locations_that_nginx_refuses_are_refused_together() {
         inside("/b", "~ x"),
     ])
     .unwrap_err();
-    let told: Vec<_> = mistakes
-        .iter()
-        .map(|mistake| (mistake.index, mistake.to_string()))
-        .collect();
+    let told: Vec<_> = mistakes.iter().map(|mistake| (mistake.index, mistake.to_string())).collect();
     assert_eq!(
         told,
         [
-            (
-                1,
-                "location \"/a/b\" cannot be inside the exact location \"= /a\"".to_owned()
-            ),
+            (1, "location \"/a/b\" cannot be inside the exact location \"= /a\"".to_owned()),
             (3, "location \"/b\" is outside location \"/a\"".to_owned()),
-            (
-                5,
-                "location \"@x\" is named, and can be on the server's level only".to_owned()
-            ),
-            (
-                7,
-                "location \"/b\" cannot be inside the named location \"@y\"".to_owned()
-            ),
-            (
-                9,
-                "location \"@z\" is named, and can be on the server's level only".to_owned()
-            ),
+            (5, "location \"@x\" is named, and can be on the server's level only".to_owned()),
+            (7, "location \"/b\" cannot be inside the named location \"@y\"".to_owned()),
+            (9, "location \"@z\" is named, and can be on the server's level only".to_owned()),
         ]
     );
 }
 
 #[test]
 fn what_nobody_can_reach_is_told() {
-    let nested = entry(
-        "~ b",
-        false,
-        vec![entry("/c", false, Vec::new()), entry("~ c", false, Vec::new())],
-    );
-    let mut all: Vec<_> = [
-        "= /a", "/a", "= /a", "^~ /a", "~ x", "~* x", "~ x", "@n", "@n", "img/", "",
-    ]
-    .iter()
-    .map(|text| entry(text, false, Vec::new()))
-    .collect();
+    let nested = entry("~ b", false, vec![entry("/c", false, Vec::new()), entry("~ c", false, Vec::new())]);
+    let mut all: Vec<_> = ["= /a", "/a", "= /a", "^~ /a", "~ x", "~* x", "~ x", "@n", "@n", "img/", ""]
+        .iter()
+        .map(|text| entry(text, false, Vec::new()))
+        .collect();
     all.push(nested);
     let found = Locations::new(all).unwrap().unreachable();
     let numbers: Vec<_> = found.iter().map(|(index, _)| *index).collect();
@@ -216,9 +148,7 @@ fn what_nobody_can_reach_is_told() {
 
 #[test]
 fn a_thousand_locations_are_not_looked_at_one_by_one() {
-    let texts: Vec<String> = (0..1000)
-        .map(|number| format!("/{}/{}/", "deep/".repeat(number % 7), number))
-        .collect();
+    let texts: Vec<String> = (0..1000).map(|number| format!("/{}/{}/", "deep/".repeat(number % 7), number)).collect();
     let locations = Locations::new(texts.iter().map(|text| entry(text, false, Vec::new())).collect()).unwrap();
     for (index, text) in texts.iter().enumerate() {
         let path = format!("{text}index.html");
@@ -239,11 +169,7 @@ fn number<'e>(entries: &'e [Entry<()>], next: &mut usize) -> Vec<Plain<'e>> {
     for entry in entries {
         let index = *next;
         *next += 1;
-        all.push(Plain {
-            index,
-            entry,
-            nested: number(&entry.nested, next),
-        });
+        all.push(Plain { index, entry, nested: number(&entry.nested, next) });
     }
     all
 }
@@ -265,10 +191,7 @@ fn reference(level: &[Plain], names: bool, path: &[u8]) -> (Option<usize>, bool,
     if !prefix().any(|plain| text(plain) == path) && same().any(|plain| plain.entry.redirect) {
         return (same().next().map(|plain| plain.index), true, true);
     }
-    let longest = prefix()
-        .filter(|plain| path.starts_with(&text(plain)))
-        .map(|plain| text(plain).len())
-        .max();
+    let longest = prefix().filter(|plain| path.starts_with(&text(plain))).map(|plain| text(plain).len()).max();
     let best = longest
         .and_then(|longest| prefix().find(|plain| path.starts_with(&text(plain)) && text(plain).len() == longest));
     let mut location = None;

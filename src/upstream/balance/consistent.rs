@@ -25,8 +25,7 @@ impl Ring {
                 ring.names.push(written.clone());
                 ring.names.len() - 1
             });
-            ring.points
-                .extend(points_of(written, peer.weight).map(|point| (point, name)));
+            ring.points.extend(points_of(written, peer.weight).map(|point| (point, name)));
         }
         ring.points.sort_by_key(|(point, _)| *point);
         ring.points.dedup_by_key(|(point, _)| *point);

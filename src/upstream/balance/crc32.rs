@@ -8,11 +8,7 @@ const TABLE: [u32; 256] = {
         let mut crc = byte as u32;
         let mut bit = 0;
         while bit < 8 {
-            crc = if crc & 1 == 1 {
-                (crc >> 1) ^ 0xEDB8_8320
-            } else {
-                crc >> 1
-            };
+            crc = if crc & 1 == 1 { (crc >> 1) ^ 0xEDB8_8320 } else { crc >> 1 };
             bit += 1;
         }
         table[byte] = crc;
@@ -30,11 +26,7 @@ impl Crc32 {
     }
 
     pub(super) fn with(self, bytes: &[u8]) -> Self {
-        Crc32(
-            bytes
-                .iter()
-                .fold(self.0, |crc, byte| TABLE[usize::from(crc as u8 ^ byte)] ^ (crc >> 8)),
-        )
+        Crc32(bytes.iter().fold(self.0, |crc, byte| TABLE[usize::from(crc as u8 ^ byte)] ^ (crc >> 8)))
     }
 
     pub(super) fn value(self) -> u32 {

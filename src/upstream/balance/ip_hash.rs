@@ -18,9 +18,7 @@ fn pick_by(round: &Round<'_>, network: &[u8]) -> Option<usize> {
     let mut hash = 89;
     let mut walk = Walk::default();
     loop {
-        hash = network
-            .iter()
-            .fold(hash, |hash, octet| (hash * 113 + u64::from(*octet)) % 6271);
+        hash = network.iter().fold(hash, |hash, octet| (hash * 113 + u64::from(*octet)) % 6271);
         let at = by_weight(round.group, hash % round.group.total_weight)?;
         if round.is_usable(&round.peers()[at]) {
             return Some(at);

@@ -11,12 +11,7 @@ pub(super) fn pick(round: &Round<'_>) -> Option<usize> {
 pub(super) fn pick_least(round: &Round<'_>, load: impl Fn(&Peer) -> i128) -> Option<usize> {
     let mut least: Option<(usize, i128, i128)> = None;
     let mut many = false;
-    for (at, peer) in round
-        .peers()
-        .iter()
-        .enumerate()
-        .filter(|(_, peer)| round.is_usable(peer))
-    {
+    for (at, peer) in round.peers().iter().enumerate().filter(|(_, peer)| round.is_usable(peer)) {
         let (here, weight) = (load(peer), i128::from(peer.warm_weight(round.now)));
         match least {
             Some((_, best, best_weight)) if here * best_weight > best * weight => {}

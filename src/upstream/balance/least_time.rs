@@ -24,15 +24,8 @@ fn expected_time(peer: &Peer, until: Until, now: Stamp) -> u64 {
         Until::LastByte => &peer.server.response_time,
     };
     let idle = now - peer.server.checked.load(Relaxed);
-    let halvings = if idle > peer.fail_timeout {
-        idle / (peer.fail_timeout + 1000)
-    } else {
-        0
-    };
-    let time = average
-        .load(Relaxed)
-        .checked_shr(u32::try_from(halvings).unwrap_or(u32::MAX))
-        .unwrap_or(0);
+    let halvings = if idle > peer.fail_timeout { idle / (peer.fail_timeout + 1000) } else { 0 };
+    let time = average.load(Relaxed).checked_shr(u32::try_from(halvings).unwrap_or(u32::MAX)).unwrap_or(0);
     if time > 5000 { 5000 } else { time + 20 - time % 20 }
 }
 

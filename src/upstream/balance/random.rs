@@ -34,9 +34,5 @@ fn throw(round: &Round<'_>, dice: &mut Dice) -> Option<usize> {
 fn less_loaded(round: &Round<'_>, first: usize, second: usize) -> usize {
     let [a, b] = [first, second].map(|at| &round.peers()[at]);
     let crosswise = |x: &super::Peer, y: &super::Peer| x.server.in_flight() as i128 * i128::from(y.weight);
-    if crosswise(b, a) > crosswise(a, b) {
-        first
-    } else {
-        second
-    }
+    if crosswise(b, a) > crosswise(a, b) { first } else { second }
 }

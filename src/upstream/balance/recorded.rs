@@ -21,31 +21,19 @@ pub struct Recorded {
 pub const ROUND_ROBIN: &[Recorded] = &[
     Recorded {
         what: "weights (1, 1, 1)",
-        servers: &[
-            ("127.0.0.1:18101", "weight=1"),
-            ("127.0.0.1:18102", "weight=1"),
-            ("127.0.0.1:18103", "weight=1"),
-        ],
+        servers: &[("127.0.0.1:18101", "weight=1"), ("127.0.0.1:18102", "weight=1"), ("127.0.0.1:18103", "weight=1")],
         picks: "1 2 3 1 2 3 1 2 3 1 2 3 1 2 3 1 2 3 1 2 3 1 2 3 1 2 3 1 2 3 1 2 3 1 2 3 1 2 3 1 2 3 1 2 3 1 2 3 1 2 \
             3 1 2 3 1 2 3 1 2 3",
     },
     Recorded {
         what: "weights (5, 1, 1)",
-        servers: &[
-            ("127.0.0.1:18101", "weight=5"),
-            ("127.0.0.1:18102", "weight=1"),
-            ("127.0.0.1:18103", "weight=1"),
-        ],
+        servers: &[("127.0.0.1:18101", "weight=5"), ("127.0.0.1:18102", "weight=1"), ("127.0.0.1:18103", "weight=1")],
         picks: "1 1 2 1 3 1 1 1 1 2 1 3 1 1 1 1 2 1 3 1 1 1 1 2 1 3 1 1 1 1 2 1 3 1 1 1 1 2 1 3 1 1 1 1 2 1 3 1 1 1 \
             1 2 1 3 1 1 1 1 2 1",
     },
     Recorded {
         what: "weights (1, 2, 3)",
-        servers: &[
-            ("127.0.0.1:18101", "weight=1"),
-            ("127.0.0.1:18102", "weight=2"),
-            ("127.0.0.1:18103", "weight=3"),
-        ],
+        servers: &[("127.0.0.1:18101", "weight=1"), ("127.0.0.1:18102", "weight=2"), ("127.0.0.1:18103", "weight=3")],
         picks: "3 2 1 3 2 3 3 2 1 3 2 3 3 2 1 3 2 3 3 2 1 3 2 3 3 2 1 3 2 3 3 2 1 3 2 3 3 2 1 3 2 3 3 2 1 3 2 3 3 2 \
             1 3 2 3 3 2 1 3 2 3",
     },
@@ -193,63 +181,39 @@ pub const ROUND_ROBIN: &[Recorded] = &[
 pub const LEAST_CONN: &[Recorded] = &[
     Recorded {
         what: "one after the other, weights (1, 1, 1)",
-        servers: &[
-            ("127.0.0.1:18101", "weight=1"),
-            ("127.0.0.1:18102", "weight=1"),
-            ("127.0.0.1:18103", "weight=1"),
-        ],
+        servers: &[("127.0.0.1:18101", "weight=1"), ("127.0.0.1:18102", "weight=1"), ("127.0.0.1:18103", "weight=1")],
         picks: "p1 p2 p3 p1 p2 p3 p1 p2 p3 p1 p2 p3 p1 p2 p3 p1 p2 p3 p1 p2 p3 p1 p2 p3 p1 p2 p3 p1 p2 p3 p1 p2 p3 \
             p1 p2 p3 p1 p2 p3 p1 p2 p3 p1 p2 p3 p1 p2 p3",
     },
     Recorded {
         what: "one after the other, weights (5, 1, 1)",
-        servers: &[
-            ("127.0.0.1:18101", "weight=5"),
-            ("127.0.0.1:18102", "weight=1"),
-            ("127.0.0.1:18103", "weight=1"),
-        ],
+        servers: &[("127.0.0.1:18101", "weight=5"), ("127.0.0.1:18102", "weight=1"), ("127.0.0.1:18103", "weight=1")],
         picks: "p1 p1 p2 p1 p3 p1 p1 p1 p1 p2 p1 p3 p1 p1 p1 p1 p2 p1 p3 p1 p1 p1 p1 p2 p1 p3 p1 p1 p1 p1 p2 p1 p3 \
             p1 p1 p1 p1 p2 p1 p3 p1 p1 p1 p1 p2 p1 p3 p1",
     },
     Recorded {
         what: "one after the other, weights (1, 2, 3)",
-        servers: &[
-            ("127.0.0.1:18101", "weight=1"),
-            ("127.0.0.1:18102", "weight=2"),
-            ("127.0.0.1:18103", "weight=3"),
-        ],
+        servers: &[("127.0.0.1:18101", "weight=1"), ("127.0.0.1:18102", "weight=2"), ("127.0.0.1:18103", "weight=3")],
         picks: "p3 p2 p1 p3 p2 p3 p3 p2 p1 p3 p2 p3 p3 p2 p1 p3 p2 p3 p3 p2 p1 p3 p2 p3 p3 p2 p1 p3 p2 p3 p3 p2 p1 \
             p3 p2 p3 p3 p2 p1 p3 p2 p3 p3 p2 p1 p3 p2 p3",
     },
     Recorded {
         what: "some held open, weights (1, 1, 1)",
-        servers: &[
-            ("127.0.0.1:18101", "weight=1"),
-            ("127.0.0.1:18102", "weight=1"),
-            ("127.0.0.1:18103", "weight=1"),
-        ],
+        servers: &[("127.0.0.1:18101", "weight=1"), ("127.0.0.1:18102", "weight=1"), ("127.0.0.1:18103", "weight=1")],
         picks: "p1 h2 h3 h1 h3 p1 p2 h1 h2 h2 h1 p3 h3 p3 p1 p2 p3 r r h2 p3 h3 r p1 r p1 p3 h1 r p3 h1 p3 r h3 p2 \
             h2 h1 p2 r h2 p3 p2 h3 r h2 r p3 h1 h3 r r h3 h2 r p1 h1 p2 r h1 p3 p1 p2 r p3 p3 r r r p2 p2 p2 h2 \
             r r r p3 h1 h2 r p3 h3 p3 p3 h3 p3 h2 r p3 p3 h3 r r r r r r r r r r",
     },
     Recorded {
         what: "some held open, weights (5, 1, 1)",
-        servers: &[
-            ("127.0.0.1:18101", "weight=5"),
-            ("127.0.0.1:18102", "weight=1"),
-            ("127.0.0.1:18103", "weight=1"),
-        ],
+        servers: &[("127.0.0.1:18101", "weight=5"), ("127.0.0.1:18102", "weight=1"), ("127.0.0.1:18103", "weight=1")],
         picks: "h1 h2 h3 r h1 p1 h1 h1 p1 h1 r p2 p2 r h3 p2 p2 p2 h2 p1 h1 h1 p2 r h3 p1 p1 r h1 h2 h1 r r h1 r r r \
             p1 h1 r p1 h1 h1 h2 h3 h1 h1 p1 r r h3 r p2 p2 h2 h1 p1 p1 p1 p1 r p1 h1 p1 r h1 r p1 h1 p1 p1 r h1 \
             r r p2 h2 h1 p1 r p3 p3 h3 r h1 p1 r h1 p1 p1 r r r r r r r r r r r r",
     },
     Recorded {
         what: "some held open, weights (1, 2, 3)",
-        servers: &[
-            ("127.0.0.1:18101", "weight=1"),
-            ("127.0.0.1:18102", "weight=2"),
-            ("127.0.0.1:18103", "weight=3"),
-        ],
+        servers: &[("127.0.0.1:18101", "weight=1"), ("127.0.0.1:18102", "weight=2"), ("127.0.0.1:18103", "weight=3")],
         picks: "h3 p2 r p1 p2 p3 h2 h3 r h1 h2 p3 p3 p3 p3 r p3 r h3 r h1 h2 p3 r h3 h3 h2 h3 p3 p2 p3 h2 p3 h1 p3 r \
             h3 p1 p1 r h1 h2 h3 h2 p3 p3 r r p3 p3 h3 h3 r h2 h3 r h3 p3 p2 r p2 h2 r r p1 p1 p1 h1 h3 r h1 r r \
             h2 p3 h3 r h2 p3 p1 r p3 h3 r h3 p3 r h2 r r r r r r r r r r r r",
@@ -295,21 +259,13 @@ pub const LEAST_CONN: &[Recorded] = &[
 pub const IP_HASH: &[Recorded] = &[
     Recorded {
         what: "weights (1, 1, 1)",
-        servers: &[
-            ("127.0.0.1:18101", "weight=1"),
-            ("127.0.0.1:18102", "weight=1"),
-            ("127.0.0.1:18103", "weight=1"),
-        ],
+        servers: &[("127.0.0.1:18101", "weight=1"), ("127.0.0.1:18102", "weight=1"), ("127.0.0.1:18103", "weight=1")],
         picks: "2 2 1 1 1 3 2 1 1 1 2 3 3 3 2 3 2 3 1 3 2 1 3 3 1 3 3 3 3 2 2 1 1 2 1 2 2 2 3 1 2 2 2 3 1 3 3 1 3 3 \
             1 2 1 2 1 2 2 2 1 3",
     },
     Recorded {
         what: "weights (1, 2, 3)",
-        servers: &[
-            ("127.0.0.1:18101", "weight=1"),
-            ("127.0.0.1:18102", "weight=2"),
-            ("127.0.0.1:18103", "weight=3"),
-        ],
+        servers: &[("127.0.0.1:18101", "weight=1"), ("127.0.0.1:18102", "weight=2"), ("127.0.0.1:18103", "weight=3")],
         picks: "3 2 3 1 1 2 3 3 1 3 3 2 2 2 2 2 3 2 3 2 2 3 3 2 3 3 3 2 3 3 3 1 3 2 1 2 3 3 2 3 3 2 3 2 3 2 2 1 2 3 \
             1 2 1 2 1 3 2 2 1 3",
     },
@@ -386,21 +342,13 @@ pub const IP_HASH: &[Recorded] = &[
 pub const HASH: &[Recorded] = &[
     Recorded {
         what: "weights (1, 1, 1)",
-        servers: &[
-            ("127.0.0.1:18101", "weight=1"),
-            ("127.0.0.1:18102", "weight=1"),
-            ("127.0.0.1:18103", "weight=1"),
-        ],
+        servers: &[("127.0.0.1:18101", "weight=1"), ("127.0.0.1:18102", "weight=1"), ("127.0.0.1:18103", "weight=1")],
         picks: "3 2 1 2 3 3 2 1 1 2 2 2 2 3 2 1 2 1 2 2 2 1 3 2 2 3 1 1 3 1 3 3 1 3 2 1 3 3 2 2 1 3 2 2 2 1 1 1 1 2 \
             1 2 3 3 3 1 1 1 2 2",
     },
     Recorded {
         what: "weights (1, 2, 3)",
-        servers: &[
-            ("127.0.0.1:18101", "weight=1"),
-            ("127.0.0.1:18102", "weight=2"),
-            ("127.0.0.1:18103", "weight=3"),
-        ],
+        servers: &[("127.0.0.1:18101", "weight=1"), ("127.0.0.1:18102", "weight=2"), ("127.0.0.1:18103", "weight=3")],
         picks: "3 3 3 3 2 3 3 3 1 2 3 2 3 3 2 1 2 1 2 3 2 1 3 3 3 3 1 3 2 3 2 3 1 3 2 1 3 2 2 3 3 2 2 3 3 3 1 3 1 2 \
             1 2 2 3 3 1 3 1 2 3",
     },
@@ -488,21 +436,13 @@ pub const HASH: &[Recorded] = &[
 pub const CONSISTENT: &[Recorded] = &[
     Recorded {
         what: "weights (1, 1, 1)",
-        servers: &[
-            ("127.0.0.1:18101", "weight=1"),
-            ("127.0.0.1:18102", "weight=1"),
-            ("127.0.0.1:18103", "weight=1"),
-        ],
+        servers: &[("127.0.0.1:18101", "weight=1"), ("127.0.0.1:18102", "weight=1"), ("127.0.0.1:18103", "weight=1")],
         picks: "3 3 2 3 2 3 1 1 1 1 1 2 1 1 1 2 2 1 3 2 2 3 3 3 3 1 3 3 2 1 1 1 2 2 2 2 2 2 2 3 3 3 3 3 1 2 1 1 3 2 \
             3 1 3 1 3 1 3 2 1 1",
     },
     Recorded {
         what: "weights (1, 2, 3)",
-        servers: &[
-            ("127.0.0.1:18101", "weight=1"),
-            ("127.0.0.1:18102", "weight=2"),
-            ("127.0.0.1:18103", "weight=3"),
-        ],
+        servers: &[("127.0.0.1:18101", "weight=1"), ("127.0.0.1:18102", "weight=2"), ("127.0.0.1:18103", "weight=3")],
         picks: "2 3 2 3 2 3 3 3 1 2 2 2 3 1 1 2 2 3 3 2 3 3 2 3 3 1 3 3 3 3 1 3 2 2 3 2 2 2 2 3 3 3 3 3 1 2 1 3 3 2 \
             2 3 3 1 2 2 3 2 2 1",
     },
@@ -587,11 +527,7 @@ pub const CONSISTENT: &[Recorded] = &[
     },
     Recorded {
         what: "sockets and an address",
-        servers: &[
-            ("unix:/tmp/edge-1.sock", ""),
-            ("unix:/tmp/edge-2.sock", "weight=2"),
-            ("127.0.0.1:18103", ""),
-        ],
+        servers: &[("unix:/tmp/edge-1.sock", ""), ("unix:/tmp/edge-2.sock", "weight=2"), ("127.0.0.1:18103", "")],
         picks: "3 3 2 3 1 1 1 2 2 2 2 1 2 2 1 1 2 2 2 3 1 2 2 2 3 2 2 1 2 2 1 2 2 2 2 2 2 2 1 1 2 2 1 3 2 3 1 1 2 2 \
             3 1 2 2 1 2 2 2 1 3",
     },

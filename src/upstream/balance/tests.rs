@@ -29,11 +29,7 @@ fn upstream(recorded: &Recorded, balance: Balance) -> std::sync::Arc<Upstream> {
 
 /// The number nginx's recording knows a server by. Not its index: backups are listed last.
 fn number(recorded: &Recorded, chosen: &Chosen) -> String {
-    let at = recorded
-        .servers
-        .iter()
-        .position(|(address, _)| *address == chosen.settings().address)
-        .unwrap();
+    let at = recorded.servers.iter().position(|(address, _)| *address == chosen.settings().address).unwrap();
     (at + 1).to_string()
 }
 
@@ -69,21 +65,11 @@ fn replay(all: &[Recorded], balance: Balance, ask: impl Fn(usize, Want<'_>, &mut
                 now += Duration::from_millis(2300);
                 continue;
             }
-            ask(
-                n,
-                Want {
-                    now,
-                    client_ip: None,
-                    key: b"",
-                    tried: &tried,
-                    route: None,
-                },
-                &mut |want| {
-                    let (way, chosen) = play(recorded, &upstream, word, want);
-                    assert_eq!(way, word, "request {n} of «{}»", recorded.what);
-                    chosen.unwrap().report(success(), now);
-                },
-            );
+            ask(n, Want { now, client_ip: None, key: b"", tried: &tried, route: None }, &mut |want| {
+                let (way, chosen) = play(recorded, &upstream, word, want);
+                assert_eq!(way, word, "request {n} of «{}»", recorded.what);
+                chosen.unwrap().report(success(), now);
+            });
             n += 1;
         }
         assert!(n >= 40, "{}", recorded.what);
@@ -98,30 +84,19 @@ fn round_robin_picks_as_nginx_did() {
 #[test]
 fn ip_hash_picks_as_nginx_did() {
     replay(IP_HASH, Balance::IpHash, |n, want, send| {
-        send(Want {
-            client_ip: Some(CLIENTS[n].parse().unwrap()),
-            ..want
-        })
+        send(Want { client_ip: Some(CLIENTS[n].parse().unwrap()), ..want })
     });
 }
 
 #[test]
 fn hash_picks_as_nginx_did() {
-    replay(HASH, Balance::Hash, |n, want, send| {
-        send(Want {
-            key: format!("key{n}").as_bytes(),
-            ..want
-        })
-    });
+    replay(HASH, Balance::Hash, |n, want, send| send(Want { key: format!("key{n}").as_bytes(), ..want }));
 }
 
 #[test]
 fn consistent_hash_picks_as_nginx_did() {
     replay(CONSISTENT, Balance::ConsistentHash, |n, want, send| {
-        send(Want {
-            key: format!("key{n}").as_bytes(),
-            ..want
-        })
+        send(Want { key: format!("key{n}").as_bytes(), ..want })
     });
 }
 
@@ -139,13 +114,7 @@ fn least_conn_picks_as_nginx_did() {
                 held.pop_front().unwrap();
                 continue;
             }
-            let want = Want {
-                now,
-                client_ip: None,
-                key: b"",
-                tried: &tried,
-                route: None,
-            };
+            let want = Want { now, client_ip: None, key: b"", tried: &tried, route: None };
             let (way, chosen) = play(recorded, &upstream, pick, want);
             assert_eq!(way, pick, "step {n} of «{}»", recorded.what);
             if what == "h" {
@@ -170,13 +139,7 @@ fn count(upstream: &Upstream, picks: usize, servers: usize) -> Vec<usize> {
     let mut counts = vec![0; servers];
     for n in 0..picks {
         let key = n.to_string();
-        let want = Want {
-            now,
-            client_ip: None,
-            key: key.as_bytes(),
-            tried: &tried,
-            route: None,
-        };
+        let want = Want { now, client_ip: None, key: key.as_bytes(), tried: &tried, route: None };
         counts[upstream.choose(&want).unwrap().index] += 1;
     }
     counts
@@ -197,13 +160,7 @@ fn chance_and_hashes_follow_the_weights() {
 fn of_two_by_chance_the_less_busy_is_picked() {
     let upstream = upstream_of(Balance::RandomTwo, weighted(&[1, 1]));
     let tried = Tried::default();
-    let want = Want {
-        now: Instant::now(),
-        client_ip: None,
-        key: b"",
-        tried: &tried,
-        route: None,
-    };
+    let want = Want { now: Instant::now(), client_ip: None, key: b"", tried: &tried, route: None };
     let mut held = Vec::new();
     for n in 1..=200 {
         held.push(upstream.choose(&want).unwrap());
@@ -218,19 +175,10 @@ fn least_time_prefers_the_faster_and_forgives_with_time() {
         let upstream = upstream_of(Balance::LeastTime(until), weighted(&[1, 1]));
         let tried = Tried::default();
         let start = Instant::now();
-        let at = |now| Want {
-            now,
-            client_ip: None,
-            key: b"",
-            tried: &tried,
-            route: None,
-        };
+        let at = |now| Want { now, client_ip: None, key: b"", tried: &tried, route: None };
         let answer = |ms| {
             let time = Duration::from_millis(ms);
-            Outcome::Success {
-                header_time: time,
-                response_time: time,
-            }
+            Outcome::Success { header_time: time, response_time: time }
         };
         for _ in 0..2 {
             let chosen = upstream.choose(&at(start)).unwrap();
@@ -259,13 +207,7 @@ fn the_addresses_of_one_name_share_its_keys() {
     let same = || ServerSettings::new("127.0.0.1:9");
     let upstream = upstream_of(Balance::ConsistentHash, vec![same(), same()]);
     let tried = Tried::default();
-    let want = Want {
-        now: Instant::now(),
-        client_ip: None,
-        key: b"one",
-        tried: &tried,
-        route: None,
-    };
+    let want = Want { now: Instant::now(), client_ip: None, key: b"one", tried: &tried, route: None };
     let picks: Vec<usize> = (0..4).map(|_| upstream.choose(&want).unwrap().index).collect();
     assert_eq!(picks, [0, 1, 0, 1]);
 }
@@ -277,13 +219,7 @@ fn a_server_that_leaves_the_ring_takes_only_its_own_keys_along() {
     let tried = Tried::default();
     for n in 0..1000 {
         let key = n.to_string();
-        let want = Want {
-            now: Instant::now(),
-            client_ip: None,
-            key: key.as_bytes(),
-            tried: &tried,
-            route: None,
-        };
+        let want = Want { now: Instant::now(), client_ip: None, key: key.as_bytes(), tried: &tried, route: None };
         let [before, after] = [&all, &fewer].map(|upstream| upstream.choose(&want).unwrap().index);
         assert!(before == after || before == 3, "key {n}");
     }

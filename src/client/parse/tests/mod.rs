@@ -20,10 +20,7 @@ fn parse_in_pieces(bytes: &[u8], cuts: &[usize], settings: &Settings) -> Result<
             return parser.finish(Bytes::copy_from_slice(&bytes[..end]));
         }
     }
-    let unfinished = Fault {
-        status: 0,
-        reason: "unfinished",
-    };
+    let unfinished = Fault { status: 0, reason: "unfinished" };
     Err(parser.refuse(unfinished, bytes))
 }
 
@@ -43,10 +40,7 @@ fn join(parts: &[&[u8]]) -> Vec<u8> {
 fn check(table: &[(&[u8], u16)], request: impl Fn(&[u8]) -> Vec<u8>) {
     let mut wrong = Vec::new();
     for (input, nginx) in table {
-        let expected = stricter::STRICTER
-            .iter()
-            .find(|(other, _)| other == input)
-            .map_or(*nginx, |(_, ours)| *ours);
+        let expected = stricter::STRICTER.iter().find(|(other, _)| other == input).map_or(*nginx, |(_, ours)| *ours);
         let got = status(&request(input));
         if got != expected {
             wrong.push(format!("{}: {got}, expected {expected}", input.escape_ascii()));
@@ -79,9 +73,7 @@ fn fields_are_judged_as_by_nginx() {
 
 #[test]
 fn hosts_are_judged_as_by_nginx() {
-    check(observed::HOSTS, |host| {
-        join(&[b"GET / HTTP/1.1\r\nHost: ", host, b"\r\n\r\n"])
-    });
+    check(observed::HOSTS, |host| join(&[b"GET / HTTP/1.1\r\nHost: ", host, b"\r\n\r\n"]));
 }
 
 #[test]
@@ -92,9 +84,7 @@ fn lengths_and_encodings_are_judged_as_by_nginx() {
 
 #[test]
 fn fields_that_come_twice_are_judged_as_by_nginx() {
-    check(observed::TWICE, |name| {
-        with_field(&join(&[name, b": a\r\n", name, b": a"]))
-    });
+    check(observed::TWICE, |name| with_field(&join(&[name, b": a\r\n", name, b": a"])));
 }
 
 #[test]
@@ -109,22 +99,10 @@ fn the_words_are_those_of_nginxs_error_log() {
         (&b"get / HTTP/1.1\r\n\r\n"[..], "client sent invalid method"),
         (b"GET a HTTP/1.1\r\n\r\n", "client sent invalid request"),
         (b"GET / HTTP/2.0\r\n\r\n", "client sent invalid version"),
-        (
-            b"GET http://a..b/ HTTP/1.1\r\n\r\n",
-            "client sent invalid host in request line",
-        ),
-        (
-            b"GET / HTTP/1.1\r\n\r\n",
-            "client sent HTTP/1.1 request without \"Host\" header",
-        ),
-        (
-            b"GET / HTTP/1.1\r\nHost: a b\r\n\r\n",
-            "client sent invalid host header",
-        ),
-        (
-            b"GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n",
-            "client sent duplicate host header",
-        ),
+        (b"GET http://a..b/ HTTP/1.1\r\n\r\n", "client sent invalid host in request line"),
+        (b"GET / HTTP/1.1\r\n\r\n", "client sent HTTP/1.1 request without \"Host\" header"),
+        (b"GET / HTTP/1.1\r\nHost: a b\r\n\r\n", "client sent invalid host header"),
+        (b"GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n", "client sent duplicate host header"),
         (b"GET / HTTP/1.1\r\nHost : a\r\n\r\n", "client sent invalid header line"),
         (b"CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n", "client sent CONNECT method"),
         (b"TRACE / HTTP/1.1\r\nHost: a\r\n\r\n", "client sent TRACE method"),
@@ -155,20 +133,13 @@ fn a_head_keeps_what_the_client_wrote() {
     let fields: Vec<_> = head.headers.iter().map(|(n, v)| (&n[..], &v[..])).collect();
     assert_eq!(
         fields,
-        [
-            (&b"hOsT"[..], &b"A.b:80"[..]),
-            (b"X-Empty", b""),
-            (b"x-a", b"1, 2"),
-            (b"Content-Length", b"7")
-        ]
+        [(&b"hOsT"[..], &b"A.b:80"[..]), (b"X-Empty", b""), (b"x-a", b"1, 2"), (b"Content-Length", b"7")]
     );
 }
 
 #[test]
 fn an_absolute_form_becomes_an_origin_form_and_its_authority_the_host() {
-    let head = parse(b"GET HTTP://b:8080?q HTTP/1.1\r\nA: b\r\nHost: a\r\n\r\n")
-        .unwrap()
-        .head;
+    let head = parse(b"GET HTTP://b:8080?q HTTP/1.1\r\nA: b\r\nHost: a\r\n\r\n").unwrap().head;
     assert_eq!(&head.target[..], b"/?q");
     assert_eq!(head.headers.get("host"), Some(&b"b:8080"[..]));
     assert_eq!(head.headers.len(), 2);
@@ -245,10 +216,7 @@ fn lines_and_heads_are_limited_as_by_nginx() {
     let big = sized_field(8192);
     assert_eq!(status(&join(&[&sized_line(8192), REST, &big.repeat(3), b"\r\n"])), 494);
     let last = sized_field(8000);
-    assert_eq!(
-        status(&join(&[&sized_line(8192), &big.repeat(2), &last, REST, b"\r\n"])),
-        200
-    );
+    assert_eq!(status(&join(&[&sized_line(8192), &big.repeat(2), &last, REST, b"\r\n"])), 200);
     let many = |count| join(&[b"GET / HTTP/1.1\r\nHost: a\r\n", &b"A: b\r\n".repeat(count), b"\r\n"]);
     assert_eq!(status(&many(999)), 200);
     assert_eq!(status(&many(1000)), 494);

@@ -82,10 +82,7 @@ impl ProxyHttp for Front {
         let connection = ctx.connection().clone();
         let target = connection.head().unwrap().target.clone();
         if target.starts_with(b"/collect") {
-            let limits = BodyLimits {
-                max_size: Some(64 << 20),
-                ..BodyLimits::default()
-            };
+            let limits = BodyLimits { max_size: Some(64 << 20), ..BodyLimits::default() };
             let body = connection.collect_body(&limits).await;
             ctx.body = Some(body.map_err(|e| Error::explain(ErrorType::HTTPStatus(e.status()), e.to_string()))?);
         }
@@ -114,6 +111,11 @@ impl ProxyHttp for Front {
         if let Some(body) = &ctx.body {
             request.remove_header(&header::TRANSFER_ENCODING);
             request.insert_header(header::CONTENT_LENGTH, body.bytes.len())?;
+        }
+        if request.headers.contains_key(header::UPGRADE) {
+            // Pingora was told of a body that has not ended.
+            request.remove_header(&header::TRANSFER_ENCODING);
+            request.insert_header(header::CONTENT_LENGTH, 0)?;
         }
         Ok(())
     }
@@ -164,10 +166,7 @@ impl ProxyHttp for Front {
         if status != 499 {
             session.respond_error(status).await.unwrap();
         }
-        FailToProxy {
-            error_code: status,
-            can_reuse_downstream: false,
-        }
+        FailToProxy { error_code: status, can_reuse_downstream: false }
     }
 
     async fn logging(&self, session: &mut Session, e: Option<&Error>, ctx: &mut Ctx) {
@@ -221,11 +220,7 @@ pub struct Served {
 
 pub async fn served(upstreams: Vec<SocketAddr>, settings: Settings) -> Served {
     let log = Arc::new(Log::default());
-    let front = Front {
-        upstreams,
-        next: AtomicUsize::new(0),
-        log: log.clone(),
-    };
+    let front = Front { upstreams, next: AtomicUsize::new(0), log: log.clone() };
     let proxy = Arc::new(http_proxy(&Arc::new(ServerConf::default()), front));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let peer = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
@@ -235,9 +230,5 @@ pub async fn served(upstreams: Vec<SocketAddr>, settings: Settings) -> Served {
     stream.set_socket_digest(socket);
     let (switch, shutdown) = watch::channel(false);
     tokio::spawn(serve(proxy, Box::new(stream), Arc::new(settings), shutdown));
-    Served {
-        peer,
-        log,
-        _switch: switch,
-    }
+    Served { peer, log, _switch: switch }
 }

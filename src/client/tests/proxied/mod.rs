@@ -16,10 +16,7 @@ async fn answer(peer: &mut (impl AsyncRead + Unpin)) -> (String, Vec<u8>) {
         head.push(peer.read_u8().await.unwrap());
     }
     let head = String::from_utf8(head).unwrap().to_ascii_lowercase();
-    let length = head
-        .lines()
-        .find_map(|l| l.strip_prefix("content-length: "))
-        .map_or(0, |n| n.parse().unwrap());
+    let length = head.lines().find_map(|l| l.strip_prefix("content-length: ")).map_or(0, |n| n.parse().unwrap());
     let mut body = vec![0; length];
     peer.read_exact(&mut body).await.unwrap();
     (head.lines().next().unwrap().to_string(), body)
@@ -48,11 +45,7 @@ async fn pipelined_requests_are_answered_in_order_with_and_without_bodies() {
     }
     assert_eq!(read_to_end(&mut served.peer).await, b"");
     let lines = served.log.lines(4).await;
-    assert!(
-        lines[1].starts_with("POST /direct/2 HTTP/1.1 200 sent="),
-        "{}",
-        lines[1]
-    );
+    assert!(lines[1].starts_with("POST /direct/2 HTTP/1.1 200 sent="), "{}", lines[1]);
 }
 
 #[tokio::test]
@@ -95,11 +88,7 @@ async fn however_a_pipeline_is_cut_the_answers_are_the_same() {
             writer
         });
         for expected in ["/direct/1", "/2|", "/3|abc", "/collect/4|abcd", "/direct/5", "/6|"] {
-            assert_eq!(
-                String::from_utf8(answer(&mut reader).await.1).unwrap(),
-                expected,
-                "{size}"
-            );
+            assert_eq!(String::from_utf8(answer(&mut reader).await.1).unwrap(), expected, "{size}");
         }
         assert_eq!(answer(&mut reader).await.0, "http/1.1 400 refused");
         drop(sending.await.unwrap());
@@ -110,17 +99,10 @@ async fn however_a_pipeline_is_cut_the_answers_are_the_same() {
 async fn a_collected_put_of_a_mebibyte_is_tried_again_on_a_second_upstream() {
     let body = pattern(1 << 20);
     // the first takes the head and some of the body, and is gone
-    let broken = origin(Origin {
-        breaks_after: Some(200_000),
-        ..Origin::default()
-    })
-    .await;
+    let broken = origin(Origin { breaks_after: Some(200_000), ..Origin::default() }).await;
     let whole = origin(Origin::default()).await;
     let mut served = served(vec![broken.address, whole.address], Settings::default()).await;
-    let head = format!(
-        "PUT /collect HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n",
-        body.len()
-    );
+    let head = format!("PUT /collect HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n", body.len());
     for _ in 0..2 {
         served.peer.write_all(head.as_bytes()).await.unwrap();
         served.peer.write_all(&body).await.unwrap();
@@ -130,13 +112,7 @@ async fn a_collected_put_of_a_mebibyte_is_tried_again_on_a_second_upstream() {
     }
     assert_eq!(broken.requests(), 2);
     assert_eq!(whole.requests(), 2);
-    assert!(
-        whole
-            .last_head()
-            .contains(&format!("Content-Length: {}\r\n", body.len())),
-        "{}",
-        whole.last_head()
-    );
+    assert!(whole.last_head().contains(&format!("Content-Length: {}\r\n", body.len())), "{}", whole.last_head());
     assert!(!whole.last_head().contains("chunked"));
 }
 
@@ -144,10 +120,7 @@ async fn a_collected_put_of_a_mebibyte_is_tried_again_on_a_second_upstream() {
 async fn a_collected_chunked_body_goes_up_with_its_length() {
     let origin = origin(Origin::default()).await;
     let mut served = served(vec![origin.address], Settings::default()).await;
-    for (body, expected) in [
-        ("3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n", "/collect|abcde"),
-        ("0\r\n\r\n", "/collect|"),
-    ] {
+    for (body, expected) in [("3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n", "/collect|abcde"), ("0\r\n\r\n", "/collect|")] {
         let request = format!("POST /collect HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n{body}");
         served.peer.write_all(request.as_bytes()).await.unwrap();
         assert_eq!(answer(&mut served.peer).await.1, expected.as_bytes());
@@ -157,11 +130,7 @@ async fn a_collected_chunked_body_goes_up_with_its_length() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_slow_client_does_not_hold_its_upstream() {
     let size = 20 << 20;
-    let origin = origin(Origin {
-        answer: Some(pattern(size).into()),
-        ..Origin::default()
-    })
-    .await;
+    let origin = origin(Origin { answer: Some(pattern(size).into()), ..Origin::default() }).await;
     let mut served = served(vec![origin.address], Settings::default()).await;
     served.peer.write_all(get("/big").as_bytes()).await.unwrap();
     // the upstream is done although not one byte was read
@@ -169,31 +138,15 @@ async fn a_slow_client_does_not_hold_its_upstream() {
     let (_, body) = answer(&mut served.peer).await;
     assert!(body == pattern(size));
     let line = served.log.lines(1).await.remove(0);
-    let sent: usize = line
-        .split("sent=")
-        .nth(1)
-        .unwrap()
-        .split(' ')
-        .next()
-        .unwrap()
-        .parse()
-        .unwrap();
+    let sent: usize = line.split("sent=").nth(1).unwrap().split(' ').next().unwrap().parse().unwrap();
     assert!(sent > size && sent < size + 500, "{line}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_client_that_leaves_while_the_upstream_thinks_is_noticed() {
-    let origin = origin(Origin {
-        never_answers: true,
-        ..Origin::default()
-    })
-    .await;
+    let origin = origin(Origin { never_answers: true, ..Origin::default() }).await;
     let mut served = served(vec![origin.address], Settings::default()).await;
-    served
-        .peer
-        .write_all((get("/1") + &get("/2")).as_bytes())
-        .await
-        .unwrap();
+    served.peer.write_all((get("/1") + &get("/2")).as_bytes()).await.unwrap();
     origin.wait_requests(1).await;
     drop(served.peer);
     let lines = served.log.lines(1).await;
@@ -203,18 +156,11 @@ async fn a_client_that_leaves_while_the_upstream_thinks_is_noticed() {
 
 #[tokio::test]
 async fn a_streamed_body_that_breaks_has_its_status_and_reaches_no_upstream_whole() {
-    for (body, status) in [
-        ("5\r\nabcde\r\nx\r\n", "http/1.1 400 bad request"),
-        ("200001\r\n", "http/1.1 413"),
-    ] {
+    for (body, status) in [("5\r\nabcde\r\nx\r\n", "http/1.1 400 bad request"), ("200001\r\n", "http/1.1 413")] {
         let origin = origin(Origin::default()).await;
         let mut served = served(vec![origin.address], Settings::default()).await;
         let head = "POST /stream HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
-        served
-            .peer
-            .write_all((head.to_string() + body).as_bytes())
-            .await
-            .unwrap();
+        served.peer.write_all((head.to_string() + body).as_bytes()).await.unwrap();
         if status.ends_with("413") {
             served.peer.write_all(&vec![b'x'; 0x200001]).await.unwrap();
         }
@@ -288,14 +234,7 @@ async fn pingora_accepts_every_presented_head() {
     let mut heads: Vec<Vec<u8>> = Vec::new();
     for b in (1..=255u8).filter(|b| !b.is_ascii_control() && *b != b' ') {
         heads.push([b"GET /a", &[b][..], b"b?c", &[b], b"d HTTP/1.1\r\nHost: a\r\n\r\n"].concat());
-        heads.push(
-            [
-                b"GET / HTTP/1.1\r\nHost: a\r\nRange: ",
-                &[b][..],
-                b"\t\r\nVia: x\r\n\r\n",
-            ]
-            .concat(),
-        );
+        heads.push([b"GET / HTTP/1.1\r\nHost: a\r\nRange: ", &[b][..], b"\t\r\nVia: x\r\n\r\n"].concat());
         heads.push([b"GET / HTTP/1.1\r\nHost: x", &[b][..], b"\r\n\r\n"].concat());
     }
     for method in ["OPTIONS", "PURGE", "M-SEARCH", "_", "-", "PRI"] {
@@ -322,9 +261,7 @@ async fn pingora_accepts_every_presented_head() {
 #[tokio::test]
 async fn a_shared_handle_knows_its_addresses() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let peer = tokio::net::TcpStream::connect(listener.local_addr().unwrap())
-        .await
-        .unwrap();
+    let peer = tokio::net::TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
     let (accepted, _) = listener.accept().await.unwrap();
     let socket = pingora_core::protocols::SocketDigest::from_raw_fd(std::os::fd::AsRawFd::as_raw_fd(&accepted));
     let mut stream: Stream = Box::new(pingora_core::protocols::l4::stream::Stream::from(accepted));

@@ -50,15 +50,9 @@ impl Running {
 pub async fn origin(origin: Origin) -> Running {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let seen = Arc::new(Seen {
-        requests: watch::Sender::new(0),
-        answered: watch::Sender::new(0),
-        head: Mutex::default(),
-    });
-    let running = Running {
-        address,
-        seen: seen.clone(),
-    };
+    let seen =
+        Arc::new(Seen { requests: watch::Sender::new(0), answered: watch::Sender::new(0), head: Mutex::default() });
+    let running = Running { address, seen: seen.clone() };
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
             let (origin, seen) = (origin.clone(), seen.clone());
