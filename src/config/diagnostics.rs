@@ -33,6 +33,13 @@ pub struct Diagnostic {
     pub help: Option<String>,
 }
 
+/// Characters of one message.
+const LONGEST: usize = 500;
+/// So many are shown; whoever has more has another problem.
+const MOST: usize = 200;
+/// Among so many a repetition is looked for.
+const TOLD: usize = 1_000;
+
 struct Source {
     path: PathBuf,
     lines: Vec<String>,
@@ -43,6 +50,8 @@ struct Source {
 pub struct Diagnostics {
     sources: Vec<Source>,
     list: Vec<Diagnostic>,
+    /// What came out of `${…}`: never shown, whatever a message quotes.
+    hidden: Vec<String>,
 }
 
 impl Diagnostics {
@@ -55,6 +64,15 @@ impl Diagnostics {
         let file = u16::try_from(self.sources.len()).unwrap_or(u16::MAX);
         self.sources.push(Source { path: path.to_owned(), lines: text.lines().map(str::to_owned).collect() });
         file
+    }
+
+    /// From now on this text is not shown in any message.
+    pub fn hide(&mut self, secret: &str) {
+        if !secret.trim().is_empty() && !self.hidden.iter().any(|h| h == secret) {
+            self.hidden.push(secret.to_owned());
+            // The longest first, so that a part of a secret does not spoil the whole.
+            self.hidden.sort_by_key(|h| std::cmp::Reverse(h.len()));
+        }
     }
 
     pub fn path_of(&self, span: Span) -> Option<&Path> {
@@ -83,13 +101,42 @@ impl Diagnostics {
     }
 
     fn push(&mut self, severity: Severity, span: Option<Span>, message: String) -> &mut Diagnostic {
-        let index = self.list.len();
-        self.list.push(Diagnostic { severity, span, message, help: None });
+        let message = self.shown(message);
+        // What a block inherits is looked at in every block; a mistake is told once.
+        let same = |d: &Diagnostic| d.span == span && d.message == message;
+        // Beyond what anybody reads, only the number counts.
+        let recent = self.list.len().min(TOLD);
+        let index = self.list[..recent].iter().position(same).unwrap_or(self.list.len());
+        if index == self.list.len() {
+            self.list.push(Diagnostic { severity, span, message, help: None });
+        } else {
+            self.list[index].help = None;
+        }
         &mut self.list[index]
+    }
+
+    /// A message without secrets, and not longer than anybody reads.
+    fn shown(&self, message: String) -> String {
+        let message = self.hidden.iter().fold(message, |text, secret| text.replace(secret, "***"));
+        match message.char_indices().nth(LONGEST) {
+            Some((end, _)) => format!("{} …", &message[..end]),
+            None => message,
+        }
     }
 
     pub fn has_errors(&self) -> bool {
         self.list.iter().any(|d| d.severity == Severity::Error)
+    }
+
+    /// Each with its severity, in one text of several lines, for the error log.
+    pub fn each(&self) -> impl Iterator<Item = (Severity, String)> {
+        struct One<'d>(&'d Diagnostics, &'d Diagnostic);
+        impl fmt::Display for One<'_> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.write_one(self.1, f)
+            }
+        }
+        self.list.iter().take(MOST).map(|d| (d.severity, One(self, d).to_string()))
     }
 
     pub fn iter(&self) -> impl Iterator<Item = &Diagnostic> {
@@ -134,7 +181,7 @@ impl Diagnostics {
 fn write_marked(line: &str, span: Span, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     const SHOWN: usize = 120;
     let column = span.column.saturating_sub(1) as usize;
-    let from = column.saturating_sub(SHOWN / 2);
+    let from = if line.chars().count() <= SHOWN { 0 } else { column.saturating_sub(SHOWN / 2) };
     let shown: String = line.chars().skip(from).take(SHOWN).map(|c| if c.is_control() { ' ' } else { c }).collect();
     let left = shown.chars().count().saturating_sub(column - from).max(1);
     let marks = "^".repeat((span.width.max(1) as usize).min(left));
@@ -144,7 +191,11 @@ fn write_marked(line: &str, span: Span, f: &mut fmt::Formatter<'_>) -> fmt::Resu
 
 impl fmt::Display for Diagnostics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.list.iter().try_for_each(|d| self.write_one(d, f))
+        self.list.iter().take(MOST).try_for_each(|d| self.write_one(d, f))?;
+        match self.list.len().saturating_sub(MOST) {
+            0 => Ok(()),
+            more => writeln!(f, "… and {more} more"),
+        }
     }
 }
 

@@ -487,6 +487,11 @@ impl<'n> Block<'n> {
     }
 
     fn unknown(&self, key: &str, span: Span, context: Contexts, diagnostics: &mut Diagnostics) {
+        if let Some(part) = key.strip_prefix(SHORT_GZIP) {
+            let parts = all_keys().filter_map(|k| k.name.strip_prefix("gzip_")).chain(["enabled"]);
+            diagnostics.error(span, format!("unknown key `{part}` in `gzip`")).did_you_mean(part, parts);
+            return;
+        }
         let elsewhere = all_keys().find(|k| k.name == key).map(|k| k.contexts);
         let elsewhere = elsewhere.or_else(|| BLOCKS.iter().find(|(name, _)| *name == key).map(|(_, c)| *c));
         if let Some(contexts) = elsewhere {
@@ -502,6 +507,9 @@ impl<'n> Block<'n> {
     }
 }
 
+/// Before a key of the short form that has no long one.
+const SHORT_GZIP: &str = "gzip: ";
+
 /// `gzip: {types: …}` is `gzip: on` with `gzip_types: …`.
 fn ungrouped(node: &Node) -> Vec<(String, Span, Node)> {
     let mut flat = Vec::new();
@@ -512,7 +520,12 @@ fn ungrouped(node: &Node) -> Vec<(String, Span, Node)> {
                     flat.push(("gzip".to_owned(), e.span, Node::scalar(e.value.span, "on")));
                 }
                 flat.extend(parts.iter().map(|p| {
-                    let name = if p.key == "enabled" { "gzip".to_owned() } else { format!("gzip_{}", p.key) };
+                    let long = format!("gzip_{}", p.key);
+                    let name = match p.key.as_str() {
+                        "enabled" => "gzip".to_owned(),
+                        _ if all_keys().any(|k| k.name == long) => long,
+                        unknown => format!("{SHORT_GZIP}{unknown}"),
+                    };
                     (name, p.span, p.value.clone())
                 }));
             }

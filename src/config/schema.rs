@@ -2,6 +2,7 @@
 
 use super::keys::{Contexts, Key, schema_of};
 use super::raw::all_keys;
+use super::value::Value as _;
 use serde_json::{Value, json};
 
 /// The schema of a whole edge.yaml.
@@ -14,10 +15,6 @@ pub fn schema() -> Value {
         "type": "object",
         "additionalProperties": { "$ref": "#/$defs/upstream" },
         "description": "The upstreams, by name.",
-    });
-    properties["include"] = json!({
-        "anyOf": [{ "type": "string" }, { "type": "array", "items": { "type": "string" } }],
-        "description": "Files whose keys are put in here; `*` and `?` work.",
     });
     top["$schema"] = "https://json-schema.org/draft/2020-12/schema".into();
     top["title"] = "edge.yaml".into();
@@ -32,12 +29,25 @@ pub fn schema() -> Value {
 fn block(contexts: Contexts) -> Value {
     let here: Vec<&Key> = all_keys().filter(|k| k.contexts.0 & contexts.0 != 0).collect();
     let mut schema = schema_of(here.into_iter());
+    let short = short_gzip(&schema["properties"]);
     if let Some(gzip) = schema["properties"].get_mut("gzip") {
         let description = gzip["description"].take();
-        *gzip =
-            json!({ "anyOf": [{ "type": ["boolean", "string"] }, { "type": "object" }], "description": description });
+        *gzip = json!({ "anyOf": [bool::schema(), short], "description": description });
     }
+    schema["properties"]["include"] = json!({
+        "anyOf": [{ "type": "string" }, { "type": "array", "items": { "type": "string" } }],
+        "description": "Files whose keys are put in here; `*` and `?` work.",
+    });
     schema
+}
+
+/// `gzip: {types: …}`: the keys of gzip without their beginning.
+fn short_gzip(properties: &Value) -> Value {
+    let long = properties.as_object().into_iter().flatten();
+    let mut short: serde_json::Map<String, Value> =
+        long.filter_map(|(name, schema)| Some((name.strip_prefix("gzip_")?.to_owned(), schema.clone()))).collect();
+    short.insert("enabled".into(), bool::schema());
+    json!({ "type": "object", "properties": short, "additionalProperties": false })
 }
 
 fn with_locations(mut schema: Value) -> Value {

@@ -338,7 +338,7 @@ impl Value for AddHeader {
     }
 
     fn schema() -> serde_json::Value {
-        json!({ "anyOf": [{ "type": "string" }, keys::map_schema::<AddHeaderKeys>()] })
+        json!({ "anyOf": [String::schema(), keys::map_schema::<AddHeaderKeys>()] })
     }
 
     fn from_args(args: &[Arg]) -> Result<Node, String> {
@@ -429,23 +429,31 @@ impl Value for ErrorPages {
     }
 
     fn read(node: &Node, diagnostics: &mut Diagnostics) -> Option<ErrorPages> {
-        let pages: Vec<Option<ErrorPage>> = match &node.kind {
-            Kind::List(items) => items.iter().map(|item| Self::one(item, diagnostics)).collect(),
-            Kind::Map(_) if node.get("code").is_some() => vec![Self::one(node, diagnostics)],
+        let pages = match &node.kind {
+            Kind::List(items) => items.iter().filter_map(|item| Self::one(item, diagnostics)).collect(),
+            Kind::Map(_) if node.get("code").is_some() => Self::one(node, diagnostics).into_iter().collect(),
             Kind::Map(entries) => entries
                 .iter()
-                .map(|e| {
+                .filter_map(|e| {
                     let codes = read_codes(&Node::quoted(e.span, &e.key), diagnostics)?;
                     Some(ErrorPage { codes, uri: Spanned::read(&e.value, diagnostics)?, status: ErrorPageStatus::Same })
                 })
                 .collect(),
             _ => return mismatch(node, diagnostics),
         };
-        pages.into_iter().collect::<Option<_>>().map(ErrorPages)
+        Some(ErrorPages(pages))
     }
 
     fn schema() -> serde_json::Value {
-        json!({ "type": ["object", "array"] })
+        let codes = json!({ "type": ["integer", "string", "array"] });
+        let page = json!({
+            "type": "object",
+            "properties": { "code": codes, "uri": { "type": "string" }, "status": { "type": ["integer", "string"] } },
+            "required": ["code", "uri"],
+            "additionalProperties": false,
+        });
+        let by_code = json!({ "type": "object", "additionalProperties": { "type": "string" } });
+        json!({ "anyOf": [page.clone(), { "type": "array", "items": page }, by_code] })
     }
 
     fn from_args(args: &[Arg]) -> Result<Node, String> {
@@ -878,7 +886,6 @@ impl Value for UpstreamServer {
         };
         if keys.address.is_none() {
             diagnostics.error(node.span, "a server of an upstream has an `address`");
-            return None;
         }
         Some(UpstreamServer(keys))
     }

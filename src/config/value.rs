@@ -233,8 +233,8 @@ impl<T: Value> Value for Vec<T> {
     }
 
     fn read(node: &Node, diagnostics: &mut Diagnostics) -> Option<Vec<T>> {
-        let items: Vec<Option<T>> = node.items().iter().map(|item| T::read(item, diagnostics)).collect();
-        items.into_iter().collect()
+        // What is wrong was noted; the rest is looked at all the same.
+        Some(node.items().iter().filter_map(|item| T::read(item, diagnostics)).collect())
     }
 
     fn schema() -> serde_json::Value {
@@ -320,14 +320,14 @@ impl<T: Value> Value for Named<T> {
         let Some(entries) = node.as_map() else {
             return mismatch(node, diagnostics);
         };
-        let read: Vec<Option<_>> = entries
+        let read = entries
             .iter()
-            .map(|e| {
+            .filter_map(|e| {
                 let name = Spanned { value: e.key.clone(), span: e.span };
                 T::read(&e.value, diagnostics).map(|value| (name, value))
             })
             .collect();
-        read.into_iter().collect::<Option<Vec<_>>>().map(Named)
+        Some(Named(read))
     }
 
     fn schema() -> serde_json::Value {
@@ -382,7 +382,11 @@ macro_rules! words {
             }
 
             fn schema() -> serde_json::Value {
-                serde_json::json!({ "enum": [$($word, $($also,)*)*] })
+                let words: &[&str] = &[$($word, $($also,)*)*];
+                // YAML reads `1.1` as a number and `off` as what it stands for.
+                let plain = words.iter().filter_map(|w| serde_json::from_str::<serde_json::Value>(w).ok());
+                let all: Vec<serde_json::Value> = words.iter().map(|w| (*w).into()).chain(plain).collect();
+                serde_json::json!({ "enum": all })
             }
         }
     };

@@ -149,6 +149,7 @@ impl Loader<'_> {
             };
             match self.value_of(&from[2..end], span, path) {
                 Some(value) => {
+                    self.diagnostics.hide(&value);
                     out.push_str(&value);
                     scalar.secret = true;
                 }
@@ -220,8 +221,10 @@ pub(super) fn read_text(path: &Path) -> Result<String, String> {
 /// twice with different single values, is a mistake.
 fn merge(entries: &mut Vec<Entry>, diagnostics: &mut Diagnostics) {
     let mut merged: Vec<Entry> = Vec::with_capacity(entries.len());
+    let mut places: HashMap<String, usize> = HashMap::with_capacity(entries.len());
     for entry in entries.drain(..) {
-        let Some(first) = merged.iter_mut().find(|e| e.key == entry.key) else {
+        let Some(first) = places.get(&entry.key).and_then(|place| merged.get_mut(*place)) else {
+            places.insert(entry.key.clone(), merged.len());
             merged.push(entry);
             continue;
         };

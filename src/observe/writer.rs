@@ -7,11 +7,12 @@ use once_cell::sync::Lazy;
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::{Duration, Instant};
 
 /// Lines that may wait for the disk: at 200 bytes each some 13 MB.
 const QUEUE: usize = 65_536;
@@ -39,31 +40,36 @@ enum Message {
 
 struct Writer {
     queue: SyncSender<Message>,
-    files: Mutex<HashMap<PathBuf, LogFile>>,
+    /// Those that a configuration still names; a file is closed when the last one lets it go.
+    files: Mutex<HashMap<PathBuf, Weak<Target>>>,
 }
 
 /// Opens a file to append to; the same path gives the same file.
 pub fn open(path: &Path) -> io::Result<LogFile> {
     let mut files = WRITER.files.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(file) = files.get(path) {
-        return Ok(file.clone());
+    files.retain(|_, file| file.strong_count() > 0);
+    if let Some(file) = files.get(path).and_then(Weak::upgrade) {
+        return Ok(LogFile(file));
     }
     let file = LogFile(Arc::new(Target { path: path.to_owned(), file: Mutex::new(Some(append_to(path)?)) }));
-    files.insert(path.to_owned(), file.clone());
+    files.insert(path.to_owned(), Arc::downgrade(&file.0));
     Ok(file)
 }
 
+/// A pipe is opened for reading as well and without blocking: whether somebody reads it is not waited for.
 fn append_to(path: &Path) -> io::Result<File> {
-    OpenOptions::new().append(true).create(true).open(path)
+    let is_pipe = std::fs::metadata(path).is_ok_and(|m| m.file_type().is_fifo());
+    OpenOptions::new().append(true).create(true).read(is_pipe).custom_flags(libc::O_NONBLOCK).open(path)
 }
 
 /// Opens every file anew, after logrotate has moved it away. A file that cannot be opened goes on as it was.
 pub fn reopen() -> Vec<(PathBuf, io::Error)> {
     let files = WRITER.files.lock().unwrap_or_else(PoisonError::into_inner);
     let mut failed = Vec::new();
-    for (path, target) in files.iter() {
+    let used = files.iter().filter_map(|(path, file)| Some((path, file.upgrade()?)));
+    for (path, target) in used {
         match append_to(path) {
-            Ok(new) => *target.0.file.lock().unwrap_or_else(PoisonError::into_inner) = Some(new),
+            Ok(new) => *target.file.lock().unwrap_or_else(PoisonError::into_inner) = Some(new),
             Err(e) => failed.push((path.clone(), e)),
         }
     }
@@ -123,6 +129,7 @@ impl Writer {
 
 fn write_all(messages: &Receiver<Message>) {
     let mut batches: Vec<(LogFile, Vec<u8>)> = Vec::new();
+    let mut losses = Losses::default();
     while let Ok(first) = messages.recv() {
         let mut waiting = Vec::new();
         let mut next = Some(first);
@@ -139,14 +146,40 @@ fn write_all(messages: &Receiver<Message>) {
         }
         for (file, lines) in batches.drain(..) {
             // A full disk must not end the log for good: the lines are lost, the next ones are tried again.
-            let mut file = file.0.file.lock().unwrap_or_else(PoisonError::into_inner);
-            if file.as_mut().is_some_and(|file| file.write_all(&lines).is_err()) {
-                DROPPED.fetch_add(1, Ordering::Relaxed);
+            let mut open = file.0.file.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(Err(e)) = open.as_mut().map(|open| open.write_all(&lines)) {
+                let lost = lines.iter().filter(|b| **b == b'\n').count() as u64;
+                DROPPED.fetch_add(lost, Ordering::Relaxed);
+                losses.note(file.path(), lost, &e);
             }
         }
+        losses.tell();
         for done in waiting {
             // Whoever waited has given up if nobody takes it.
             let _ = done.try_send(());
+        }
+    }
+}
+
+/// Lines that could not be written, told in the error log once a second at the most.
+#[derive(Default)]
+struct Losses {
+    lost: u64,
+    last: String,
+    told: Option<Instant>,
+}
+
+impl Losses {
+    fn note(&mut self, path: &Path, lost: u64, e: &io::Error) {
+        self.lost += lost;
+        self.last = format!("{}: {e}", path.display());
+    }
+
+    fn tell(&mut self) {
+        let due = self.told.is_none_or(|told| told.elapsed() >= Duration::from_secs(1));
+        if self.lost > 0 && due {
+            log::error!(target: "edge::alert", "{} lines of logs were lost ({})", self.lost, self.last);
+            *self = Losses { told: Some(Instant::now()), ..Losses::default() };
         }
     }
 }

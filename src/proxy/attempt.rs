@@ -27,6 +27,8 @@ pub struct Attempts {
     pub set_body: Option<Bytes>,
     /// The URI of a `proxy_pass` with variables that names one.
     pub variable_uri: Option<Vec<u8>>,
+    /// The internal redirects there were when a server was last asked.
+    redirects: u8,
     /// The body went to the current server.
     pub body_sent: bool,
 }
@@ -70,7 +72,9 @@ impl Request {
         self.attempts.began.get_or_insert(now);
         self.attempts.counted += u32::from(!self.attempts.fresh);
         self.attempts.body_sent = false;
-        self.exchange.tries.push(Try { address: chosen.address().to_string(), ..Try::default() });
+        let redirected = self.redirects != self.attempts.redirects;
+        self.attempts.redirects = self.redirects;
+        self.exchange.tries.push(Try { address: chosen.address().to_string(), redirected, ..Try::default() });
         let peer = self.peer(chosen.address(), &upstream).map_err(|_| 502_u16);
         self.attempts.current = Some(Attempt {
             chosen,
@@ -157,13 +161,15 @@ impl Request {
     }
 
     /// The head of an answer is there.
-    pub fn answered(&mut self, status: u16) {
+    pub fn answered(&mut self, head: &ResponseHeader) {
+        let status = head.status.as_u16();
         if let Some(attempt) = &mut self.attempts.current {
             let now = Instant::now();
             attempt.answered = Some(now);
             if let Some(last) = self.exchange.tries.last_mut() {
                 last.status = status;
                 last.header_time = Some(now - attempt.began);
+                last.bytes_received = super::record::length_of(head);
             }
         }
     }

@@ -170,6 +170,9 @@ fn at_find(request: &mut Request) -> Step {
 async fn at_location(request: &mut Request) -> Step {
     let location: Arc<Location> = request.location.clone();
     let outcome = rewrite::run(&location.script.rewrites, request);
+    if request.bound.snapshot.names_files || location.try_files.is_some() || matches!(location.handler, Handler::Files) {
+        note_files(request, &location);
+    }
     match (outcome, &location.script.return_) {
         (Outcome::Redirect { status, location }, _) => return Step::Done(Content::Redirect { status, location }),
         (Outcome::Last, _) => return again(request, Step::Find),
@@ -178,7 +181,6 @@ async fn at_location(request: &mut Request) -> Step {
         (Outcome::Changed, None) => return again(request, Step::Find),
         (Outcome::Unchanged, None) => {}
     }
-    note_files(request, &location);
     if let Some(try_files) = &location.try_files {
         match first_that_exists(request, &location, &try_files.candidates).await {
             // The upstream, if there is one, still gets the client's own URI.
@@ -369,6 +371,7 @@ fn headers_of(request: &Request) -> http::HeaderMap {
 
 /// A status, or the page the configuration has for it.
 fn failed(request: &mut Request, status: u16, headers: files::Headers) -> Step {
+    request.failed = status;
     // nginx's ways to say that nobody is to be answered.
     if matches!(status, 444 | 408 | internal::CLIENT_CLOSED) {
         request.exchange.answer.status = status;
@@ -385,7 +388,7 @@ fn failed(request: &mut Request, status: u16, headers: files::Headers) -> Step {
         ErrorPageStatus::OfPage => None,
         ErrorPageStatus::Set(status) => Some(pages::told(status)),
     };
-    request.exchange.answer.status = status;
+    request.exchange.answer.status = request.error_status.unwrap_or(200);
     let target = page.target.evaluate(&request.exchange).into_owned();
     match target.first() {
         Some(b'@') => enter_named(request, &String::from_utf8_lossy(&target)),

@@ -31,7 +31,8 @@ pub async fn deliver(
     content: Content,
 ) -> Result<()> {
     settle_body(session, request, connection).await;
-    let closes = matches!(&content, Content::Status { status, .. } if must_close(*status));
+    super::close_if_gone(session, request, connection);
+    let closes = must_close(request.failed);
     let Some((head, payload)) = compose(request, content)? else {
         connection.close_after();
         session.set_keepalive(None);
@@ -42,7 +43,9 @@ pub async fn deliver(
         session.set_keepalive(None);
         connection.close_after();
     }
-    write(session, request, head, payload).await
+    write(session, request, head, payload).await?;
+    request.exchange.completed = true;
+    Ok(())
 }
 
 /// An answer as the client gets it; `None`: the connection is closed without one.

@@ -73,10 +73,6 @@ impl ProxyHttp for Edge {
         // The client room bounds every read and write; informational answers end here.
         session.set_read_timeout(None);
         session.set_ignore_info_resp(true);
-        if slot.is_gone() {
-            connection.close_after();
-            session.set_keepalive(None);
-        }
         Ok(())
     }
 
@@ -156,6 +152,10 @@ impl ProxyHttp for Edge {
             return Err(internal("a location without proxy_pass asks an upstream"));
         };
         *upstream_request = headers::for_upstream(request, pass, BodyFraming::of(request, pass))?;
+        let length = record::request_length(upstream_request);
+        if let Some(last) = request.exchange.tries.last_mut() {
+            last.bytes_sent = length;
+        }
         Ok(())
     }
 
@@ -193,7 +193,7 @@ impl ProxyHttp for Edge {
         if status < 200 && status != 101 {
             return Ok(());
         }
-        request.answered(status);
+        request.answered(answer);
         if let Some(refused) = request.refused_by_head(answer) {
             request.pending = refused.err().map(Pending::Status);
             return Err(again("the head of the upstream's answer is no good".into()));
@@ -221,6 +221,7 @@ impl ProxyHttp for Edge {
         }
         let unbuffered = unbuffered(answer, request);
         headers::for_client(answer, request, true)?;
+        close_if_gone(session, request, connection);
         if answer.status.as_u16() == 101 {
             connection.upgrade();
             return Ok(());
@@ -393,6 +394,16 @@ fn keep_or_close(session: &mut Session, request: &mut Request, connection: &Conn
         && session.get_keepalive().is_some();
     request.keepalive = kept;
     if !kept {
+        connection.close_after();
+        session.set_keepalive(None);
+    }
+}
+
+/// A connection whose listener is gone, by a reload or because edge ends, closes after the answer of this moment.
+fn close_if_gone(session: &mut Session, request: &mut Request, connection: &Connection) {
+    let slot = connection.facts().listener.downcast_ref::<Slot>();
+    if slot.is_some_and(Slot::is_gone) {
+        request.keepalive = false;
         connection.close_after();
         session.set_keepalive(None);
     }

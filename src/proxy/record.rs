@@ -4,7 +4,7 @@ use super::request::Request;
 use crate::client::Connection;
 use crate::http::pages::internal::CLIENT_CLOSED;
 use pingora_error::{Error, ErrorSource};
-use pingora_http::ResponseHeader;
+use pingora_http::{RequestHeader, ResponseHeader};
 use pingora_proxy::Session;
 use std::sync::Arc;
 
@@ -12,8 +12,8 @@ use std::sync::Arc;
 pub async fn finish(session: &mut Session, request: &mut Request, connection: &Arc<Connection>, e: Option<&Error>) {
     if let Some(last) = request.exchange.tries.last_mut() {
         last.response_length = session.upstream_body_bytes_received() as u64;
-        last.bytes_received = last.response_length;
-        last.bytes_sent = session.upstream_body_bytes_sent().unwrap_or_default() as u64;
+        last.bytes_received += last.response_length;
+        last.bytes_sent += session.upstream_body_bytes_sent().unwrap_or_default() as u64;
     }
     request.end_attempt();
     let delivered = connection.drained().await.is_ok();
@@ -27,7 +27,7 @@ pub async fn finish(session: &mut Session, request: &mut Request, connection: &A
         None => answer.status,
     };
     answer.sent = written.map(|head| Box::new(head.clone()));
-    request.exchange.completed = delivered && e.is_none();
+    request.exchange.completed = delivered && (e.is_none() || request.exchange.completed);
     request.exchange.request_length = head_length(request) + request.exchange.body_length;
     for log in &request.location.access_logs {
         log.record(&request.exchange);
@@ -39,6 +39,12 @@ pub fn length_of(head: &ResponseHeader) -> u64 {
     let reason = head.get_reason_phrase().map_or(0, str::len);
     let fields: usize = head.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
     ("HTTP/1.1 200 ".len() + reason + 2 + fields + 2) as u64
+}
+
+/// The length of the head of a request to an upstream.
+pub fn request_length(head: &RequestHeader) -> u64 {
+    let fields: usize = head.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
+    (head.method.as_str().len() + head.raw_path().len() + " HTTP/1.1\r\n".len() + 1 + fields + 2) as u64
 }
 
 fn head_length(request: &Request) -> u64 {

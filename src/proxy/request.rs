@@ -49,6 +49,8 @@ pub struct Request {
     pub internal: bool,
     /// How often the URI was changed; a circle ends in 500.
     pub redirects: u8,
+    /// The last status a request has failed with, whatever page the client gets for it; 0: it has not.
+    pub failed: u16,
     /// Led here by `error_page`, which happens once.
     pub error_page_used: bool,
     /// The status that `error_page` wants in the end, whatever the page's own is.
@@ -83,6 +85,7 @@ impl Request {
             quoted: false,
             internal: false,
             redirects: 0,
+            failed: 0,
             error_page_used: false,
             error_status: None,
             prefix_holds: true,

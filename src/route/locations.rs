@@ -42,6 +42,12 @@ pub struct Locations<T> {
     named: HashMap<String, usize>,
 }
 
+impl<T> Default for Locations<T> {
+    fn default() -> Self {
+        Locations { nodes: Vec::new(), root: Level::default(), named: HashMap::new() }
+    }
+}
+
 #[derive(Debug)]
 struct Node<T> {
     matcher: Matcher,

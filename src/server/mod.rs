@@ -16,6 +16,7 @@ mod signals;
 
 pub use load::{Loaded, Options};
 
+use crate::config::Severity;
 use crate::observe::{self, errors};
 use crate::proxy::snapshot::Snapshot;
 use front::Front;
@@ -74,7 +75,7 @@ async fn serve(loader: &load::Loader, snapshot: Arc<Snapshot>, ready: impl FnOnc
     listeners.apply(&snapshot, &front)?;
     errors::use_log(snapshot.process.error_log.clone());
     process::drop_privileges(&snapshot.process)?;
-    let _pid = process::PidFile::write(&snapshot.process.pid)?;
+    let mut pid = process::PidFile::write(&snapshot.process.pid)?;
     log::info!(target: "edge::notice", "edge {} serves with {} threads", env!("CARGO_PKG_VERSION"), snapshot.process.workers);
     ready();
     let names = loader.upstreams().clone();
@@ -84,6 +85,9 @@ async fn serve(loader: &load::Loader, snapshot: Arc<Snapshot>, ready: impl FnOnc
         match orders.next().await {
             Order::Reload => {
                 if let Some(new) = reload(loader, &mut listeners, &front) {
+                    if let Err(e) = pid.move_to(&new.process.pid) {
+                        log::error!("{e}");
+                    }
                     current = new;
                 }
             }
@@ -118,8 +122,13 @@ async fn end_gracefully(front: &Front, orders: &mut Orders, limit: Duration) {
 /// Puts a new configuration in force, or says what is wrong and changes nothing.
 fn reload(loader: &load::Loader, listeners: &mut Listeners, front: &Arc<Front>) -> Option<Arc<Snapshot>> {
     let loaded = loader.load();
-    for line in loaded.diagnostics.to_string().lines() {
-        log::error!("{line}");
+    for (severity, text) in loaded.diagnostics.each() {
+        for line in text.lines() {
+            match severity {
+                Severity::Error => log::error!("{line}"),
+                Severity::Warning => log::warn!("{line}"),
+            }
+        }
     }
     let Some(snapshot) = loaded.snapshot else {
         log::error!("the configuration was not reloaded: it has mistakes; the one before stays in force");
@@ -144,5 +153,6 @@ fn reopen() {
 /// The pid a running edge of this configuration has written.
 pub fn running_pid(path: &PathBuf) -> Result<i32, String> {
     let text = std::fs::read_to_string(path).map_err(|e| format!("{}: {e}", path.display()))?;
-    text.trim().parse().map_err(|_| format!("{} holds no number of a process", path.display()))
+    let number = text.trim().parse().ok().filter(|pid: &i32| *pid > 0);
+    number.ok_or_else(|| format!("{} holds no number of a process", path.display()))
 }

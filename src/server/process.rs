@@ -20,6 +20,16 @@ impl PidFile {
     }
 }
 
+impl PidFile {
+    /// After a reload: the new file is written, the old one goes.
+    pub fn move_to(&mut self, path: &Path) -> Result<(), Failure> {
+        if self.0 != path {
+            *self = PidFile::write(path)?;
+        }
+        Ok(())
+    }
+}
+
 impl Drop for PidFile {
     fn drop(&mut self) {
         // Another process may have taken the file over meanwhile.

@@ -64,6 +64,8 @@ pub struct Peer {
 #[derive(Clone, Debug, Default)]
 pub struct Try {
     pub address: String,
+    /// An internal redirect lies between this and the server before.
+    pub redirected: bool,
     /// 0: it gave no answer.
     pub status: u16,
     pub connect_time: Option<Duration>,

@@ -3,6 +3,7 @@
 use super::names::Variable;
 use super::template::Escape;
 use super::{Exchange, Try, clock};
+use crate::http::Framing;
 use pingora_http::ResponseHeader;
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -20,13 +21,15 @@ pub fn value(variable: &Variable, x: &Exchange, out: &mut Vec<u8>) -> bool {
         Connection => shown(x.peer.serial, out),
         ConnectionRequests => shown(x.peer.requests, out),
         ConnectionTime => seconds(x.peer.accepted.elapsed().unwrap_or_default(), out),
+        // A body in chunks that was read whole has a length by now.
+        ContentLength if x.head.framing == Framing::Chunked && x.body_length > 0 => shown(x.body_length, out),
         ContentLength => field(x, "content_length", out),
         ContentType => field(x, "content_type", out),
         DocumentRoot => bytes(&x.root, out),
         Host => bytes(&x.host, out),
         Hostname => bytes(hostname().as_bytes(), out),
-        Https => x.peer.tls && bytes(b"on", out),
-        IsArgs => x.args.as_ref().is_some_and(|a| !a.is_empty()) && bytes(b"?", out),
+        Https => bytes(if x.peer.tls { b"on" } else { b"" }, out),
+        IsArgs => bytes(if x.args.as_ref().is_some_and(|a| !a.is_empty()) { b"?" } else { b"" }, out),
         Msec => seconds(std::time::SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default(), out),
         NginxVersion => bytes(env!("CARGO_PKG_VERSION").as_bytes(), out),
         Pid => shown(std::process::id(), out),
@@ -208,7 +211,7 @@ fn decode_base64(text: &[u8]) -> Option<Vec<u8>> {
 fn tries(x: &Exchange, out: &mut Vec<u8>, print: impl Fn(&Try, &mut Vec<u8>) -> bool) -> bool {
     for (i, try_) in x.tries.iter().enumerate() {
         if i > 0 {
-            out.extend_from_slice(b", ");
+            out.extend_from_slice(if try_.redirected { b" : " } else { b", " });
         }
         print(try_, out);
     }

@@ -7,12 +7,14 @@ use super::{Process, Server, Snapshot, Socket, Virtual};
 use crate::client;
 use crate::config::raw::{self, Raw};
 use crate::config::types::{BalanceMethod, LogLevel, ProxyRedirect};
+use crate::config::diagnostics::nearest;
 use crate::config::{Diagnostics, Span, Spanned};
 use crate::observe::{self, LogFile, errors};
 use crate::pattern::Pattern;
 use crate::route::ServerNames;
 use crate::upstream::{self, Balance, ServerSettings, Table, UpstreamSettings};
-use crate::variables::{Defined, Template};
+use crate::variables::{Defined, Template, Variable};
+use std::cell::Cell;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -31,22 +33,24 @@ pub fn compile(raw: &Raw, resources: &Resources, diagnostics: &mut Diagnostics) 
     let defined = defined_names(raw);
     let settings = upstream_settings(raw, diagnostics);
     let upstreams = resources.upstreams.apply(&settings, Instant::now());
-    let texts = Texts { defined: &defined, upstreams: &upstreams, resources, raw };
+    let names_files = Cell::new(false);
+    let texts = Texts { names_files: &names_files, defined: &defined, upstreams: &upstreams, resources, raw };
     let process = process(raw, &texts, diagnostics);
-    let servers: Vec<Arc<Server>> = raw.servers.iter().filter_map(|s| server(s, &texts, diagnostics)).collect();
-    if raw.servers.is_empty() {
+    check_references(raw, &texts, diagnostics);
+    let servers: Vec<Arc<Server>> = raw.servers.iter().map(|s| server(s, &texts, diagnostics)).collect();
+    if raw.servers.is_empty() && !diagnostics.has_errors() {
         diagnostics.error_nowhere("no `server` is configured: there is nothing to listen on");
-    }
-    if diagnostics.has_errors() {
-        return None;
     }
     let sockets = sockets(raw, &servers, diagnostics)?;
     let defined = defined.clone();
-    (!diagnostics.has_errors()).then(|| Arc::new(Snapshot { process, sockets, upstreams, defined }))
+    let names_files = names_files.get();
+    (!diagnostics.has_errors()).then(|| Arc::new(Snapshot { process, sockets, upstreams, defined, names_files }))
 }
 
 /// How texts of the configuration become templates, patterns, paths and references.
 pub(super) struct Texts<'t> {
+    /// Whether a text asks where files lie, so that nobody finds out in vain.
+    pub names_files: &'t Cell<bool>,
     pub defined: &'t Defined,
     pub upstreams: &'t Table,
     pub resources: &'t Resources,
@@ -57,11 +61,16 @@ impl Texts<'_> {
     /// A text with variables; a mistake is told at the place within the text.
     pub fn template(&self, text: &str, at: Span, diagnostics: &mut Diagnostics) -> Template {
         match Template::compile(text, self.defined) {
-            Ok(template) => template,
+            Ok(template) => {
+                let asks = |v: &Variable| matches!(v, Variable::DocumentRoot | Variable::RequestFilename);
+                self.names_files.set(self.names_files.get() || template.uses(asks));
+                template
+            }
             Err(mistake) => {
                 let told = diagnostics.error(at, &mistake.message);
-                if let Some(name) = &mistake.name {
-                    told.did_you_mean(name, crate::variables::Variable::names());
+                let meant = mistake.name.as_deref().and_then(|n| nearest(n, Variable::names()));
+                if let Some(meant) = meant {
+                    told.help(format!("did you mean `${meant}`?"));
                 }
                 Template::literal("")
             }
@@ -105,6 +114,76 @@ impl Texts<'_> {
                 None
             }
         }
+    }
+}
+
+/// Names that must mean something, whether or not anybody uses what they stand in.
+fn check_references(raw: &Raw, texts: &Texts<'_>, diagnostics: &mut Diagnostics) {
+    for (_, format) in raw.main.log_format.iter().flat_map(|f| f.iter()) {
+        if let Some(text) = &format.0.format {
+            texts.template(text, text.span, diagnostics);
+        }
+    }
+    check_cache(&raw.scope, raw, diagnostics);
+    for server in &raw.servers {
+        check_cache(&server.scope, raw, diagnostics);
+        server.locations.iter().for_each(|l| check_location(l, raw, diagnostics));
+        let mut names = Vec::new();
+        server.locations.iter().for_each(|l| named_locations(l, &mut names));
+        check_named(&server.scope, &server.handling, &names, diagnostics);
+        server.locations.iter().for_each(|l| check_named_in(l, &names, diagnostics));
+    }
+}
+
+fn check_location(location: &raw::Location, raw: &Raw, diagnostics: &mut Diagnostics) {
+    check_cache(&location.scope, raw, diagnostics);
+    if let Some(pass) = &location.keys.proxy_pass {
+        check_upstream(pass, raw, diagnostics);
+    }
+    location.locations.iter().for_each(|l| check_location(l, raw, diagnostics));
+}
+
+fn check_cache(scope: &raw::Scope, raw: &Raw, diagnostics: &mut Diagnostics) {
+    let Some(zone) = scope.proxy_cache.as_ref().filter(|z| !matches!(z.as_str(), "off" | "false")) else { return };
+    let zones = || raw.main.proxy_cache_path.iter().flat_map(|p| p.0.iter()).map(|(name, _)| name.as_str());
+    if !zones().any(|name| name == zone.as_str()) {
+        diagnostics
+            .error(zone.span, format!("no cache is named `{}`", zone.as_str()))
+            .did_you_mean(zone.as_str(), zones())
+            .help("`proxy_cache_path` names the caches");
+    }
+}
+
+/// A host may be called anything, so that only what looks like an upstream can be told.
+fn check_upstream(pass: &Spanned<String>, raw: &Raw, diagnostics: &mut Diagnostics) {
+    let Ok(url) = super::pass::Url::parse(pass) else { return };
+    let names = || raw.upstreams.iter().map(|u| u.name.as_str());
+    let plain = !url.authority.contains(['.', ':', '$']) && !names().any(|name| name == url.authority);
+    if let Some(meant) = nearest(url.authority, names()).filter(|_| plain) {
+        diagnostics
+            .warning(pass.span, format!("`{}` is no upstream: it is taken for a host", url.authority))
+            .help(format!("did you mean `{meant}`?"));
+    }
+}
+
+fn named_locations<'r>(location: &'r raw::Location, names: &mut Vec<&'r str>) {
+    names.extend(location.keys.pattern.as_deref().map(|p| p.trim()).filter(|p| p.starts_with('@')));
+    location.locations.iter().for_each(|l| named_locations(l, names));
+}
+
+fn check_named_in(location: &raw::Location, names: &[&str], diagnostics: &mut Diagnostics) {
+    check_named(&location.scope, &location.handling, names, diagnostics);
+    location.locations.iter().for_each(|l| check_named_in(l, names, diagnostics));
+}
+
+/// `try_files` and `error_page` may lead to a location by its name, which has to be there.
+fn check_named(scope: &raw::Scope, handling: &raw::Handling, names: &[&str], diagnostics: &mut Diagnostics) {
+    let last = handling.try_files.iter().filter_map(|files| files.value.last());
+    let pages = scope.error_page.iter().flat_map(|pages| &pages.0).map(|page| &page.uri);
+    for target in last.chain(pages).filter(|t| t.starts_with('@') && !names.contains(&t.as_str())) {
+        diagnostics
+            .error(target.span, format!("no location of this server is named `{}`", target.as_str()))
+            .did_you_mean(target, names.iter().copied());
     }
 }
 
@@ -195,7 +274,7 @@ fn one_upstream(upstream: &raw::Upstream, diagnostics: &mut Diagnostics) -> Upst
         }
     };
     let servers = keys.servers.as_ref().map(|s| s.value.as_slice()).unwrap_or_default();
-    if servers.is_empty() {
+    if keys.servers.as_ref().is_none_or(|s| s.value.is_empty()) {
         diagnostics.error(upstream.name.span, format!("the upstream `{}` has no servers", upstream.name.value));
     }
     let mut routes: Vec<Spanned<String>> = Vec::new();
@@ -284,19 +363,19 @@ fn severity(level: LogLevel) -> errors::Severity {
     }
 }
 
-fn server(raw: &raw::Server, texts: &Texts<'_>, diagnostics: &mut Diagnostics) -> Option<Arc<Server>> {
+fn server(raw: &raw::Server, texts: &Texts<'_>, diagnostics: &mut Diagnostics) -> Arc<Server> {
     let scope = super::headers::inherit_lists(&raw.scope, &texts.raw.scope, diagnostics);
     let locations = location::tree(&raw.locations, &scope, texts, diagnostics);
     let outside = location::outside(raw, &scope, texts, diagnostics);
     let name = raw.keys.server_name().first().map(|n| n.trim_start_matches('.').to_owned()).unwrap_or_default();
-    Some(Arc::new(Server {
+    Arc::new(Server {
         name: name.into(),
         client: Arc::new(client_settings(&scope, &outside)),
         merge_slashes: scope.merge_slashes(),
         script: location::script(&raw.handling, texts, diagnostics),
-        locations: locations?,
+        locations,
         outside,
-    }))
+    })
 }
 
 /// How long a connection is waited for that another server than the default one has kept.
@@ -349,7 +428,8 @@ fn virtual_at(
     servers: &[Arc<Server>],
     diagnostics: &mut Diagnostics,
 ) -> Option<Virtual> {
-    let here: Vec<&Wish> = wishes.iter().filter(|w| w.address == address).collect();
+    let mut here: Vec<&Wish> = wishes.iter().filter(|w| w.address == address).collect();
+    here.dedup_by_key(|w| w.server);
     let default = here.iter().position(|w| w.default).unwrap_or(0);
     let named = |wish: &Wish| {
         let names = raw.servers[wish.server].keys.server_name();

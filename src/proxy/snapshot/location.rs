@@ -12,14 +12,14 @@ use crate::observe::{Format, access};
 use crate::route::{Entry, Locations, Matcher};
 use crate::variables::Escape;
 
-/// The tree of a server's locations; `None` if one has a mistake that leaves no location.
+/// The tree of a server's locations. One with a mistake is left out.
 pub(super) fn tree(
     locations: &[raw::Location],
     scope: &Scope,
     texts: &Texts<'_>,
     diagnostics: &mut Diagnostics,
-) -> Option<Locations<Arc<Location>>> {
-    let entries = entries(locations, scope, texts, diagnostics)?;
+) -> Locations<Arc<Location>> {
+    let entries = entries(locations, scope, texts, diagnostics);
     let mut spans = Vec::new();
     flat_spans(locations, &mut spans);
     let place = |index: usize| spans.get(index).copied().unwrap_or_default();
@@ -29,13 +29,13 @@ pub(super) fn tree(
             for m in misplaced {
                 diagnostics.error(place(m.index), m.to_string());
             }
-            return None;
+            return Locations::default();
         }
     };
     for (index, reason) in tree.unreachable() {
         diagnostics.error(place(index), format!("no request can reach this location: {reason}"));
     }
-    Some(tree)
+    tree
 }
 
 fn flat_spans(locations: &[raw::Location], spans: &mut Vec<Span>) {
@@ -50,20 +50,25 @@ fn entries(
     outer: &Scope,
     texts: &Texts<'_>,
     diagnostics: &mut Diagnostics,
-) -> Option<Vec<Entry<Arc<Location>>>> {
-    let made: Vec<Option<_>> = locations
+) -> Vec<Entry<Arc<Location>>> {
+    locations
         .iter()
-        .map(|location| {
+        .filter_map(|location| {
             let scope = inherit_lists(&location.scope, outer, diagnostics);
+            // Whatever is wrong with this one, those inside are looked at as well.
+            let nested = entries(&location.locations, &scope, texts, diagnostics);
             let written = location.keys.pattern.as_ref()?;
-            let matcher = matcher(written, diagnostics)?;
-            let nested = entries(&location.locations, &scope, texts, diagnostics)?;
-            let value = Arc::new(compile(location, written, &matcher, &scope, texts, diagnostics)?);
+            let matcher = matcher(written, diagnostics).unwrap_or_else(|| nowhere(written.span));
+            let value = Arc::new(compile(location, written, &matcher, &scope, texts, diagnostics));
             let redirect = matches!(value.handler, Handler::Proxy(_));
             Some(Entry { matcher, value, redirect, nested })
         })
-        .collect();
-    made.into_iter().collect()
+        .collect()
+}
+
+/// Stands for a location whose own matcher is no good; nothing is served from a configuration that has one.
+fn nowhere(at: Span) -> Matcher {
+    Matcher::Named(format!("@{}:{}:{}", at.file, at.line, at.column))
 }
 
 /// `= /exact`, `^~ /prefix`, `~ regex`, `~* regex`, `@name`, `/prefix`.
@@ -112,7 +117,7 @@ fn compile(
     scope: &Scope,
     texts: &Texts<'_>,
     diagnostics: &mut Diagnostics,
-) -> Option<Location> {
+) -> Location {
     let mut location = settings(scope, texts, diagnostics);
     location.pattern = written.value.clone();
     location.is_regex = matches!(matcher, Matcher::Regex(_));
@@ -132,10 +137,11 @@ fn compile(
             is_regex: location.is_regex,
             is_named: matches!(matcher, Matcher::Named(_)),
         };
-        let pass = Pass::compile(pass, &place, scope, texts, diagnostics)?;
-        location.handler = Handler::Proxy(Box::new(pass));
+        if let Some(pass) = Pass::compile(pass, &place, scope, texts, diagnostics) {
+            location.handler = Handler::Proxy(Box::new(pass));
+        }
     }
-    Some(location)
+    location
 }
 
 /// A location that matches nothing in particular, with all that it inherits.

@@ -36,6 +36,8 @@ pub struct Snapshot {
     pub upstreams: Arc<Table>,
     /// The names of variables that the configuration itself defines.
     pub defined: Defined,
+    /// Some text asks for `$document_root` or `$request_filename`.
+    pub names_files: bool,
 }
 
 /// What concerns the process.

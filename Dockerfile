@@ -1,0 +1,26 @@
+# edge as a small image: runs as nobody, needs no writable root. Mount the configuration at /etc/edge and, if it logs to
+# files, a volume at /var/lib/edge.
+#
+#   docker build -t edge .
+#   docker run -p 8080:8080 -v "$PWD/edge.yaml:/etc/edge/edge.yaml:ro" --read-only --tmpfs /var/lib/edge edge
+
+ARG BUILD_IMAGE=rust:1-bookworm
+ARG BASE_IMAGE=debian:bookworm-slim
+
+FROM ${BUILD_IMAGE} AS build
+RUN apt-get update && apt-get install -y --no-install-recommends cmake && rm -rf /var/lib/apt/lists/*
+WORKDIR /src
+COPY Cargo.toml Cargo.lock ./
+COPY src src
+COPY benches benches
+COPY tests/it tests/it
+RUN cargo build --release --locked --bin edge
+
+FROM ${BASE_IMAGE}
+COPY --from=build /src/target/release/edge /usr/bin/edge
+COPY conf/minimal.yaml /etc/edge/edge.yaml
+WORKDIR /var/lib/edge
+USER nobody
+EXPOSE 8080
+STOPSIGNAL SIGQUIT
+ENTRYPOINT ["edge", "-p", "/var/lib/edge", "-c", "/etc/edge/edge.yaml"]
