@@ -30,7 +30,7 @@ pub struct Arguments {
     dump: bool,
 
     /// With -t: say nothing but mistakes
-    #[arg(short = 'q')]
+    #[arg(short = 'q', requires = "test")]
     quiet: bool,
 
     /// Send a running edge a signal: reload, quit, stop or reopen

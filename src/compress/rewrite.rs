@@ -5,9 +5,7 @@
 //! except that `Vary` is merged into one line instead of being added as another.
 
 use http::Version;
-use http::header::{
-    ACCEPT_RANGES, CONTENT_ENCODING, CONTENT_LENGTH, ETAG, HeaderMap, HeaderValue, TRANSFER_ENCODING, VARY,
-};
+use http::header::{ACCEPT_RANGES, CONTENT_LENGTH, ETAG, HeaderMap, HeaderValue, TRANSFER_ENCODING, VARY};
 use pingora_error::Result;
 use pingora_http::ResponseHeader;
 
@@ -23,14 +21,14 @@ pub fn rewrite<U>(response: &mut ResponseHeader, decision: Decision, request: &R
     let Some(algorithm) = decision.algorithm else {
         return Ok(());
     };
-    response.insert_header(CONTENT_ENCODING, HeaderValue::from_static(algorithm.name()))?;
+    response.insert_header("Content-Encoding", HeaderValue::from_static(algorithm.name()))?;
     response.remove_header(&CONTENT_LENGTH);
     response.remove_header(&ACCEPT_RANGES);
     weaken_etag(response)?;
     if request.version < Version::HTTP_11 {
         response.remove_header(&TRANSFER_ENCODING);
     } else if request.version == Version::HTTP_11 && !request.head {
-        response.insert_header(TRANSFER_ENCODING, HeaderValue::from_static("chunked"))?;
+        response.insert_header("Transfer-Encoding", HeaderValue::from_static("chunked"))?;
     }
     Ok(())
 }
@@ -45,7 +43,7 @@ fn weaken_etag(response: &mut ResponseHeader) -> Result<()> {
     }
     let weak = [b"W/", etag.as_bytes()].concat();
     match HeaderValue::from_bytes(&weak) {
-        Ok(weak) if etag.as_bytes().starts_with(b"\"") => response.insert_header(ETAG, weak)?,
+        Ok(weak) if etag.as_bytes().starts_with(b"\"") => response.insert_header("ETag", weak)?,
         _ => {
             response.remove_header(&ETAG);
         }
@@ -65,7 +63,7 @@ fn add_vary(response: &mut ResponseHeader) -> Result<()> {
     }
     joined.extend_from_slice(b"Accept-Encoding");
     let joined = HeaderValue::from_bytes(&joined).unwrap_or(HeaderValue::from_static("Accept-Encoding"));
-    response.insert_header(VARY, joined)
+    response.insert_header("Vary", joined)
 }
 
 fn varies(headers: &HeaderMap) -> bool {

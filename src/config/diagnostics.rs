@@ -118,6 +118,8 @@ impl Diagnostics {
     /// A message without secrets, and not longer than anybody reads.
     fn shown(&self, message: String) -> String {
         let message = self.hidden.iter().fold(message, |text, secret| text.replace(secret, "***"));
+        // What a terminal would obey is not passed on to it.
+        let message = message.replace(|c: char| c.is_control(), " ");
         match message.char_indices().nth(LONGEST) {
             Some((end, _)) => format!("{} …", &message[..end]),
             None => message,
@@ -141,6 +143,11 @@ impl Diagnostics {
 
     pub fn iter(&self) -> impl Iterator<Item = &Diagnostic> {
         self.list.iter()
+    }
+
+    /// So many mistakes that another hint helps nobody.
+    pub fn is_flooded(&self) -> bool {
+        self.list.len() >= TOLD
     }
 
     pub fn is_empty(&self) -> bool {
@@ -224,10 +231,19 @@ impl Diagnostic {
     }
 }
 
+/// What went wrong with a file, without the system's number for it.
+pub fn plain(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error").next().unwrap_or_default().to_owned()
+}
+
 /// The known word that looks most like the written one, if one looks like it at all.
 pub fn nearest<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    // Nobody means a short word by a long one, and comparing takes its time.
+    let comparable = written.len() <= 64;
     known
         .into_iter()
+        .filter(|_| comparable)
         .map(|word| (strsim::jaro_winkler(&written.to_lowercase(), word), word))
         .filter(|(likeness, _)| *likeness > 0.85)
         .max_by(|a, b| a.0.total_cmp(&b.0))

@@ -487,6 +487,10 @@ impl<'n> Block<'n> {
     }
 
     fn unknown(&self, key: &str, span: Span, context: Contexts, diagnostics: &mut Diagnostics) {
+        if diagnostics.is_flooded() {
+            diagnostics.error(span, format!("unknown key `{key}` in {}", self.what));
+            return;
+        }
         if let Some(part) = key.strip_prefix(SHORT_GZIP) {
             let parts = all_keys().filter_map(|k| k.name.strip_prefix("gzip_")).chain(["enabled"]);
             diagnostics.error(span, format!("unknown key `{part}` in `gzip`")).did_you_mean(part, parts);

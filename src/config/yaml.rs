@@ -4,7 +4,7 @@
 //! `${NAME}` an environment variable and `${file:path}` the content of a file. A hostile file ends in a message: depth,
 //! size and the number of nodes that aliases multiply are bounded.
 
-use super::diagnostics::{Diagnostics, Span};
+use super::diagnostics::{Diagnostics, Span, plain};
 use super::node::{Entry, Kind, Node, Scalar};
 use saphyr_parser::{Event, Parser, ScalarStyle};
 use std::collections::HashMap;
@@ -44,7 +44,10 @@ impl Loader<'_> {
                 let message = format!("{}: {why}", path.display());
                 match from {
                     Some(span) => self.diagnostics.error(span, message),
-                    None => self.diagnostics.error_nowhere(message),
+                    None => self
+                        .diagnostics
+                        .error_nowhere(message)
+                        .help("name the configuration with `-c FILE`; `edge demo` needs none"),
                 };
                 return None;
             }
@@ -201,13 +204,13 @@ fn same_file(a: &Path, b: &Path) -> bool {
 /// A text file of a sensible size.
 pub(super) fn read_text(path: &Path) -> Result<String, String> {
     use std::io::Read;
-    let kind = std::fs::metadata(path).map_err(|e| e.to_string())?;
+    let kind = std::fs::metadata(path).map_err(|e| plain(&e))?;
     if !kind.is_file() {
         return Err("it is no regular file".into());
     }
-    let file = std::fs::File::open(path).map_err(|e| e.to_string())?;
+    let file = std::fs::File::open(path).map_err(|e| plain(&e))?;
     let mut bytes = Vec::new();
-    file.take(MAX_FILE + 1).read_to_end(&mut bytes).map_err(|e| e.to_string())?;
+    file.take(MAX_FILE + 1).read_to_end(&mut bytes).map_err(|e| plain(&e))?;
     if bytes.len() as u64 > MAX_FILE {
         return Err(format!("the file is larger than {} MB", MAX_FILE >> 20));
     }

@@ -3,10 +3,10 @@
 //! Plain decisions over the request's state: nothing here reads from or writes to a client. nginx's phases in nginx's order;
 //! the URI may change ten times, then it is a circle.
 
+use super::redirect;
 use super::request::Request;
 use super::rewrite::{self, Outcome};
 use super::snapshot::{Candidate, Handler, LastResort, Location, Return, Server};
-use super::redirect;
 use crate::config::types::{ErrorPageStatus, Return as RawReturn};
 use crate::files;
 use crate::http::Framing;
@@ -170,7 +170,8 @@ fn at_find(request: &mut Request) -> Step {
 async fn at_location(request: &mut Request) -> Step {
     let location: Arc<Location> = request.location.clone();
     let outcome = rewrite::run(&location.script.rewrites, request);
-    if request.bound.snapshot.names_files || location.try_files.is_some() || matches!(location.handler, Handler::Files) {
+    if request.bound.snapshot.names_files || location.try_files.is_some() || matches!(location.handler, Handler::Files)
+    {
         note_files(request, &location);
     }
     match (outcome, &location.script.return_) {
@@ -202,6 +203,7 @@ fn again(request: &mut Request, step: Step) -> Step {
     request.redirects += 1;
     if request.redirects > MAX_REDIRECTS {
         request.log_error(format_args!("rewrite or internal redirection cycle"));
+        request.failed = 500;
         return Step::Done(Content::status(500));
     }
     step
@@ -211,7 +213,7 @@ fn again(request: &mut Request, step: Step) -> Step {
 fn returned(request: &mut Request, return_: &Return) -> Step {
     let Some(template) = &return_.content else {
         return match return_.status {
-            status @ ..300 => Step::Done(text(request, status, Bytes::new())),
+            status @ ..=300 => Step::Done(text(request, status, Bytes::new())),
             status => failed(request, status, Vec::new()),
         };
     };
@@ -325,7 +327,8 @@ async fn local_file(request: &mut Request, location: &Arc<Location>) -> Step {
         index: &location.index,
         accepts_gzip: accepts.gzip,
         accepts_br: accepts.brotli,
-        error_status: request.error_status,
+        // A page that is shown with 200 is a file like any other.
+        error_status: request.error_status.filter(|status| *status != 200),
     };
     match files::answer(&file, &location.files).await {
         files::Answer::Respond { status, headers, body } => Step::Done(Content::File { status, headers, body }),
@@ -383,6 +386,7 @@ fn failed(request: &mut Request, status: u16, headers: files::Headers) -> Step {
         return Step::Done(Content::Status { status, headers });
     };
     request.error_page_used = true;
+    request.kept.extend(headers.into_iter().filter(|(name, _)| *name == "Location"));
     request.error_status = match page.status {
         ErrorPageStatus::Same => Some(pages::told(status)),
         ErrorPageStatus::OfPage => None,

@@ -90,10 +90,15 @@ async fn settle_body(session: &mut Session, request: &Request, connection: &Arc<
 
 /// After its own pages for these nginx trusts the connection no more.
 fn must_close(status: u16) -> bool {
-    matches!(status, 400 | 413 | 414 | 494..=497 | 500 | 501)
+    matches!(status, 400 | 413 | 414 | 500 | 501)
 }
 
-fn text(request: &Request, status: u16, content_type: Option<HeaderValue>, body: Bytes) -> Result<(ResponseHeader, Payload)> {
+fn text(
+    request: &Request,
+    status: u16,
+    content_type: Option<HeaderValue>,
+    body: Bytes,
+) -> Result<(ResponseHeader, Payload)> {
     let mut head = start(request.error_status.unwrap_or(status))?;
     if status == 204 {
         return Ok((head, Payload::Nothing));

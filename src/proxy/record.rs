@@ -27,7 +27,8 @@ pub async fn finish(session: &mut Session, request: &mut Request, connection: &A
         None => answer.status,
     };
     answer.sent = written.map(|head| Box::new(head.clone()));
-    request.exchange.completed = delivered && (e.is_none() || request.exchange.completed);
+    let answered = answer.sent.is_some();
+    request.exchange.completed = answered && delivered && (e.is_none() || request.exchange.completed);
     request.exchange.request_length = head_length(request) + request.exchange.body_length;
     for log in &request.location.access_logs {
         log.record(&request.exchange);

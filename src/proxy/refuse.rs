@@ -72,7 +72,7 @@ async fn answer(request: &mut Request, status: u16) -> Bytes {
     };
     let mut out =
         format!("HTTP/1.1 {} {}\r\n", head.status.as_u16(), head.get_reason_phrase().unwrap_or_default()).into_bytes();
-    let _ = head.header_to_h1_wire(&mut out);
+    head.header_to_h1_wire(&mut out);
     out.extend_from_slice(format!("Date: {}\r\nConnection: close\r\n\r\n", http_date(SystemTime::now())).as_bytes());
     out.extend_from_slice(&body);
     out.into()

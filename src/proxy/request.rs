@@ -75,6 +75,7 @@ impl Request {
         let server = bound.virtual_for(peer.local).default.clone();
         let location = server.outside.clone();
         let mut exchange = Exchange::new(head, peer);
+        exchange.server_name = server.name.clone();
         exchange.defined = vec![None; bound.snapshot.defined.len()];
         Request {
             exchange,

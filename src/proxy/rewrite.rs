@@ -59,8 +59,8 @@ fn replaced(rewrite: &Rewrite, request: &Request) -> (Vec<u8>, Option<Vec<u8>>) 
     let redirects = matches!(rewrite.flag, RewriteFlag::Redirect | RewriteFlag::Permanent);
     let needed = request.quoted || x.path.contains(&b'+');
     let mut text = Vec::new();
-    rewrite.to.write_rewritten(x, redirects, needed, &mut text);
-    let (path, own) = match text.iter().position(|b| *b == b'?') {
+    let question = rewrite.to.write_rewritten(x, redirects, needed, &mut text);
+    let (path, own) = match question {
         Some(at) => (text[..at].to_vec(), Some(text[at + 1..].to_vec())),
         None => (text, None),
     };

@@ -88,10 +88,14 @@ async fn serve(loader: &load::Loader, snapshot: Arc<Snapshot>, ready: impl FnOnc
                     if let Err(e) = pid.move_to(&new.process.pid) {
                         log::error!("{e}");
                     }
+                    if new.process.workers != current.process.workers {
+                        log::warn!("`worker_processes` counts from the next start on");
+                    }
                     current = new;
                 }
             }
             Order::Reopen => reopen(),
+            Order::Upgrade => log::warn!("USR2: this version cannot hand over to a new binary; nothing is done"),
             Order::Quit => break true,
             Order::Stop => break false,
         }

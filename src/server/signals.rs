@@ -14,6 +14,8 @@ pub enum Order {
     Quit,
     /// TERM and INT: end at once.
     Stop,
+    /// USR2: hand over to a new binary, which this version cannot.
+    Upgrade,
 }
 
 pub struct Orders {
@@ -22,6 +24,7 @@ pub struct Orders {
     quit: Signal,
     term: Signal,
     int: Signal,
+    usr2: Signal,
 }
 
 impl Orders {
@@ -32,6 +35,7 @@ impl Orders {
             quit: signal(SignalKind::quit())?,
             term: signal(SignalKind::terminate())?,
             int: signal(SignalKind::interrupt())?,
+            usr2: signal(SignalKind::user_defined2())?,
         })
     }
 
@@ -42,6 +46,7 @@ impl Orders {
             _ = self.quit.recv() => Order::Quit,
             _ = self.term.recv() => Order::Stop,
             _ = self.int.recv() => Order::Stop,
+            _ = self.usr2.recv() => Order::Upgrade,
         }
     }
 }

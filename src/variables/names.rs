@@ -126,8 +126,11 @@ const FIXED: &[(&str, Variable)] = &[
     ("uri", Variable::Uri),
 ];
 
+/// The beginning of names, and what is made of the rest.
+type Family = (&'static str, fn(String) -> Variable);
+
 /// Beginnings of names; the rest is the name of a field, cookie or argument.
-const FAMILIES: &[(&str, fn(String) -> Variable)] = &[
+const FAMILIES: &[Family] = &[
     ("upstream_http_", Variable::UpstreamHeader),
     ("upstream_cookie_", Variable::UpstreamCookie),
     ("sent_http_", Variable::SentHeader),

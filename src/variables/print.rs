@@ -14,7 +14,7 @@ use std::time::{Duration, UNIX_EPOCH};
 pub fn value(variable: &Variable, x: &Exchange, out: &mut Vec<u8>) -> bool {
     use Variable::*;
     match variable {
-        Args => optional(x.args.as_deref(), out),
+        Args => optional(x.args.as_deref().filter(|args| !args.is_empty()), out),
         BinaryRemoteAddr => binary(x.peer.remote.ip(), out),
         BodyBytesSent => shown(x.answer.body_bytes, out),
         BytesSent => shown(x.answer.bytes, out),
@@ -237,7 +237,23 @@ fn request_id(x: &Exchange, out: &mut Vec<u8>) -> bool {
 pub fn escape_args(value: &[u8], out: &mut Vec<u8>) {
     for byte in value {
         match byte {
-            ..=0x20 | 0x7f.. | b'"' | b'#' | b'%' | b'&' | b'+' | b';' | b'<' | b'>' | b'?' | b'\\' | b'^' | b'`' | b'{' | b'|' | b'}' => {
+            ..=0x20
+            | 0x7f..
+            | b'"'
+            | b'#'
+            | b'%'
+            | b'&'
+            | b'+'
+            | b';'
+            | b'<'
+            | b'>'
+            | b'?'
+            | b'\\'
+            | b'^'
+            | b'`'
+            | b'{'
+            | b'|'
+            | b'}' => {
                 const HEX: &[u8; 16] = b"0123456789ABCDEF";
                 out.extend_from_slice(&[b'%', HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
             }

@@ -1,8 +1,8 @@
 //! A text with variables, compiled.
 
+use super::Exchange;
 use super::names::{Defined, Variable};
 use super::print;
-use super::Exchange;
 use std::borrow::Cow;
 
 /// A text with variables, found and ready to print.
@@ -113,13 +113,20 @@ impl Template {
     }
 
     /// Prints the replacement of a `rewrite`: what a group captured is escaped again where it becomes an argument, and
-    /// everywhere in a redirect, if the client had escaped anything (nginx's `ngx_http_script_copy_capture_code`).
-    pub fn write_rewritten(&self, exchange: &Exchange, redirects: bool, needed: bool, out: &mut Vec<u8>) {
-        let mut in_args = false;
+    /// everywhere in a redirect, if the client had escaped anything (nginx's `ngx_http_script_copy_capture_code`). Says where
+    /// the template's own `?` stands; one that was captured belongs to the path.
+    pub fn write_rewritten(
+        &self,
+        exchange: &Exchange,
+        redirects: bool,
+        needed: bool,
+        out: &mut Vec<u8>,
+    ) -> Option<usize> {
+        let mut question = None;
         for part in &self.0 {
             match part {
                 Part::Literal(text) => {
-                    in_args |= text.contains(&b'?');
+                    question = question.or(text.iter().position(|b| *b == b'?').map(|at| out.len() + at));
                     out.extend_from_slice(text);
                 }
                 Part::Variable(variable) => {
@@ -127,13 +134,14 @@ impl Template {
                 }
                 Part::Capture(group) => {
                     let value = exchange.captures.get(*group).unwrap_or_default();
-                    match needed && (redirects || in_args) {
+                    match needed && (redirects || question.is_some()) {
                         true => print::escape_args(value, out),
                         false => out.extend_from_slice(value),
                     }
                 }
             }
         }
+        question
     }
 
     /// Prints for a log: the values, not the text around them, are escaped.

@@ -6,5 +6,9 @@
 mod support;
 
 mod differential;
+mod features;
+mod house;
+mod messages;
+mod process;
 mod rig;
 mod tomcats;

@@ -26,7 +26,10 @@ pub fn for_client(answer: &mut ResponseHeader, request: &mut Request, from_upstr
         let tokens = location.answer.server_tokens;
         answer.insert_header("Server", if tokens { pages::SERVER_WITH_VERSION } else { pages::SERVER })?;
     }
-    add_charset(answer, request)?;
+    // The page of a redirect that edge makes itself has none.
+    if from_upstream || !answer.status.is_redirection() {
+        add_charset(answer, request)?;
+    }
     let status = answer.status.as_u16();
     if has_conditional_fields(status) {
         add_expires(answer, request)?;
@@ -54,8 +57,13 @@ fn add_fields(answer: &mut ResponseHeader, request: &mut Request) -> Result<()> 
     request.exchange.answer.sent = Some(Box::new(answer.clone()));
     for field in location.answer.add.iter().filter(|f| f.always || has_conditional_fields(status)) {
         let value = field.value.evaluate(&request.exchange);
+        // As in nginx, these take the place of the answer's own, and nothing takes it away.
+        if ["last-modified", "etag"].contains(&field.name.to_ascii_lowercase().as_str()) {
+            answer.remove_header(field.name.as_str());
+        }
         if !value.is_empty() {
-            let value = HeaderValue::from_bytes(&value).or_err(ErrorType::InvalidHTTPHeader, "a value of add_header")?;
+            let value =
+                HeaderValue::from_bytes(&value).or_err(ErrorType::InvalidHTTPHeader, "a value of add_header")?;
             answer.append_header(field.name.clone(), value)?;
         }
     }

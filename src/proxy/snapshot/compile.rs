@@ -5,9 +5,9 @@ use super::location;
 use super::pass::implicit_upstream;
 use super::{Process, Server, Snapshot, Socket, Virtual};
 use crate::client;
+use crate::config::diagnostics::nearest;
 use crate::config::raw::{self, Raw};
 use crate::config::types::{BalanceMethod, LogLevel, ProxyRedirect};
-use crate::config::diagnostics::nearest;
 use crate::config::{Diagnostics, Span, Spanned};
 use crate::observe::{self, LogFile, errors};
 use crate::pattern::Pattern;
@@ -229,7 +229,10 @@ fn location_names(location: &raw::Location, take: &mut impl FnMut(&str, bool)) {
 
 fn redirect_names(scope: &raw::Scope, take: &mut impl FnMut(&str, bool)) {
     if let Some(ProxyRedirect::Pairs(pairs)) = scope.proxy_redirect.as_deref() {
-        pairs.iter().filter_map(|(from, _)| from.strip_prefix('~')).for_each(|regex| take(regex.trim_start_matches('*').trim_start(), true));
+        pairs
+            .iter()
+            .filter_map(|(from, _)| from.strip_prefix('~'))
+            .for_each(|regex| take(regex.trim_start_matches('*').trim_start(), true));
     }
 }
 

@@ -87,10 +87,8 @@ impl<'u> Url<'u> {
         if authority.is_empty() {
             return Err("the URL names no host");
         }
-        let port = match authority.rfind(':').filter(|at| !authority[*at..].contains(']')) {
-            Some(at) => Some(&authority[at + 1..]),
-            None => None,
-        };
+        let colon = authority.rfind(':').filter(|at| !authority[*at..].contains(']'));
+        let port = colon.map(|at| &authority[at + 1..]);
         if port.is_some_and(|p| p.parse::<u16>().is_err()) {
             return Err("the port of the URL is not a number from 0 to 65535");
         }

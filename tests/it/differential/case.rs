@@ -41,6 +41,11 @@ impl Case {
         self.step(Step::Send(request.into())).step(Step::Read(method))
     }
 
+    /// The same after a pause.
+    pub fn then_after(self, pause: Duration, request: impl AsRef<[u8]>) -> Case {
+        self.step(Step::Pause(pause)).then(request)
+    }
+
     /// `{u}` in what is sent becomes a number no other case has: a URL the proxy's cache has not seen.
     pub fn bytes(&self, send: &[u8], number: usize) -> Vec<u8> {
         let mut bytes = send.to_vec();

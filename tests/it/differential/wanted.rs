@@ -95,13 +95,11 @@ const CACHE: &str = "nginx answers from its cache, with ranges and conditions of
 /// In front of dead upstreams.
 pub const DEAD: &[Wanted] = &[
     wanted("dead: HEAD *", "header:content-length", NAME),
-    wanted(
-        "dead: an old browser",
-        "body",
-        "no padding for browsers that hid short pages of errors: they are gone (`msie_padding` is accepted)",
-    ),
+    wanted("dead: an old browser", "body", PADDING),
+    wanted("dead: Chrome", "body", PADDING),
 ];
 
+const PADDING: &str = "no padding for browsers that hid short pages of errors (`msie_padding` is accepted): they are gone";
 const NAME: &str = "edge's name and version are shorter than nginx's on the page HEAD is told the length of";
 
 /// In front of failing upstreams.

@@ -1,0 +1,30 @@
+//! Edge's features, one small nginx.conf each, against Debian's nginx: the same text is run by both, on the same port and
+//! in front of the same backends, one after the other, and the same requests are sent.
+//!
+//! Compared are statuses, reasons, fields, bodies, what became of the connection, what the backends were sent, and the
+//! lines of `logs/lines.log` where the configuration writes one. What differs and is not in `wanted` fails.
+
+mod backends;
+mod check;
+mod files_of;
+mod setup;
+mod wanted;
+
+mod answers;
+mod bodies;
+mod errors;
+mod files;
+mod gzip;
+mod heads;
+mod kinds;
+mod locations;
+mod logs;
+mod proxied;
+mod proxy_fields;
+mod redirects;
+mod retries;
+mod returns;
+mod rewrites;
+mod servers;
+mod timeouts;
+mod try_files;

@@ -1,0 +1,207 @@
+//! Differences between nginx 1.22 and edge in the features' tests that are wanted, each with its reason.
+//!
+//! An entry for one configuration (no star before `: `) that matches nothing any more fails that one's test.
+
+use crate::differential::compare::Difference;
+use crate::differential::wanted::Wanted;
+
+const fn wanted(case: &'static str, what: &'static str, why: &'static str) -> Wanted {
+    Wanted { case, what, why }
+}
+
+const KEEPS: &str = "edge keeps connections to upstreams, as nginx 1.31, and asks again if one that lay idle breaks";
+const INTERIM: &str = "nginx 1.22 takes an interim answer for the answer; 1.31 reads on, as edge does";
+const NOT_HTTP: &str =
+    "nginx 1.22 takes what is not HTTP/1 for HTTP/0.9 or passes the line on; edge answers 502 (nginx 1.31: likewise)";
+const INVALID: &str = "edge refuses an answer that HTTP does not allow";
+const REPAIRED: &str = "RFC 9112 5: a proxy takes the space before the colon, and the fold, out of an answer";
+const LENGTHS: &str = "edge refuses an answer whose length is no number or two, as nginx 1.31";
+const CONTROL: &str = "a control character in a value is refused (RFC 9110 5.5)";
+const NAMES: &str = "a name that is no token is refused; nginx passes it on";
+const JOINED: &str = "fields of one name are joined, as in nginx since 1.23";
+const ESCAPED: &str = "bytes that no URI may have are sent encoded: they mean the same, and no request line breaks";
+const STREAMED: &str =
+    "a body that is streamed is passed as it comes, in chunks; nginx knows its length once it has it all";
+const NO_BODY: &str = "edge does not look at a body that nobody reads before it answers";
+const UNREAD: &str = "a head that is refused is kept as far as its line";
+const TYPES: &str = "edge knows more types by itself than nginx";
+const WAITS: &str = "a client that waits to be asked for a body nobody reads is not asked: whether it sends it then is unknown, so the \
+     connection ends (RFC 9110 10.1.1); nginx takes whatever comes next for the body";
+const UNHURT: &str = "edge keeps the connection: it knows where the body ends; nginx closes after its own 413, 500 …";
+
+const ALL: &[Wanted] = &[
+    wanted("shapes*: /1*", "interim", INTERIM),
+    wanted("shapes*: /1*", "header:*", INTERIM),
+    wanted("shapes*: /noreason", "*", "edge writes the space after the status that nginx leaves out"),
+    wanted("shapes*: /chunkbad", "answer", "both cut the answer off; edge has sent its head before"),
+    wanted("shapes*: /differing", "*", LENGTHS),
+    wanted("shapes*: /badlength", "*", LENGTHS),
+    wanted("shapes*: /negative", "*", LENGTHS),
+    wanted("shapes: /09", "*", NOT_HTTP),
+    wanted("shapes*: /http2", "*", NOT_HTTP),
+    wanted("shapes*: /http12", "*", NOT_HTTP),
+    wanted("shapes*: /status*", "*", NOT_HTTP),
+    wanted(
+        "shapes*: /chunkgzip",
+        "*",
+        "a coding of the transfer that is not chunked alone is refused, as in nginx 1.31",
+    ),
+    wanted("shapes*: /twolengths", "*", LENGTHS),
+    wanted("underscores_in_headers: both seen", "body", JOINED),
+    wanted("ignore_invalid_headers off: both seen", "body", JOINED),
+    wanted("both settings: both seen", "body", JOINED),
+    wanted("return of a text: /plain.png", "header:content-type", TYPES),
+    wanted("index: /dir/deep/", "header:content-type", TYPES),
+    wanted(
+        "settings of servers: c",
+        "body",
+        "how heads are read is the default server's to say, as nginx documents it",
+    ),
+    wanted("return that redirects: /crlf/*", "header:*", "nginx lets the line break through, and with it a field"),
+    wanted("shapes*: /crlffirst", "*", "edge reads over an empty line before the answer"),
+    wanted("shapes*: /nocolon", "status", INVALID),
+    wanted("shapes*: /control", "status", INVALID),
+    wanted("shapes*: /spacecolon", "status", REPAIRED),
+    wanted("shapes*: /folded", "status", REPAIRED),
+    wanted("shapes*: /cuthead", "a: requests", KEEPS),
+    wanted("shapes*: /hangup", "a: requests", KEEPS),
+    wanted("shapes*: /reset", "a: requests", KEEPS),
+    wanted(
+        "shapes compressed: /trailers",
+        "header:content-encoding",
+        "an answer that announces trailers is not compressed: they are about the bytes as they were",
+    ),
+    wanted("error_page of applications: /plain/hangup", "a: requests", KEEPS),
+    wanted("error_page of applications: /plain/garbage", "answer", NOT_HTTP),
+    wanted("error_page of applications: /i*/500", "header:connection", UNHURT),
+    wanted("error_page of applications: /i*/500", "end", UNHURT),
+    wanted("error_page of refusals: POST /set/x", "header:connection", UNHURT),
+    wanted("error_page of refusals: POST /set/x", "end", UNHURT),
+    wanted(
+        "error_page of refusals: CONNECT",
+        "status",
+        "405 for CONNECT whatever its target, which nginx 1.22 reads first",
+    ),
+    wanted("all servers fail: */garbage", "*", NOT_HTTP),
+    wanted("next upstream*: */garbage", "*", NOT_HTTP),
+    wanted("all servers fail: /hangup", "a: requests", KEEPS),
+    wanted("all servers fail: /hangup", "b: requests", KEEPS),
+    wanted("next upstream*: /hangup", "a: requests", KEEPS),
+    wanted("fields: a control in the value*", "*", CONTROL),
+    wanted("underscores_in_headers: a control in the value*", "*", CONTROL),
+    wanted("ignore_invalid_headers off: a control in the value*", "*", CONTROL),
+    wanted("both settings: a control in the value*", "*", CONTROL),
+    wanted("ignore_invalid_headers off: an umlaut", "*", NAMES),
+    wanted("ignore_invalid_headers off: an umlaut seen", "*", NAMES),
+    wanted("ignore_invalid_headers off: a quote*", "*", NAMES),
+    wanted("both settings: an umlaut", "*", NAMES),
+    wanted("both settings: an umlaut seen", "*", NAMES),
+    wanted("both settings: a quote*", "*", NAMES),
+    wanted("large_client_header_buffers: * fields", "body", JOINED),
+    wanted("return of a text: /variables [X-Y: one] [Cookie: C=7] [X-y: two]", "body", JOINED),
+    wanted("proxy_pass: *\"<>|^`{}", "*", ESCAPED),
+    wanted("proxy_pass with variables: *%20b?*", "*", ESCAPED),
+    wanted(
+        "fields of the request: /nohost/x",
+        "a: field host",
+        "HTTP/1.1 has to have a Host: an empty one is valid, none is not",
+    ),
+    wanted(
+        "fields of the request: 1.0 *host",
+        "a: field host",
+        "HTTP/1.1 has to have a Host: an empty one is valid, none is not",
+    ),
+    wanted(
+        "fields of the request: /inherit/hop *",
+        "a: field trailer",
+        "Trailer is for one connection's chunks; edge passes no trailers on",
+    ),
+    wanted(
+        "fields of the request: POST /length/p",
+        "a: *",
+        "a body is always sent with its length: without one it would be the next request",
+    ),
+    wanted("fields of the answer: /hop", "header:*", "fields that are for one connection go no further"),
+    wanted("fields of the answer: /types", "header:content-type", "the first of two counts, as in nginx 1.31"),
+    wanted(
+        "fields of the answer: /pass/accel",
+        "header:*",
+        "an answer always has a Date and a Server (RFC 9110 6.6.1)",
+    ),
+    wanted("server_tokens: /pp/none", "header:*", "an answer always has a Date and a Server (RFC 9110 6.6.1)"),
+    wanted(
+        "method and body of the request: POST /nobody/*",
+        "*",
+        "without the body its length is not sent either; nginx's upstream waits for it",
+    ),
+    wanted("method and body of the request: POST /unbuffered/c*", "a: field *", STREAMED),
+    wanted("wrong bodies: /s/ *", "a: field *", STREAMED),
+    wanted("wrong bodies: * a bare line feed", "*", "a chunk's line ends in CR LF"),
+    wanted("wrong bodies: /t/ *", "status", NO_BODY),
+    wanted("Expect: none", "interim", "nobody is asked for a body there is none of (RFC 9110 10.1.1)"),
+    wanted("Expect: *", "interim", WAITS),
+    wanted("Expect: *", "header:connection", WAITS),
+    wanted("Expect: *", "end", WAITS),
+    wanted("pipelining: chunks", "a: field *", STREAMED),
+    wanted("client_max_body_size: /s/ * in chunks", "a: *", STREAMED),
+    wanted("conditions: *", "end", "nginx says keep-alive with its 412 and closes"),
+    wanted("conditions: /e404/*", "status", "error_page is for 412, too"),
+    wanted(
+        "gzip*: /f/page.html [Accept-Encoding: gzip] [Range: *",
+        "status",
+        "a part of the file is sent as it is; nginx gives up the range for gzip",
+    ),
+    wanted("gzip_proxied: /vary *", "header:vary", "one Vary with both instead of two"),
+    wanted("log *: log", "sent_connection", "nginx has forgotten by then that it keeps the connection"),
+    wanted(
+        "log *: log",
+        "upstream_response_length",
+        "the length of the body; nginx 1.22 counts the chunks' sizes with it",
+    ),
+    wanted("log lines: log", "content_length", "the field, not what was counted"),
+    wanted("log of refusals: 09", "answer", "HTTP/0.9 is refused"),
+    wanted("log of refusals: log", "request_length", UNREAD),
+    wanted("log of refusals: log", "status", "HTTP/0.9 is refused"),
+    wanted("log of refusals: log", "body_bytes_sent", "HTTP/0.9 is refused"),
+    wanted("log of refusals: log", "bytes_sent", "HTTP/0.9 is refused"),
+    wanted("log of refusals: log", "request", "a line too long for any buffer is logged in part"),
+    wanted("log of refusals: log", "*uri", UNREAD),
+    wanted("log of refusals: log", "sent_content_*", UNREAD),
+    wanted("log of refusals: log", "*host", UNREAD),
+    wanted("log of refusals: log", "content_length", UNREAD),
+    wanted("log of refusals: log", "request_*", UNREAD),
+    wanted("log of refusals: log", "document_root", UNREAD),
+    wanted("log of refusals: log", "server_protocol", UNREAD),
+    wanted("log lines: log", "http_host", "an absolute target's authority is the Host (RFC 9112 3.2.2)"),
+    wanted(
+        "log lines: log",
+        "request_length",
+        "an absolute target's authority is the Host (RFC 9112 3.2.2); chunks are counted without their sizes",
+    ),
+    wanted("gzip*: /notransform*", "*", "Cache-Control: no-transform is obeyed"),
+    wanted("gzip of everything: /f/empty.txt*", "*", "nothing is gained by compressing nothing"),
+    wanted("types and charsets: /image.png", "header:content-type", TYPES),
+    wanted("types and charsets: /cp/param", "header:content-type", "a type with parameters is still that type"),
+    wanted("return of a status: /30*", "header:location", "no empty Location is sent"),
+    wanted("return of a status: /304", "*", "a 304 has no body and says nothing of one"),
+    wanted("add_header: /s304", "*", "a 304 has no body and says nothing of one"),
+    wanted(
+        "keepalive: /none",
+        "header:keep-alive",
+        "a keepalive_timeout in a location is both values; nginx inherits the second",
+    ),
+    wanted("try_files: /c200/x", "*", "nginx says nothing for =200"),
+];
+
+/// Whether the difference is wanted; entries that say so are noted.
+pub fn mark(case: &str, difference: &Difference, used: &mut Vec<usize>) -> bool {
+    let before = used.len();
+    used.extend((0..ALL.len()).filter(|at| ALL[*at].matches(case, difference)));
+    used.len() > before
+}
+
+/// The entries for a feature that matched nothing.
+pub fn unused(feature: &str, used: &[usize]) -> Vec<&'static str> {
+    let own = format!("{feature}: ");
+    (0..ALL.len()).filter(|at| ALL[*at].case.starts_with(&own) && !used.contains(at)).map(|at| ALL[at].case).collect()
+}
