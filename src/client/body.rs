@@ -52,12 +52,32 @@ pub struct Body {
     pub trailers: Headers,
 }
 
+/// The smallest piece of a body that is sent on at once.
+const PIECE: usize = 256 << 10;
+/// At most so many bytes stand for a body, well below the 64 KiB that Pingora replays.
+const STAND_IN: usize = 1024;
+
+impl Body {
+    /// How many bytes of the body one byte of the stand-in is.
+    pub fn piece(&self) -> usize {
+        self.bytes.len().div_ceil(STAND_IN).max(PIECE)
+    }
+
+    /// The chunks Pingora reads in the place of a body.
+    fn stand_in(bytes: &Bytes) -> Vec<u8> {
+        let body = Body { bytes: bytes.clone(), trailers: Headers::default() };
+        let pieces = bytes.len().div_ceil(body.piece());
+        [b"1\r\n-\r\n".repeat(pieces), b"0\r\n\r\n".to_vec()].concat()
+    }
+}
+
 impl Connection {
     /// Reads the whole body from the client, while Pingora does not read.
     ///
-    /// Afterwards Pingora reads a body of one byte in its place (none if the body is empty), because it replays no more
-    /// than 64 KiB when it tries another upstream: whoever filters the request's body puts [`Body::bytes`] in the place
-    /// of that byte, each time it comes. After an error the connection is closed with the answer.
+    /// Afterwards Pingora reads one byte for each piece of it (none if the body is empty), because it replays no more than
+    /// 64 KiB when it tries another upstream: whoever filters the request's body puts the next [`Body::piece`] of
+    /// [`Body::bytes`] in the place of each byte, each time it comes. After an error the connection is closed with the
+    /// answer.
     pub async fn collect_body(self: &Arc<Self>, limits: &BodyLimits) -> Result<Body, BodyError> {
         self.with_wire(|wire| wire.begin_collecting(limits))?;
         let mut spool = Spool::new(limits);
@@ -134,8 +154,8 @@ impl Wire {
     fn end_collecting(&mut self, bytes: Bytes) -> Body {
         if let BodyState::Collecting(mut decoder) = std::mem::replace(&mut self.body, BodyState::Over) {
             self.trailers = decoder.take_trailers();
-            let stand_in: &[u8] = if bytes.is_empty() { b"0\r\n\r\n" } else { b"1\r\n-\r\n0\r\n\r\n" };
-            self.script.extend_from_slice(stand_in);
+            let stand_in = Body::stand_in(&bytes);
+            self.script.extend_from_slice(&stand_in);
             self.wake_reader();
         }
         Body { bytes, trailers: self.trailers.clone() }

@@ -163,13 +163,19 @@ impl Drop for Chosen {
 }
 
 /// An upstream of one configuration. Its state belongs to its pool and survives it.
-#[derive(Debug)]
 pub struct Upstream {
     settings: UpstreamSettings,
     /// `None`: the address means nothing, which a checked configuration rules out.
     targets: Vec<Option<Target>>,
     pool: Arc<Pool>,
     peers: ArcSwap<Peers>,
+}
+
+/// What the configuration says of it; what has become of its servers is told elsewhere.
+impl std::fmt::Debug for Upstream {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.settings.fmt(f)
+    }
 }
 
 impl Upstream {

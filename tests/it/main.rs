@@ -5,10 +5,13 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod demo;
 mod differential;
 mod features;
 mod house;
 mod messages;
 mod process;
 mod rig;
+mod snapshots;
 mod tomcats;
+mod upstream_timeouts;

@@ -56,6 +56,8 @@ pub struct Ctx {
     connection: Option<Arc<Connection>>,
     body: Option<Body>,
     tries: usize,
+    /// How much of the body went to the upstream.
+    sent: usize,
 }
 
 impl Ctx {
@@ -102,6 +104,7 @@ impl ProxyHttp for Front {
 
     async fn upstream_peer(&self, _: &mut Session, ctx: &mut Ctx) -> Result<Box<HttpPeer>> {
         ctx.tries += 1;
+        ctx.sent = 0;
         let next = self.next.fetch_add(1, Ordering::Relaxed);
         let address = self.upstreams[next % self.upstreams.len()];
         Ok(Box::new(HttpPeer::new(address, false, String::new())))
@@ -128,7 +131,9 @@ impl ProxyHttp for Front {
         ctx: &mut Ctx,
     ) -> Result<()> {
         if let (Some(body), Some(bytes)) = (&ctx.body, data.as_mut().filter(|b| !b.is_empty())) {
-            *bytes = body.bytes.clone();
+            let to = (ctx.sent + bytes.len() * body.piece()).min(body.bytes.len());
+            *bytes = body.bytes.slice(ctx.sent..to);
+            ctx.sent = to;
         }
         Ok(())
     }

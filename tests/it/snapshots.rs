@@ -1,0 +1,43 @@
+//! Two languages, one meaning: what edge.yaml and nginx.conf say of the same deployment compiles to the same snapshot.
+
+use edge::server::{Options, load::Loader};
+use std::path::Path;
+
+/// A snapshot in words, its tables in a fixed order.
+fn snapshot(file: &Path) -> Vec<String> {
+    let options = Options { file: file.to_owned(), prefix: None, offline: true, check_only: true };
+    let loaded = Loader::new(options).load();
+    let snapshot = loaded.snapshot.unwrap_or_else(|| panic!("{}", loaded.diagnostics));
+    let text = format!("{snapshot:#?}");
+    let mut lines: Vec<String> = text.lines().map(|line| line.trim().to_owned()).collect();
+    lines.sort();
+    lines
+}
+
+fn conf(name: &str) -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("conf").join(name)
+}
+
+#[test]
+fn edge_yaml_and_nginx_conf_of_the_seed_compile_to_equal_snapshots() {
+    let (yaml, nginx) = (snapshot(&conf("edge.yaml")), snapshot(&conf("nginx.conf")));
+    assert!(yaml.len() > 500, "a snapshot says more than {} lines", yaml.len());
+    let only = |a: &[String], b: &[String]| a.iter().filter(|line| !b.contains(line)).cloned().collect::<Vec<_>>();
+    assert_eq!(only(&yaml, &nginx), Vec::<String>::new(), "only in edge.yaml's");
+    assert_eq!(only(&nginx, &yaml), Vec::<String>::new(), "only in nginx.conf's");
+    assert_eq!(yaml, nginx);
+}
+
+#[test]
+fn a_difference_in_one_value_shows() {
+    let home = tempfile::tempdir().unwrap();
+    let text = std::fs::read_to_string(conf("edge.yaml")).unwrap();
+    let changed = text.replace("client_max_body_size: 20m", "client_max_body_size: 21m");
+    assert_ne!(text, changed);
+    let write = |name: &str, text: &str| {
+        let file = home.path().join(name);
+        std::fs::write(&file, text).unwrap();
+        snapshot(&file)
+    };
+    assert_ne!(write("a.yaml", &text), write("b.yaml", &changed));
+}
