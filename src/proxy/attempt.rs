@@ -29,8 +29,8 @@ pub struct Attempts {
     pub variable_uri: Option<Vec<u8>>,
     /// The internal redirects there were when a server was last asked.
     redirects: u8,
-    /// The body went to the current server.
-    pub body_sent: bool,
+    /// How much of the body went to the current server.
+    body_sent: usize,
 }
 
 struct Attempt {
@@ -71,7 +71,7 @@ impl Request {
         };
         self.attempts.began.get_or_insert(now);
         self.attempts.counted += u32::from(!self.attempts.fresh);
-        self.attempts.body_sent = false;
+        self.attempts.body_sent = 0;
         let redirected = self.redirects != self.attempts.redirects;
         self.attempts.redirects = self.redirects;
         self.exchange.tries.push(Try { address: chosen.address().to_string(), redirected, ..Try::default() });
@@ -146,6 +146,21 @@ impl Request {
                 Err(502)
             }
         }
+    }
+
+    /// What of the body goes to the server next, for so many bytes of the stand-in; `None`: edge holds no body, what the
+    /// client sends passes as it comes.
+    pub fn next_of_body(&mut self, stand_in: usize) -> Option<Bytes> {
+        let sent = self.attempts.body_sent;
+        let (whole, to) = match (&self.attempts.set_body, &self.body) {
+            (Some(own), _) => (own, own.len()),
+            (None, Some(body)) => (&body.bytes, sent + stand_in.saturating_mul(body.piece())),
+            (None, None) => return None,
+        };
+        let to = to.min(whole.len());
+        let next = whole.slice(sent.min(to)..to);
+        self.attempts.body_sent = to;
+        Some(next)
     }
 
     /// A connection is there.

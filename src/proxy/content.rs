@@ -143,6 +143,10 @@ fn at_find(request: &mut Request) -> Step {
     request.exchange.path = path;
     request.location = location;
     request.prefix_holds = true;
+    if request.bound.snapshot.names_files {
+        let location = request.location.clone();
+        note_files(request, &location);
+    }
     if auto_redirect {
         let mut to = escape::uri(&request.exchange.path).into_owned();
         to.push(b'/');

@@ -32,17 +32,14 @@ pub async fn deliver(
 ) -> Result<()> {
     settle_body(session, request, connection).await;
     super::close_if_gone(session, request, connection);
-    let closes = must_close(request.failed);
+    if must_close(request.failed) {
+        super::close_after(session, request, connection);
+    }
     let Some((head, payload)) = compose(request, content)? else {
-        connection.close_after();
-        session.set_keepalive(None);
+        super::close_after(session, request, connection);
         return Ok(());
     };
     arm_compression(session, request);
-    if closes {
-        session.set_keepalive(None);
-        connection.close_after();
-    }
     write(session, request, head, payload).await?;
     request.exchange.completed = true;
     Ok(())
@@ -72,15 +69,14 @@ pub fn arm_compression(session: &mut Session, request: &Request) {
 }
 
 /// Nobody reads the body any more: it is thrown away, so that the connection can be kept.
-async fn settle_body(session: &mut Session, request: &Request, connection: &Arc<Connection>) {
+async fn settle_body(session: &mut Session, request: &mut Request, connection: &Arc<Connection>) {
     if request.exchange.head.wants_upgrade() {
         connection.no_upgrade();
     } else if !request.exchange.head.framing.has_body() {
         return;
     }
     if request.body.is_none() && !connection.discard_body() {
-        session.set_keepalive(None);
-        connection.close_after();
+        super::close_after(session, request, connection);
         return;
     }
     if session.as_downstream_mut().drain_request_body().await.is_err() {
@@ -89,8 +85,9 @@ async fn settle_body(session: &mut Session, request: &Request, connection: &Arc<
 }
 
 /// After its own pages for these nginx trusts the connection no more.
-fn must_close(status: u16) -> bool {
-    matches!(status, 400 | 413 | 414 | 500 | 501)
+pub fn must_close(status: u16) -> bool {
+    use pages::internal::{BAD_CERTIFICATE, HTTP_TO_HTTPS, NO_CERTIFICATE};
+    matches!(status, 400 | 413 | 414 | BAD_CERTIFICATE | NO_CERTIFICATE | HTTP_TO_HTTPS | 500 | 501)
 }
 
 fn text(

@@ -168,15 +168,12 @@ impl ProxyHttp for Edge {
         ctx: &mut Ctx,
     ) -> Result<()> {
         let (request, _) = begun(ctx)?;
-        let own = request.attempts.set_body.clone();
-        let Some(whole) = own.or_else(|| request.body.as_ref().map(|b| b.bytes.clone())) else {
-            return Ok(());
-        };
-        let first = !std::mem::replace(&mut request.attempts.body_sent, true);
-        match first {
-            true if !whole.is_empty() => *body = Some(whole),
-            _ if !end_of_stream => *body = Some(Bytes::new()),
-            _ => *body = None,
+        // One byte of the stand-in is one piece of the body, so that `proxy_send_timeout` counts from piece to piece.
+        if let Some(piece) = request.next_of_body(body.as_ref().map_or(0, Bytes::len)) {
+            *body = match piece {
+                piece if piece.is_empty() && end_of_stream => None,
+                piece => Some(piece),
+            };
         }
         Ok(())
     }
@@ -391,21 +388,25 @@ fn keep_or_close(session: &mut Session, request: &mut Request, connection: &Conn
         && !location.keepalive_timeout.is_zero()
         && request.exchange.peer.requests < location.keepalive_requests
         && age < location.keepalive_time
+        && !deliver::must_close(request.failed)
         && session.get_keepalive().is_some();
-    request.keepalive = kept;
     if !kept {
-        connection.close_after();
-        session.set_keepalive(None);
+        close_after(session, request, connection);
     }
+}
+
+/// The answer is the connection's last.
+fn close_after(session: &mut Session, request: &mut Request, connection: &Connection) {
+    request.keepalive = false;
+    connection.close_after();
+    session.set_keepalive(None);
 }
 
 /// A connection whose listener is gone, by a reload or because edge ends, closes after the answer of this moment.
 fn close_if_gone(session: &mut Session, request: &mut Request, connection: &Connection) {
     let slot = connection.facts().listener.downcast_ref::<Slot>();
     if slot.is_some_and(Slot::is_gone) {
-        request.keepalive = false;
-        connection.close_after();
-        session.set_keepalive(None);
+        close_after(session, request, connection);
     }
 }
 

@@ -41,7 +41,7 @@ pub fn value(variable: &Variable, x: &Exchange, out: &mut Vec<u8>) -> bool {
         RemotePort => shown(x.peer.remote.port(), out),
         RemoteUser => remote_user(x, out),
         Request => bytes(&x.head.line, out),
-        RequestCompletion => x.completed && bytes(b"OK", out),
+        RequestCompletion => bytes(if x.completed { b"OK" } else { b"" }, out),
         RequestFilename => bytes(&x.filename, out),
         RequestId => request_id(x, out),
         RequestLength => shown(x.request_length, out),
