@@ -31,10 +31,7 @@ pub async fn deliver(
     content: Content,
 ) -> Result<()> {
     settle_body(session, request, connection).await;
-    super::close_if_gone(session, request, connection);
-    if must_close(request.failed) {
-        super::close_after(session, request, connection);
-    }
+    super::close_if_due(session, request, connection);
     let Some((head, payload)) = compose(request, content)? else {
         super::close_after(session, request, connection);
         return Ok(());
@@ -82,12 +79,6 @@ async fn settle_body(session: &mut Session, request: &mut Request, connection: &
     if session.as_downstream_mut().drain_request_body().await.is_err() {
         session.set_keepalive(None);
     }
-}
-
-/// After its own pages for these nginx trusts the connection no more.
-pub fn must_close(status: u16) -> bool {
-    use pages::internal::{BAD_CERTIFICATE, HTTP_TO_HTTPS, NO_CERTIFICATE};
-    matches!(status, 400 | 413 | 414 | BAD_CERTIFICATE | NO_CERTIFICATE | HTTP_TO_HTTPS | 500 | 501)
 }
 
 fn text(

@@ -217,8 +217,8 @@ impl ProxyHttp for Edge {
             answer.set_reason_phrase(Some(crate::http::status::reason(status)))?;
         }
         let unbuffered = unbuffered(answer, request);
+        close_if_due(session, request, connection);
         headers::for_client(answer, request, true)?;
-        close_if_gone(session, request, connection);
         if answer.status.as_u16() == 101 {
             connection.upgrade();
             return Ok(());
@@ -388,7 +388,6 @@ fn keep_or_close(session: &mut Session, request: &mut Request, connection: &Conn
         && !location.keepalive_timeout.is_zero()
         && request.exchange.peer.requests < location.keepalive_requests
         && age < location.keepalive_time
-        && !deliver::must_close(request.failed)
         && session.get_keepalive().is_some();
     if !kept {
         close_after(session, request, connection);
@@ -402,12 +401,19 @@ fn close_after(session: &mut Session, request: &mut Request, connection: &Connec
     session.set_keepalive(None);
 }
 
-/// A connection whose listener is gone, by a reload or because edge ends, closes after the answer of this moment.
-fn close_if_gone(session: &mut Session, request: &mut Request, connection: &Connection) {
+/// The answer of this moment is the last if the listener is gone, by a reload or because edge ends, or the request failed
+/// in a way that ends trust.
+fn close_if_due(session: &mut Session, request: &mut Request, connection: &Connection) {
     let slot = connection.facts().listener.downcast_ref::<Slot>();
-    if slot.is_some_and(Slot::is_gone) {
+    if slot.is_some_and(Slot::is_gone) || is_trusted_no_more(request.failed) {
         close_after(session, request, connection);
     }
+}
+
+/// After failing with these nginx trusts the connection no more, whatever page the client gets.
+fn is_trusted_no_more(status: u16) -> bool {
+    use crate::http::pages::internal::{BAD_CERTIFICATE, HTTP_TO_HTTPS, NO_CERTIFICATE};
+    matches!(status, 400 | 413 | 414 | BAD_CERTIFICATE | NO_CERTIFICATE | HTTP_TO_HTTPS | 500 | 501)
 }
 
 /// Whether the client gets each piece as it comes: `proxy_buffering off`, `X-Accel-Buffering: no`, event streams.

@@ -42,7 +42,6 @@ fn pages_for_errors() {
             location /url404 { error_page 404 =404 http://other.test/; return 404; }
             location /relative { error_page 404 relative; return 404; }
             location /none { error_page 404 /nothing/at/all; return 404; }
-            location /nonamed { error_page 404 @nowhere; return 404; }
             location /twice { error_page 404 /c410; error_page 410 /page; return 404; }
             location /var { error_page 404 /page?u=$uri&$args; return 404; }
             location /s503 { return 503; }
@@ -81,7 +80,6 @@ fn pages_for_errors() {
         "/url404",
         "/relative",
         "/none",
-        "/nonamed",
         "/twice",
         "/var?x=y",
         "/s503",

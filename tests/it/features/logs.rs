@@ -20,7 +20,8 @@ const FORMAT: &str = r#"log_format fields
 #[test]
 fn lines_of_the_log() {
     let text = FORMAT.to_string()
-        + r#"upstream app { server {a}; }
+        + r#"proxy_set_header Connection close; # what nginx sends by itself, and edge does not
+        upstream app { server {a}; }
         upstream two { server {dead}; server {b} max_fails=0 backup; }
         upstream gone { server {dead}; }
         server { listen {port}; server_name log.test; access_log logs/lines.log fields; root {files}; client_max_body_size 100;
