@@ -61,58 +61,26 @@ const PROXIED: Case = Case {
 };
 
 pub const CASES: &[Case] = &[
-    Case {
-        name: "proxied-64b",
-        title: "Proxied GET, 64 bytes",
-        path: "/64b",
-        ..PROXIED
-    },
-    Case {
-        name: "proxied-10k",
-        title: "Proxied GET, 10 KB",
-        path: "/10k",
-        body: 10 * 1024,
-        ..PROXIED
-    },
-    Case {
-        name: "proxied-64b-c256",
-        title: "Proxied GET, 64 bytes",
-        path: "/64b",
-        connections: 256,
-        ..PROXIED
-    },
+    Case { name: "proxied-64b", title: "Proxied GET, 64 bytes", path: "/64b", ..PROXIED },
+    Case { name: "proxied-10k", title: "Proxied GET, 10 KB", path: "/10k", body: 10 * 1024, ..PROXIED },
+    Case { name: "proxied-64b-c256", title: "Proxied GET, 64 bytes", path: "/64b", connections: 256, ..PROXIED },
 ];
 
 impl Case {
     pub fn admits(&self, server: &Server) -> bool {
-        self.servers.is_empty()
-            || self
-                .servers
-                .iter()
-                .any(|name| servers::is_meant(server, name))
+        self.servers.is_empty() || self.servers.iter().any(|name| servers::is_meant(server, name))
     }
 }
 
 pub fn chosen(options: &Options) -> Result<Vec<&'static Case>, Failure> {
     for name in &options.cases {
-        if !CASES
-            .iter()
-            .any(|case| case.name.starts_with(name.as_str()))
-        {
+        if !CASES.iter().any(|case| case.name.starts_with(name.as_str())) {
             let known: Vec<_> = CASES.iter().map(|case| case.name).collect();
-            return Err(Failure::Unknown {
-                kind: "case",
-                name: name.clone(),
-                known: known.join(", "),
-            });
+            return Err(Failure::Unknown { kind: "case", name: name.clone(), known: known.join(", ") });
         }
     }
     let is_chosen = |case: &&Case| {
-        options.cases.is_empty()
-            || options
-                .cases
-                .iter()
-                .any(|name| case.name.starts_with(name.as_str()))
+        options.cases.is_empty() || options.cases.iter().any(|name| case.name.starts_with(name.as_str()))
     };
     Ok(CASES.iter().filter(is_chosen).collect())
 }
@@ -122,13 +90,7 @@ fn names_are_unique_and_one_path_has_one_answer() {
         for other in &CASES[..index] {
             assert_ne!(case.name, other.name);
             let same = case.body == other.body && case.origin_headers == other.origin_headers;
-            assert!(
-                case.path != other.path || same,
-                "{} and {} differ at {}",
-                case.name,
-                other.name,
-                case.path
-            );
+            assert!(case.path != other.path || same, "{} and {} differ at {}", case.name, other.name, case.path);
         }
     }
 }
@@ -136,17 +98,10 @@ fn names_are_unique_and_one_path_has_one_answer() {
 fn every_server_a_case_names_exists() {
     for case in CASES {
         for name in case.servers {
-            assert!(
-                servers::SERVERS
-                    .iter()
-                    .any(|server| servers::is_meant(server, name)),
-                "{name}"
-            );
+            assert!(servers::SERVERS.iter().any(|server| servers::is_meant(server, name)), "{name}");
         }
     }
 }
 
-pub const TESTS: &[(&str, fn())] = tests![
-    names_are_unique_and_one_path_has_one_answer,
-    every_server_a_case_names_exists
-];
+pub const TESTS: &[(&str, fn())] =
+    tests![names_are_unique_and_one_path_has_one_answer, every_server_a_case_names_exists];

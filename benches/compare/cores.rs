@@ -38,26 +38,16 @@ fn pick(allowed: &[usize], siblings: impl Fn(usize) -> BTreeSet<usize>) -> Cores
         }
     }
     // Two threads of one core are better than a single one.
-    let usable = if physical.len() > 1 {
-        &physical[..]
-    } else {
-        allowed
-    };
+    let usable = if physical.len() > 1 { &physical[..] } else { allowed };
     let server = usable.last().copied().unwrap_or(0);
     let client = usable.first().copied().unwrap_or(0);
     let origin = if usable.len() > 2 { usable[1] } else { client };
-    Cores {
-        server,
-        client,
-        origin,
-    }
+    Cores { server, client, origin }
 }
 
 fn siblings(core: usize) -> BTreeSet<usize> {
     let path = format!("/sys/devices/system/cpu/cpu{core}/topology/thread_siblings_list");
-    fs::read_to_string(path)
-        .map(|list| read_list(&list))
-        .unwrap_or_default()
+    fs::read_to_string(path).map(|list| read_list(&list)).unwrap_or_default()
 }
 
 /// Reads `0,4` or `0-3,8`.
@@ -79,9 +69,7 @@ fn allowed() -> io::Result<Vec<usize>> {
         if libc::sched_getaffinity(0, mem::size_of_val(&set), &mut set) != 0 {
             return Err(io::Error::last_os_error());
         }
-        Ok((0..libc::CPU_SETSIZE as usize)
-            .filter(|&core| libc::CPU_ISSET(core, &set))
-            .collect())
+        Ok((0..libc::CPU_SETSIZE as usize).filter(|&core| libc::CPU_ISSET(core, &set)).collect())
     }
 }
 
@@ -100,36 +88,15 @@ pub fn pin(core: usize) -> io::Result<()> {
 
 fn two_threads_of_one_core_are_not_taken_for_two_cores() {
     let pairs = |core: usize| BTreeSet::from([core % 2, core % 2 + 2]);
-    assert_eq!(
-        pick(&[0, 1, 2, 3], pairs),
-        Cores {
-            server: 1,
-            client: 0,
-            origin: 0
-        }
-    );
+    assert_eq!(pick(&[0, 1, 2, 3], pairs), Cores { server: 1, client: 0, origin: 0 });
 }
 
 fn a_third_core_goes_to_the_origin() {
-    assert_eq!(
-        pick(&[2, 3, 5], |_| BTreeSet::new()),
-        Cores {
-            server: 5,
-            client: 2,
-            origin: 3
-        }
-    );
+    assert_eq!(pick(&[2, 3, 5], |_| BTreeSet::new()), Cores { server: 5, client: 2, origin: 3 });
 }
 
 fn a_single_core_does_everything() {
-    assert_eq!(
-        pick(&[7], |_| BTreeSet::new()),
-        Cores {
-            server: 7,
-            client: 7,
-            origin: 7
-        }
-    );
+    assert_eq!(pick(&[7], |_| BTreeSet::new()), Cores { server: 7, client: 7, origin: 7 });
 }
 
 fn a_list_of_cores_may_hold_ranges() {

@@ -18,11 +18,7 @@ pub struct Usage {
 impl Usage {
     pub fn user(&self) -> Duration {
         let ticks = self.user_ticks + self.system_ticks;
-        if ticks == 0 {
-            self.total
-        } else {
-            self.total.mul_f64(self.user_ticks as f64 / ticks as f64)
-        }
+        if ticks == 0 { self.total } else { self.total.mul_f64(self.user_ticks as f64 / ticks as f64) }
     }
 
     pub fn system(&self) -> Duration {
@@ -128,10 +124,7 @@ impl Stat {
 /// How long one core has been at work for anybody, the hypervisor's other guests included.
 pub fn core_busy(core: usize) -> Result<Duration, Failure> {
     let stat = fs::read_to_string("/proc/stat").context(|| "/proc/stat".to_owned())?;
-    let ticks = read_core(&stat, core).ok_or_else(|| Failure::Unreadable {
-        what: "/proc/stat",
-        text: stat.clone(),
-    })?;
+    let ticks = read_core(&stat, core).ok_or_else(|| Failure::Unreadable { what: "/proc/stat", text: stat.clone() })?;
     // SAFETY: asks for a constant of the system.
     let per_second = unsafe { libc::sysconf(libc::_SC_CLK_TCK) }.max(1);
     Ok(Duration::from_secs_f64(ticks as f64 / per_second as f64))
@@ -139,65 +132,34 @@ pub fn core_busy(core: usize) -> Result<Duration, Failure> {
 
 fn read_core(stat: &str, core: usize) -> Option<u64> {
     let name = format!("cpu{core}");
-    let line = stat
-        .lines()
-        .find(|line| line.split_ascii_whitespace().next() == Some(&name))?;
-    let ticks: Vec<u64> = line
-        .split_ascii_whitespace()
-        .skip(1)
-        .map(|field| field.parse().unwrap_or(0))
-        .collect();
+    let line = stat.lines().find(|line| line.split_ascii_whitespace().next() == Some(&name))?;
+    let ticks: Vec<u64> = line.split_ascii_whitespace().skip(1).map(|field| field.parse().unwrap_or(0)).collect();
     // user nice system idle iowait irq softirq steal guest guest_nice; the guests are counted in user already.
     Some(ticks.get(..3)?.iter().sum::<u64>() + ticks.get(5..8)?.iter().sum::<u64>())
 }
 
 fn a_process_with_brackets_in_its_name_is_read() {
     let line = "4242 (a) (b c) S 17 4242 4242 0 -1 4194368 83 0 0 0 1234 5678 3 4 20 0 1 0 9 1 2\n";
-    assert_eq!(
-        Stat::read(line),
-        Some(Stat {
-            parent: 17,
-            user_ticks: 1234,
-            system_ticks: 5678
-        })
-    );
+    assert_eq!(Stat::read(line), Some(Stat { parent: 17, user_ticks: 1234, system_ticks: 5678 }));
     assert_eq!(Stat::read(""), None);
     assert_eq!(Stat::read("1 (init) S"), None);
 }
 
 fn only_descendants_belong_to_a_tree() {
-    let stat = |parent| Stat {
-        parent,
-        user_ticks: 0,
-        system_ticks: 0,
-    };
-    let processes = HashMap::from([
-        (1, stat(0)),
-        (5, stat(1)),
-        (6, stat(5)),
-        (7, stat(6)),
-        (8, stat(1)),
-    ]);
-    let tree: Vec<bool> = [1, 5, 6, 7, 8]
-        .iter()
-        .map(|&pid| descends(pid, 5, &processes))
-        .collect();
+    let stat = |parent| Stat { parent, user_ticks: 0, system_ticks: 0 };
+    let processes = HashMap::from([(1, stat(0)), (5, stat(1)), (6, stat(5)), (7, stat(6)), (8, stat(1))]);
+    let tree: Vec<bool> = [1, 5, 6, 7, 8].iter().map(|&pid| descends(pid, 5, &processes)).collect();
     assert_eq!(tree, [false, true, true, true, false]);
 }
 
 fn the_total_is_divided_as_the_ticks_are() {
-    let usage = Usage {
-        total: Duration::from_millis(1000),
-        user_ticks: 30,
-        system_ticks: 70,
-    };
+    let usage = Usage { total: Duration::from_millis(1000), user_ticks: 30, system_ticks: 70 };
     assert_eq!(usage.user(), Duration::from_millis(300));
     assert_eq!(usage.system(), Duration::from_millis(700));
 }
 
 fn idle_and_waiting_time_does_not_count_as_busy() {
-    let stat =
-        "cpu  9 9 9 9 9 9 9 9 9 9\ncpu0 1 2 3 100 200 4 5 6 7 8\ncpu10 1 1 1 1 1 1 1 1 0 0\n";
+    let stat = "cpu  9 9 9 9 9 9 9 9 9 9\ncpu0 1 2 3 100 200 4 5 6 7 8\ncpu10 1 1 1 1 1 1 1 1 0 0\n";
     assert_eq!(read_core(stat, 0), Some(21));
     assert_eq!(read_core(stat, 10), Some(6));
     assert_eq!(read_core(stat, 1), None);
@@ -205,11 +167,7 @@ fn idle_and_waiting_time_does_not_count_as_busy() {
 
 fn a_process_that_works_is_seen_working() {
     let before = usage_of_tree(std::process::id()).expect("own process");
-    while usage_of_tree(std::process::id())
-        .expect("own process")
-        .total
-        < before.total + Duration::from_millis(5)
-    {}
+    while usage_of_tree(std::process::id()).expect("own process").total < before.total + Duration::from_millis(5) {}
     let used = usage_of_tree(std::process::id()).expect("own process") - before;
     assert!(used.total >= Duration::from_millis(5), "{used:?}");
 }

@@ -7,33 +7,20 @@ pub enum Failure {
     #[error("{what}: {source}")]
     Io { what: String, source: io::Error },
     #[error("{program} is not installed: apt-get install {package}")]
-    Missing {
-        program: &'static str,
-        package: &'static str,
-    },
+    Missing { program: &'static str, package: &'static str },
     #[error("none of the chosen {0} is available")]
     Nothing(&'static str),
     #[error("there is no {kind} '{name}'; there are {known}")]
-    Unknown {
-        kind: &'static str,
-        name: String,
-        known: String,
-    },
+    Unknown { kind: &'static str, name: String, known: String },
     #[error("{server} did not start: {why}\n(--servers leaves one out)")]
     NotStarted { server: String, why: String },
     #[error("{server} answers {case} wrongly: {why}")]
-    WrongAnswer {
-        server: String,
-        case: String,
-        why: String,
-    },
+    WrongAnswer { server: String, case: String, why: String },
     #[error("cannot read {what}: {text}")]
     Unreadable { what: &'static str, text: String },
     #[error("wrk did not end in time")]
     Stuck,
-    #[error(
-        "one round takes {needed} s, more than the {limit} s allowed: choose fewer --cases or --servers"
-    )]
+    #[error("one round takes {needed} s, more than the {limit} s allowed: choose fewer --cases or --servers")]
     TooMuch { needed: u64, limit: u64 },
     #[error("interrupted")]
     Interrupted,
@@ -46,9 +33,6 @@ pub trait Context<T> {
 
 impl<T> Context<T> for io::Result<T> {
     fn context(self, what: impl FnOnce() -> String) -> Result<T, Failure> {
-        self.map_err(|source| Failure::Io {
-            what: what(),
-            source,
-        })
+        self.map_err(|source| Failure::Io { what: what(), source })
     }
 }

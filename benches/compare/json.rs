@@ -9,16 +9,15 @@ use crate::{
 };
 
 pub fn print(machine: &Machine, summary: &Summary) -> String {
-    let servers: serde_json::Map<String, Value> = machine
-        .servers
-        .iter()
-        .map(|server| (server.server.to_owned(), json!(server.version)))
-        .collect();
+    let servers: serde_json::Map<String, Value> =
+        machine.servers.iter().map(|server| (server.server.to_owned(), json!(server.version))).collect();
     let cases: Vec<Value> = summary
         .tables
         .iter()
-        .map(|table| json!({ "name": table.case.name, "title": table.case.title,
-            "connections": table.case.connections, "servers": table.rows.iter().map(row).collect::<Vec<_>>() }))
+        .map(|table| {
+            json!({ "name": table.case.name, "title": table.case.title,
+            "connections": table.case.connections, "servers": table.rows.iter().map(row).collect::<Vec<_>>() })
+        })
         .collect();
     let all = json!({
         "date": machine.date,

@@ -20,19 +20,9 @@ pub fn print(machine: &Machine, summary: &Summary) -> String {
 
 fn write_all(out: &mut String, machine: &Machine, summary: &Summary) -> fmt::Result {
     writeln!(out, "## CPU time per request, one worker on one core\n")?;
-    writeln!(
-        out,
-        "{}, {}; {}.\n",
-        machine.line(),
-        machine.wrk,
-        machine.date
-    )?;
+    writeln!(out, "{}, {}; {}.\n", machine.line(), machine.wrk, machine.date)?;
     for server in &machine.servers {
-        writeln!(
-            out,
-            "- **{}** ({}): {}",
-            server.server, server.version, server.remark
-        )?;
+        writeln!(out, "- **{}** ({}): {}", server.server, server.version, server.remark)?;
     }
     let cores = machine.cores;
     writeln!(
@@ -54,15 +44,8 @@ fn write_all(out: &mut String, machine: &Machine, summary: &Summary) -> fmt::Res
         )?;
     }
     for table in &summary.tables {
-        writeln!(
-            out,
-            "\n### {} ({} connections)\n",
-            table.case.title, table.case.connections
-        )?;
-        writeln!(
-            out,
-            "| server | CPU µs | user + system | ratio | requests/s | p50 | p99 | core |"
-        )?;
+        writeln!(out, "\n### {} ({} connections)\n", table.case.title, table.case.connections)?;
+        writeln!(out, "| server | CPU µs | user + system | ratio | requests/s | p50 | p99 | core |")?;
         writeln!(out, "|---|--:|--:|--:|--:|--:|--:|--:|")?;
         for row in &table.rows {
             write_row(out, row)?;
@@ -74,10 +57,7 @@ fn write_all(out: &mut String, machine: &Machine, summary: &Summary) -> fmt::Res
 fn write_row(out: &mut String, row: &Row) -> fmt::Result {
     let ratio = match &row.ratio {
         Some(_) if row.server == BASELINE => "1".to_owned(),
-        Some(ratio) => format!(
-            "**{:.2}** ({:.2}–{:.2})",
-            ratio.median, ratio.min, ratio.max
-        ),
+        Some(ratio) => format!("**{:.2}** ({:.2}–{:.2})", ratio.median, ratio.min, ratio.max),
         None => "–".to_owned(),
     };
     let Spread { median, min, max } = row.cpu;
@@ -96,11 +76,7 @@ fn write_row(out: &mut String, row: &Row) -> fmt::Result {
 
 /// Three digits that count, with their unit.
 fn latency(microseconds: f64) -> String {
-    if microseconds < 1000.0 {
-        format!("{microseconds:.0} µs")
-    } else {
-        format!("{:.2} ms", microseconds / 1000.0)
-    }
+    if microseconds < 1000.0 { format!("{microseconds:.0} µs") } else { format!("{:.2} ms", microseconds / 1000.0) }
 }
 
 /// Groups digits by narrow blanks.

@@ -52,11 +52,7 @@ impl Options {
             return Action::SelfTest;
         }
         let options = Options::parse();
-        if options.self_test {
-            Action::SelfTest
-        } else {
-            Action::Measure(options)
-        }
+        if options.self_test { Action::SelfTest } else { Action::Measure(options) }
     }
 
     pub fn rounds(&self) -> u32 {

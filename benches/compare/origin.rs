@@ -24,10 +24,8 @@ pub struct Origin {
 
 impl Origin {
     pub fn start(dir: &Path, core: usize, cases: &[&Case]) -> Result<Origin, Failure> {
-        let program = servers::locate("nginx").ok_or(Failure::Missing {
-            program: "nginx (the origin)",
-            package: "nginx",
-        })?;
+        let program =
+            servers::locate("nginx").ok_or(Failure::Missing { program: "nginx (the origin)", package: "nginx" })?;
         let dir = process::make_dir(dir, "origin")?;
         let files = process::make_dir(&dir, "files")?;
         let ports = process::free_ports::<2>()?;
@@ -45,49 +43,26 @@ impl Origin {
         }
         let conf = dir.join("nginx.conf");
         let text = servers::fill_addresses(TEMPLATE, &dir, 0, ports);
-        fs::write(&conf, servers::fill(&text, &[("LOCATIONS", &locations)]))
-            .context(|| conf.display().to_string())?;
+        fs::write(&conf, servers::fill(&text, &[("LOCATIONS", &locations)])).context(|| conf.display().to_string())?;
 
         let mut command = Command::new(program);
-        command
-            .arg("-p")
-            .arg(&dir)
-            .arg("-e")
-            .arg(dir.join("error.log"))
-            .arg("-c")
-            .arg(&conf);
+        command.arg("-p").arg(&dir).arg("-e").arg(dir.join("error.log")).arg("-c").arg(&conf);
         let process = Process::start("the origin", command, core, &dir, &ports)?;
-        Ok(Origin {
-            ports,
-            _process: process,
-        })
+        Ok(Origin { ports, _process: process })
     }
 }
 
 fn write_location(locations: &mut String, case: &Case) {
-    let headers: String = case
-        .origin_headers
-        .iter()
-        .map(|(name, value)| format!("add_header {name} '{value}' always; "))
-        .collect();
-    let body = if case.body > LONGEST_INLINE {
-        String::new()
-    } else {
-        format!("return 200 '{}'; ", body(case.body))
-    };
+    let headers: String =
+        case.origin_headers.iter().map(|(name, value)| format!("add_header {name} '{value}' always; ")).collect();
+    let body = if case.body > LONGEST_INLINE { String::new() } else { format!("return 200 '{}'; ", body(case.body)) };
     // `return` knows no file whose ending would give the type, so the location's path does.
-    let _ = writeln!(
-        locations,
-        "        location = {} {{ {headers}{body}}}",
-        case.path
-    ); // a String takes everything
+    let _ = writeln!(locations, "        location = {} {{ {headers}{body}}}", case.path); // a String takes everything
 }
 
 /// Text that compresses about as well as a page does.
 pub fn body(length: usize) -> String {
-    let words = [
-        "edge", "session", "upstream", "cache", "location", "header", "route", "server",
-    ];
+    let words = ["edge", "session", "upstream", "cache", "location", "header", "route", "server"];
     let mut text = String::with_capacity(length + 16);
     let mut state = 1_u32;
     while text.len() < length {

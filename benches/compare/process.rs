@@ -29,21 +29,12 @@ pub fn heed_signals() {
     }
     for signal in [libc::SIGINT, libc::SIGTERM] {
         // SAFETY: the handler does nothing but store to an atomic.
-        unsafe {
-            libc::signal(
-                signal,
-                note as extern "C" fn(libc::c_int) as libc::sighandler_t,
-            )
-        };
+        unsafe { libc::signal(signal, note as extern "C" fn(libc::c_int) as libc::sighandler_t) };
     }
 }
 
 pub fn stop_if_interrupted() -> Result<(), Failure> {
-    if INTERRUPTED.load(Ordering::Relaxed) {
-        Err(Failure::Interrupted)
-    } else {
-        Ok(())
-    }
+    if INTERRUPTED.load(Ordering::Relaxed) { Err(Failure::Interrupted) } else { Ok(()) }
 }
 
 /// Makes the command run on one core, in a session of its own, undisturbed if we may; and end when this program
@@ -71,10 +62,7 @@ fn put_first() {
     // SAFETY: system calls on constants; what `open` refuses is not written to.
     unsafe {
         libc::setpriority(libc::PRIO_PROCESS, 0, -20);
-        let file = libc::open(
-            c"/proc/self/autogroup".as_ptr(),
-            libc::O_WRONLY | libc::O_CLOEXEC,
-        );
+        let file = libc::open(c"/proc/self/autogroup".as_ptr(), libc::O_WRONLY | libc::O_CLOEXEC);
         if file >= 0 {
             libc::write(file, c"-20".as_ptr().cast(), 3);
             libc::close(file);
@@ -90,28 +78,12 @@ pub struct Process {
 
 impl Process {
     /// Starts the command in `dir`, which gets its output, and waits until it listens on all `ports`.
-    pub fn start(
-        name: &str,
-        mut command: Command,
-        core: usize,
-        dir: &Path,
-        ports: &[u16],
-    ) -> Result<Process, Failure> {
-        let file = |name: &str| {
-            File::create(dir.join(name)).context(|| dir.join(name).display().to_string())
-        };
+    pub fn start(name: &str, mut command: Command, core: usize, dir: &Path, ports: &[u16]) -> Result<Process, Failure> {
+        let file = |name: &str| File::create(dir.join(name)).context(|| dir.join(name).display().to_string());
         command.current_dir(dir).stdin(std::process::Stdio::null());
-        command
-            .stdout(file("stdout.log")?)
-            .stderr(file("stderr.log")?);
-        let child = bind_to(core, &mut command)
-            .spawn()
-            .context(|| name.to_owned())?;
-        let mut process = Process {
-            name: name.to_owned(),
-            child,
-            dir: dir.to_owned(),
-        };
+        command.stdout(file("stdout.log")?).stderr(file("stderr.log")?);
+        let child = bind_to(core, &mut command).spawn().context(|| name.to_owned())?;
+        let mut process = Process { name: name.to_owned(), child, dir: dir.to_owned() };
         for &port in ports {
             process.wait_for(port)?;
         }
@@ -142,17 +114,9 @@ impl Process {
         let said: String = ["stderr.log", "error.log"]
             .iter()
             .filter_map(|name| fs::read_to_string(self.dir.join(name)).ok())
-            .flat_map(|text| {
-                text.lines()
-                    .take(10)
-                    .map(|line| format!("\n  {line}"))
-                    .collect::<Vec<_>>()
-            })
+            .flat_map(|text| text.lines().take(10).map(|line| format!("\n  {line}")).collect::<Vec<_>>())
             .collect();
-        Failure::NotStarted {
-            server: self.name.clone(),
-            why: format!("{why}{said}"),
-        }
+        Failure::NotStarted { server: self.name.clone(), why: format!("{why}{said}") }
     }
 }
 
@@ -177,12 +141,8 @@ pub fn free_ports<const N: usize>() -> Result<[u16; N], Failure> {
     let mut held = Vec::with_capacity(N);
     let mut ports = [0; N];
     for port in &mut ports {
-        let listener =
-            TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context(|| "a free port".to_owned())?;
-        *port = listener
-            .local_addr()
-            .context(|| "a free port".to_owned())?
-            .port();
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context(|| "a free port".to_owned())?;
+        *port = listener.local_addr().context(|| "a free port".to_owned())?.port();
         held.push(listener);
     }
     Ok(ports)
@@ -191,14 +151,8 @@ pub fn free_ports<const N: usize>() -> Result<[u16; N], Failure> {
 /// A directory in memory where there is one, so that no disk is measured along with the logs; removed on drop.
 pub fn temporary_dir() -> Result<tempfile::TempDir, Failure> {
     let memory = Path::new("/dev/shm");
-    let parent = if memory.is_dir() {
-        memory.to_owned()
-    } else {
-        std::env::temp_dir()
-    };
-    let dir = tempfile::Builder::new()
-        .prefix("edge-compare-")
-        .tempdir_in(&parent);
+    let parent = if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() };
+    let dir = tempfile::Builder::new().prefix("edge-compare-").tempdir_in(&parent);
     let dir = dir.context(|| parent.display().to_string())?;
     make_reachable(dir.path())?;
     Ok(dir)
@@ -206,8 +160,7 @@ pub fn temporary_dir() -> Result<tempfile::TempDir, Failure> {
 
 /// Lets servers in that have become somebody else, as nginx's workers do when started by root.
 pub fn make_reachable(dir: &Path) -> Result<(), Failure> {
-    fs::set_permissions(dir, fs::Permissions::from_mode(0o755))
-        .context(|| dir.display().to_string())
+    fs::set_permissions(dir, fs::Permissions::from_mode(0o755)).context(|| dir.display().to_string())
 }
 
 pub fn make_dir(parent: &Path, name: &str) -> Result<PathBuf, Failure> {

@@ -84,41 +84,22 @@ pub fn all_rounds(
         }
         let start = Instant::now();
         eprintln!("round {} of {rounds}", round + 1);
-        let bench = Round {
-            round,
-            seconds: options.seconds,
-            cores,
-            wrk,
-            dir: dir.path(),
-            origin: origin.ports,
-        };
+        let bench = Round { round, seconds: options.seconds, cores, wrk, dir: dir.path(), origin: origin.ports };
         samples.extend(bench.run(cases, contenders)?);
         longest = longest.max(start.elapsed());
     }
     Ok(samples)
 }
 
-fn expected_round(
-    options: &Options,
-    cases: &[&Case],
-    contenders: &[Contender],
-) -> Result<Duration, Failure> {
-    let admitted = |case: &&Case| {
-        contenders
-            .iter()
-            .filter(|contender| case.admits(contender.server))
-            .count() as u32
-    };
+fn expected_round(options: &Options, cases: &[&Case], contenders: &[Contender]) -> Result<Duration, Failure> {
+    let admitted = |case: &&Case| contenders.iter().filter(|contender| case.admits(contender.server)).count() as u32;
     let measurements: u32 = cases.iter().map(admitted).sum();
     let expected = (Duration::from_secs(u64::from(options.seconds)) + OVERHEAD) * measurements;
     if measurements == 0 {
         return Err(Failure::Nothing("servers"));
     }
     if expected > options.limit() {
-        return Err(Failure::TooMuch {
-            needed: expected.as_secs(),
-            limit: options.limit().as_secs(),
-        });
+        return Err(Failure::TooMuch { needed: expected.as_secs(), limit: options.limit().as_secs() });
     }
     Ok(expected)
 }
@@ -133,19 +114,12 @@ struct Round<'a> {
 }
 
 impl Round<'_> {
-    fn run(
-        &self,
-        cases: &[&'static Case],
-        contenders: &[Contender],
-    ) -> Result<Vec<Sample>, Failure> {
+    fn run(&self, cases: &[&'static Case], contenders: &[Contender]) -> Result<Vec<Sample>, Failure> {
         // Its logs grow by megabytes, and go with it.
         let dir = tempfile::tempdir_in(self.dir).context(|| self.dir.display().to_string())?;
         process::make_reachable(dir.path())?;
         let mut running = Vec::new();
-        for contender in contenders
-            .iter()
-            .filter(|contender| cases.iter().any(|case| case.admits(contender.server)))
-        {
+        for contender in contenders.iter().filter(|contender| cases.iter().any(|case| case.admits(contender.server))) {
             running.push(self.start(contender, dir.path())?);
         }
         if self.round == 0 {
@@ -155,10 +129,7 @@ impl Round<'_> {
         running.rotate_left(first);
         let mut samples = Vec::new();
         for case in cases {
-            for server in running
-                .iter()
-                .filter(|server| case.admits(server.contender.server))
-            {
+            for server in running.iter().filter(|server| case.admits(server.contender.server)) {
                 samples.push(self.measure(case, server)?);
             }
         }
@@ -172,23 +143,11 @@ impl Round<'_> {
         let conf = dir.join(server.file);
         let text = servers::fill_addresses(server.template, &dir, port, self.origin);
         std::fs::write(&conf, text).context(|| conf.display().to_string())?;
-        let values = [
-            ("CONF", &*conf.to_string_lossy()),
-            ("DIR", &*dir.to_string_lossy()),
-        ];
+        let values = [("CONF", &*conf.to_string_lossy()), ("DIR", &*dir.to_string_lossy())];
         let mut command = Command::new(&contender.program);
-        command.args(
-            server
-                .arguments
-                .iter()
-                .map(|argument| servers::fill(argument, &values)),
-        );
+        command.args(server.arguments.iter().map(|argument| servers::fill(argument, &values)));
         let process = Process::start(server.name, command, self.cores.server, &dir, &[port])?;
-        Ok(Running {
-            contender,
-            process,
-            port,
-        })
+        Ok(Running { contender, process, port })
     }
 
     fn measure(&self, case: &'static Case, server: &Running) -> Result<Sample, Failure> {
@@ -205,18 +164,9 @@ impl Round<'_> {
         let elapsed = began.elapsed();
 
         let name = server.contender.server.name;
-        if (report.refused > 0 && case.status < 400)
-            || report.socket_errors > report.requests / 1000
-        {
-            let why = format!(
-                "{} refused, {} socket errors under load",
-                report.refused, report.socket_errors
-            );
-            return Err(Failure::WrongAnswer {
-                server: name.to_owned(),
-                case: case.name.to_owned(),
-                why,
-            });
+        if (report.refused > 0 && case.status < 400) || report.socket_errors > report.requests / 1000 {
+            let why = format!("{} refused, {} socket errors under load", report.refused, report.socket_errors);
+            return Err(Failure::WrongAnswer { server: name.to_owned(), case: case.name.to_owned(), why });
         }
         let sample = Sample {
             case: case.name,
@@ -228,23 +178,14 @@ impl Round<'_> {
             foreign: core_used.saturating_sub(usage.total).as_secs_f64() / elapsed.as_secs_f64(),
             report,
         };
-        eprintln!(
-            "  {:<20} {:<12} {:>7.0}/s {:>6.1} µs",
-            case.name,
-            name,
-            sample.rate(),
-            sample.cpu_per_request()
-        );
+        eprintln!("  {:<20} {:<12} {:>7.0}/s {:>6.1} µs", case.name, name, sample.rate(), sample.cpu_per_request());
         Ok(sample)
     }
 }
 
 fn check_all(cases: &[&Case], running: &[Running]) -> Result<(), Failure> {
     for case in cases {
-        for server in running
-            .iter()
-            .filter(|server| case.admits(server.contender.server))
-        {
+        for server in running.iter().filter(|server| case.admits(server.contender.server)) {
             check::check(server.contender.server.name, case, server.port)?;
         }
     }

@@ -22,16 +22,9 @@ pub fn run() -> ExitCode {
         for (name, test) in tests {
             // The panic itself is printed by the default hook.
             let passed = panic::catch_unwind(test).is_ok();
-            println!(
-                "test {module}::{name} ... {}",
-                if passed { "ok" } else { "FAILED" }
-            );
+            println!("test {module}::{name} ... {}", if passed { "ok" } else { "FAILED" });
             failed += usize::from(!passed);
         }
     }
-    if failed == 0 {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    }
+    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

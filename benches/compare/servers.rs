@@ -85,16 +85,11 @@ pub fn installed(options: &Options) -> Result<Vec<Contender>, Failure> {
     for name in &options.servers {
         if !SERVERS.iter().any(|server| is_meant(server, name)) {
             let known: Vec<_> = SERVERS.iter().map(|server| server.name).collect();
-            return Err(Failure::Unknown {
-                kind: "server",
-                name: name.clone(),
-                known: known.join(", "),
-            });
+            return Err(Failure::Unknown { kind: "server", name: name.clone(), known: known.join(", ") });
         }
     }
-    let is_chosen = |server: &&Server| {
-        options.servers.is_empty() || options.servers.iter().any(|name| is_meant(server, name))
-    };
+    let is_chosen =
+        |server: &&Server| options.servers.is_empty() || options.servers.iter().any(|name| is_meant(server, name));
     let mut contenders = Vec::new();
     for server in SERVERS.iter().filter(is_chosen) {
         match locate(server.program) {
@@ -102,17 +97,10 @@ pub fn installed(options: &Options) -> Result<Vec<Contender>, Failure> {
             None if server.program == "edge" => {
                 eprintln!("skipping edge: neither built by cargo nor named by EDGE_BIN")
             }
-            None => eprintln!(
-                "skipping {}: not installed (apt-get install {})",
-                server.name, server.package
-            ),
+            None => eprintln!("skipping {}: not installed (apt-get install {})", server.name, server.package),
         }
     }
-    if contenders.is_empty() {
-        Err(Failure::Nothing("servers"))
-    } else {
-        Ok(contenders)
-    }
+    if contenders.is_empty() { Err(Failure::Nothing("servers")) } else { Ok(contenders) }
 }
 
 /// Finds a program in the PATH or where Debian keeps servers; edge is the one cargo has just built, unless
@@ -120,74 +108,36 @@ pub fn installed(options: &Options) -> Result<Vec<Contender>, Failure> {
 pub fn locate(program: &str) -> Option<PathBuf> {
     if program == "edge" {
         let built = option_env!("CARGO_BIN_EXE_edge").map(PathBuf::from);
-        return env::var_os("EDGE_BIN")
-            .map(PathBuf::from)
-            .or(built)
-            .filter(|path| path.is_file());
+        return env::var_os("EDGE_BIN").map(PathBuf::from).or(built).filter(|path| path.is_file());
     }
     let path = env::var_os("PATH").unwrap_or_default();
     let debian = ["/usr/sbin", "/usr/local/sbin"].map(PathBuf::from);
-    env::split_paths(&path)
-        .chain(debian)
-        .map(|dir| dir.join(program))
-        .find(|file| file.is_file())
+    env::split_paths(&path).chain(debian).map(|dir| dir.join(program)).find(|file| file.is_file())
 }
 
 /// Fills a template's `@NAME@`s in.
 pub fn fill(template: &str, values: &[(&str, &str)]) -> String {
-    values
-        .iter()
-        .fold(template.to_owned(), |text, (name, value)| {
-            text.replace(&format!("@{name}@"), value)
-        })
+    values.iter().fold(template.to_owned(), |text, (name, value)| text.replace(&format!("@{name}@"), value))
 }
 
 /// The values every template may use.
 pub fn fill_addresses(template: &str, dir: &Path, port: u16, origin: [u16; 2]) -> String {
     let [a, b] = origin.map(|port| port.to_string());
     let dir = dir.display().to_string();
-    fill(
-        template,
-        &[
-            ("DIR", &dir),
-            ("PORT", &port.to_string()),
-            ("ORIGIN_A", &a),
-            ("ORIGIN_B", &b),
-        ],
-    )
+    fill(template, &[("DIR", &dir), ("PORT", &port.to_string()), ("ORIGIN_A", &a), ("ORIGIN_B", &b)])
 }
 
 fn a_family_names_each_of_its_members() {
-    let meant = |name| {
-        SERVERS
-            .iter()
-            .filter(|server| is_meant(server, name))
-            .count()
-    };
-    assert_eq!(
-        (
-            meant("nginx"),
-            meant("nginx-seed"),
-            meant("edge"),
-            meant("ngin")
-        ),
-        (2, 1, 1, 0)
-    );
+    let meant = |name| SERVERS.iter().filter(|server| is_meant(server, name)).count();
+    assert_eq!((meant("nginx"), meant("nginx-seed"), meant("edge"), meant("ngin")), (2, 1, 1, 0));
 }
 
 fn no_place_of_a_template_stays_empty() {
     for server in SERVERS {
         let filled = fill_addresses(server.template, Path::new("/d"), 1, [2, 3]);
         assert!(!filled.contains('@'), "{}: {filled}", server.name);
-        assert!(
-            filled.contains("127.0.0.1:1") && filled.contains("127.0.0.1:2"),
-            "{}",
-            server.name
-        );
+        assert!(filled.contains("127.0.0.1:1") && filled.contains("127.0.0.1:2"), "{}", server.name);
     }
 }
 
-pub const TESTS: &[(&str, fn())] = tests![
-    a_family_names_each_of_its_members,
-    no_place_of_a_template_stays_empty
-];
+pub const TESTS: &[(&str, fn())] = tests![a_family_names_each_of_its_members, no_place_of_a_template_stays_empty];

@@ -52,11 +52,7 @@ impl Spread {
         values.sort_by(f64::total_cmp);
         let (min, max) = (*values.first()?, *values.last()?);
         let middle = values.len() / 2;
-        let median = if values.len() % 2 == 1 {
-            values[middle]
-        } else {
-            (values[middle - 1] + values[middle]) / 2.0
-        };
+        let median = if values.len() % 2 == 1 { values[middle] } else { (values[middle - 1] + values[middle]) / 2.0 };
         Some(Spread { median, min, max })
     }
 }
@@ -64,48 +60,24 @@ impl Spread {
 impl Summary {
     pub fn of(cases: &[&'static Case], contenders: &[Contender], samples: &[Sample]) -> Summary {
         let table = |case: &&'static Case| {
-            let of_case: Vec<&Sample> = samples
-                .iter()
-                .filter(|sample| sample.case == case.name)
-                .collect();
-            let rows = contenders
-                .iter()
-                .filter_map(|contender| row(contender.server.name, &of_case))
-                .collect();
+            let of_case: Vec<&Sample> = samples.iter().filter(|sample| sample.case == case.name).collect();
+            let rows = contenders.iter().filter_map(|contender| row(contender.server.name, &of_case)).collect();
             Table { case, rows }
         };
         Summary {
-            tables: cases
-                .iter()
-                .map(table)
-                .filter(|table| !table.rows.is_empty())
-                .collect(),
+            tables: cases.iter().map(table).filter(|table| !table.rows.is_empty()).collect(),
             samples: samples.to_vec(),
-            rounds: samples
-                .iter()
-                .map(|sample| sample.round as usize + 1)
-                .max()
-                .unwrap_or(0),
-            foreign: samples
-                .iter()
-                .map(|sample| sample.foreign)
-                .fold(0.0, f64::max),
+            rounds: samples.iter().map(|sample| sample.round as usize + 1).max().unwrap_or(0),
+            foreign: samples.iter().map(|sample| sample.foreign).fold(0.0, f64::max),
         }
     }
 }
 
 fn row(server: &'static str, of_case: &[&Sample]) -> Option<Row> {
-    let own: Vec<&Sample> = of_case
-        .iter()
-        .filter(|sample| sample.server == server)
-        .copied()
-        .collect();
-    let spread = |value: &dyn Fn(&Sample) -> f64| {
-        Spread::of(own.iter().map(|sample| value(sample)).collect())
-    };
+    let own: Vec<&Sample> = of_case.iter().filter(|sample| sample.server == server).copied().collect();
+    let spread = |value: &dyn Fn(&Sample) -> f64| Spread::of(own.iter().map(|sample| value(sample)).collect());
     let cpu = spread(&Sample::cpu_per_request)?;
-    let system_share =
-        spread(&|sample| sample.system_per_request() / sample.cpu_per_request())?.median;
+    let system_share = spread(&|sample| sample.system_per_request() / sample.cpu_per_request())?.median;
     Some(Row {
         server,
         rate: spread(&Sample::rate)?,
@@ -114,19 +86,13 @@ fn row(server: &'static str, of_case: &[&Sample]) -> Option<Row> {
         cpu,
         user: cpu.median * (1.0 - system_share),
         system: cpu.median * system_share,
-        ratio: Spread::of(
-            own.iter()
-                .filter_map(|sample| ratio(sample, of_case))
-                .collect(),
-        ),
+        ratio: Spread::of(own.iter().filter_map(|sample| ratio(sample, of_case)).collect()),
         busy: spread(&|sample| sample.busy)?.median,
     })
 }
 
 fn ratio(sample: &Sample, of_case: &[&Sample]) -> Option<f64> {
-    let baseline = of_case
-        .iter()
-        .find(|other| other.server == BASELINE && other.round == sample.round)?;
+    let baseline = of_case.iter().find(|other| other.server == BASELINE && other.round == sample.round)?;
     Some(sample.cpu_per_request() / baseline.cpu_per_request())
 }
 
@@ -162,40 +128,18 @@ fn the_ratio_is_taken_within_each_round() {
     ];
     let row = row("edge", &samples.iter().collect::<Vec<_>>()).expect("a row");
     let ratio = row.ratio.expect("a ratio");
-    assert!(
-        (ratio.median - 1.5).abs() < 1e-9 && (ratio.max - ratio.min).abs() < 1e-9,
-        "{ratio:?}"
-    );
+    assert!((ratio.median - 1.5).abs() < 1e-9 && (ratio.max - ratio.min).abs() < 1e-9, "{ratio:?}");
     assert!((row.cpu.median - 22.5).abs() < 1e-9 && (row.user - 7.5).abs() < 1e-9);
 }
 
 fn without_the_baseline_there_is_no_ratio() {
     let samples = [sample_of("edge", 0, 5, 10)];
-    assert_eq!(
-        row("edge", &samples.iter().collect::<Vec<_>>())
-            .expect("a row")
-            .ratio,
-        None
-    );
+    assert_eq!(row("edge", &samples.iter().collect::<Vec<_>>()).expect("a row").ratio, None);
 }
 
 fn the_median_of_an_even_number_lies_between() {
-    assert_eq!(
-        Spread::of(vec![4.0, 1.0, 3.0, 2.0]),
-        Some(Spread {
-            median: 2.5,
-            min: 1.0,
-            max: 4.0
-        })
-    );
-    assert_eq!(
-        Spread::of(vec![3.0, 1.0, 2.0]),
-        Some(Spread {
-            median: 2.0,
-            min: 1.0,
-            max: 3.0
-        })
-    );
+    assert_eq!(Spread::of(vec![4.0, 1.0, 3.0, 2.0]), Some(Spread { median: 2.5, min: 1.0, max: 4.0 }));
+    assert_eq!(Spread::of(vec![3.0, 1.0, 2.0]), Some(Spread { median: 2.0, min: 1.0, max: 3.0 }));
     assert_eq!(Spread::of(vec![]), None);
 }
 

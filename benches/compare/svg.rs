@@ -54,12 +54,7 @@ pub fn draw(machine: &Machine, summary: &Summary) -> String {
 fn draw_all(out: &mut String, machine: &Machine, summary: &Summary) -> fmt::Result {
     let bottom = HEAD + summary.tables.iter().map(height).sum::<f64>() - GAP - 2.0;
     let total = bottom + FOOT;
-    let longest = summary
-        .tables
-        .iter()
-        .flat_map(|table| &table.rows)
-        .map(|row| row.cpu.max)
-        .fold(1.0, f64::max);
+    let longest = summary.tables.iter().flat_map(|table| &table.rows).map(|row| row.cpu.max).fold(1.0, f64::max);
     let scale = REACH / longest;
 
     writeln!(
@@ -67,37 +62,22 @@ fn draw_all(out: &mut String, machine: &Machine, summary: &Summary) -> fmt::Resu
         r#"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {total}" width="{WIDTH}" height="{total}" role="img" aria-label="CPU time per request">"#
     )?;
     writeln!(out, "<style>\n{STYLE}</style>")?;
-    writeln!(
-        out,
-        r##"<rect width="{WIDTH}" height="{total}" rx="10" fill="#fcfcfa"/>"##
-    )?;
+    writeln!(out, r##"<rect width="{WIDTH}" height="{total}" rx="10" fill="#fcfcfa"/>"##)?;
     draw_head(out, machine, summary)?;
     let ticks = ticks(longest);
     for value in &ticks {
         let x = LEFT + value * scale;
-        writeln!(
-            out,
-            r#"<text class="tick" x="{x:.1}" y="{:.1}">{value} µs</text>"#,
-            bottom + 16.0
-        )?;
+        writeln!(out, r#"<text class="tick" x="{x:.1}" y="{:.1}">{value} µs</text>"#, bottom + 16.0)?;
     }
     let mut top = HEAD;
     for table in &summary.tables {
         draw_case(out, table, top, scale, &ticks)?;
         top += height(table);
     }
-    let mut versions: Vec<_> = machine
-        .servers
-        .iter()
-        .map(|server| server.version.as_str())
-        .collect();
+    let mut versions: Vec<_> = machine.servers.iter().map(|server| server.version.as_str()).collect();
     versions.dedup();
     let foot = bottom + 42.0;
-    writeln!(
-        out,
-        r#"<text class="soft" x="{MARGIN}" y="{foot}">{}</text>"#,
-        escape(&versions.join("  ·  "))
-    )?;
+    writeln!(out, r#"<text class="soft" x="{MARGIN}" y="{foot}">{}</text>"#, escape(&versions.join("  ·  ")))?;
     writeln!(
         out,
         r#"<text class="soft" x="{}" y="{foot}" text-anchor="end">{}</text>"#,
@@ -108,38 +88,17 @@ fn draw_all(out: &mut String, machine: &Machine, summary: &Summary) -> fmt::Resu
 }
 
 fn draw_head(out: &mut String, machine: &Machine, summary: &Summary) -> fmt::Result {
-    writeln!(
-        out,
-        r#"<text class="title" x="{MARGIN}" y="48">CPU time per request</text>"#
-    )?;
+    writeln!(out, r#"<text class="title" x="{MARGIN}" y="48">CPU time per request</text>"#)?;
     let what = format!(
         "one worker on one core, shorter is better  ·  median of {} rounds, the line spans least to greatest",
         summary.rounds
     );
-    writeln!(
-        out,
-        r#"<text class="soft" x="{MARGIN}" y="72">{}</text>"#,
-        escape(&what)
-    )?;
-    writeln!(
-        out,
-        r#"<text class="soft" x="{MARGIN}" y="91">{}</text>"#,
-        escape(&machine.line())
-    )?;
+    writeln!(out, r#"<text class="soft" x="{MARGIN}" y="72">{}</text>"#, escape(&what))?;
+    writeln!(out, r#"<text class="soft" x="{MARGIN}" y="91">{}</text>"#, escape(&machine.line()))?;
     let (user, system) = colours("");
-    for (x, colour, label) in [
-        (WIDTH - 176.0, user, "user"),
-        (WIDTH - 104.0, system, "system"),
-    ] {
-        writeln!(
-            out,
-            r#"<rect x="{x}" y="37" width="13" height="13" rx="2.5" fill="{colour}"/>"#
-        )?;
-        writeln!(
-            out,
-            r#"<text class="soft" x="{}" y="48">{label}</text>"#,
-            x + 20.0
-        )?;
+    for (x, colour, label) in [(WIDTH - 176.0, user, "user"), (WIDTH - 104.0, system, "system")] {
+        writeln!(out, r#"<rect x="{x}" y="37" width="13" height="13" rx="2.5" fill="{colour}"/>"#)?;
+        writeln!(out, r#"<text class="soft" x="{}" y="48">{label}</text>"#, x + 20.0)?;
     }
     Ok(())
 }
@@ -148,15 +107,8 @@ fn draw_head(out: &mut String, machine: &Machine, summary: &Summary) -> fmt::Res
 fn ticks(longest: f64) -> Vec<f64> {
     let power = 10_f64.powf(longest.log10().floor());
     let fits = |step: &f64| longest / step <= 10.0;
-    let step = [0.1, 0.2, 0.5, 1.0]
-        .iter()
-        .map(|factor| factor * power)
-        .find(fits)
-        .unwrap_or(2.0 * power);
-    (0..)
-        .map(|index| f64::from(index) * step)
-        .take_while(|value| *value <= longest)
-        .collect()
+    let step = [0.1, 0.2, 0.5, 1.0].iter().map(|factor| factor * power).find(fits).unwrap_or(2.0 * power);
+    (0..).map(|index| f64::from(index) * step).take_while(|value| *value <= longest).collect()
 }
 
 fn height(table: &Table) -> f64 {
@@ -174,33 +126,15 @@ fn draw_case(out: &mut String, table: &Table, top: f64, scale: f64, ticks: &[f64
     )?;
     for value in ticks {
         let colour = if *value == 0.0 { "#aab3bc" } else { "#e4e7e4" };
-        draw_upright(
-            out,
-            LEFT + value * scale,
-            first - 5.0,
-            bottom + 5.0,
-            &format!(r#"stroke="{colour}""#),
-        )?;
+        draw_upright(out, LEFT + value * scale, first - 5.0, bottom + 5.0, &format!(r#"stroke="{colour}""#))?;
     }
-    let rows = || {
-        table
-            .rows
-            .iter()
-            .enumerate()
-            .map(|(index, row)| (row, first + STEP * index as f64))
-    };
+    let rows = || table.rows.iter().enumerate().map(|(index, row)| (row, first + STEP * index as f64));
     for (row, y) in rows() {
         draw_bar(out, row, y, scale)?;
     }
     if let Some(baseline) = table.rows.iter().find(|row| row.server == BASELINE) {
         let style = r##"stroke="#2b6a8f" stroke-width="1.2" stroke-dasharray="3 3""##;
-        draw_upright(
-            out,
-            LEFT + baseline.cpu.median * scale,
-            first - 5.0,
-            bottom + 5.0,
-            style,
-        )?;
+        draw_upright(out, LEFT + baseline.cpu.median * scale, first - 5.0, bottom + 5.0, style)?;
     }
     for (row, y) in rows() {
         draw_labels(out, row, y, scale)?;
@@ -216,14 +150,8 @@ fn draw_bar(out: &mut String, row: &Row, y: f64, scale: f64) -> fmt::Result {
     let (user, system) = colours(row.server);
     let at = |value: f64| LEFT + value * scale;
     let (whole, part) = (row.cpu.median * scale, row.user * scale);
-    writeln!(
-        out,
-        r#"<rect x="{LEFT}" y="{y:.1}" width="{whole:.1}" height="{BAR}" rx="2" fill="{system}"/>"#
-    )?;
-    writeln!(
-        out,
-        r#"<rect x="{LEFT}" y="{y:.1}" width="{part:.1}" height="{BAR}" fill="{user}"/>"#
-    )?;
+    writeln!(out, r#"<rect x="{LEFT}" y="{y:.1}" width="{whole:.1}" height="{BAR}" rx="2" fill="{system}"/>"#)?;
+    writeln!(out, r#"<rect x="{LEFT}" y="{y:.1}" width="{part:.1}" height="{BAR}" fill="{user}"/>"#)?;
     let (min, max, middle) = (at(row.cpu.min), at(row.cpu.max), y + BAR / 2.0);
     writeln!(
         out,
@@ -241,12 +169,7 @@ fn draw_labels(out: &mut String, row: &Row, y: f64, scale: f64) -> fmt::Result {
         Some(ratio) => format!("{:.2} ×", ratio.median),
         None => String::new(),
     };
-    writeln!(
-        out,
-        r#"<text class="name{ours}" x="{:.1}" y="{line:.1}">{}</text>"#,
-        LEFT - 12.0,
-        escape(row.server)
-    )?;
+    writeln!(out, r#"<text class="name{ours}" x="{:.1}" y="{line:.1}">{}</text>"#, LEFT - 12.0, escape(row.server))?;
     writeln!(
         out,
         r#"<text class="halo" x="{:.1}" y="{line:.1}"><tspan class="value{ours}">{:.1} µs</tspan><tspan class="ratio{ours}" dx="10">{ratio}</tspan></text>"#,
@@ -257,32 +180,17 @@ fn draw_labels(out: &mut String, row: &Row, y: f64, scale: f64) -> fmt::Result {
 
 /// `Sun, 06 Nov 1994 08:49:37 GMT` without the clock.
 fn day(date: &str) -> String {
-    date.split_ascii_whitespace()
-        .skip(1)
-        .take(3)
-        .collect::<Vec<_>>()
-        .join(" ")
+    date.split_ascii_whitespace().skip(1).take(3).collect::<Vec<_>>().join(" ")
 }
 
 fn escape(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
 fn the_axis_has_a_handful_of_round_steps() {
-    for (longest, step, count) in [
-        (7.2, 1.0, 8),
-        (18.9, 2.0, 10),
-        (35.0, 5.0, 8),
-        (64.0, 10.0, 7),
-        (100.0, 10.0, 11),
-    ] {
+    for (longest, step, count) in [(7.2, 1.0, 8), (18.9, 2.0, 10), (35.0, 5.0, 8), (64.0, 10.0, 7), (100.0, 10.0, 11)] {
         let ticks = ticks(longest);
-        assert!(
-            (ticks[1] - step).abs() < 1e-9 && ticks.len() == count,
-            "{longest}: {ticks:?}"
-        );
+        assert!((ticks[1] - step).abs() < 1e-9 && ticks.len() == count, "{longest}: {ticks:?}");
     }
 }
 
@@ -291,7 +199,4 @@ fn text_cannot_break_the_picture() {
     assert_eq!(day("Sun, 06 Nov 1994 08:49:37 GMT"), "06 Nov 1994");
 }
 
-pub const TESTS: &[(&str, fn())] = tests![
-    the_axis_has_a_handful_of_round_steps,
-    text_cannot_break_the_picture
-];
+pub const TESTS: &[(&str, fn())] = tests![the_axis_has_a_handful_of_round_steps, text_cannot_break_the_picture];

@@ -31,10 +31,7 @@ pub struct Report {
 }
 
 pub fn find() -> Result<PathBuf, Failure> {
-    servers::locate("wrk").ok_or(Failure::Missing {
-        program: "wrk",
-        package: "wrk",
-    })
+    servers::locate("wrk").ok_or(Failure::Missing { program: "wrk", package: "wrk" })
 }
 
 pub fn warm_up(wrk: &Path, core: usize, case: &Case, port: u16) -> Result<(), Failure> {
@@ -45,38 +42,21 @@ pub fn warm_up(wrk: &Path, core: usize, case: &Case, port: u16) -> Result<(), Fa
     finish(&mut child, Duration::from_secs(5)).map(drop)
 }
 
-pub fn measure(
-    wrk: &Path,
-    core: usize,
-    case: &Case,
-    port: u16,
-    seconds: u32,
-) -> Result<Report, Failure> {
+pub fn measure(wrk: &Path, core: usize, case: &Case, port: u16, seconds: u32) -> Result<Report, Failure> {
     let mut child = start(wrk, core, case, port, seconds)?;
     let text = finish(&mut child, Duration::from_secs(u64::from(seconds) + 10))?;
-    read(&text).ok_or(Failure::Unreadable {
-        what: "wrk's output",
-        text,
-    })
+    read(&text).ok_or(Failure::Unreadable { what: "wrk's output", text })
 }
 
 fn start(wrk: &Path, core: usize, case: &Case, port: u16, seconds: u32) -> Result<Child, Failure> {
     let mut command = Command::new(wrk);
-    command
-        .args(["-t1", "--latency"])
-        .arg(format!("-c{}", case.connections))
-        .arg(format!("-d{seconds}s"));
+    command.args(["-t1", "--latency"]).arg(format!("-c{}", case.connections)).arg(format!("-d{seconds}s"));
     for (name, value) in case.headers {
         command.arg("-H").arg(format!("{name}: {value}"));
     }
     command.arg(format!("http://127.0.0.1:{port}{}", case.path));
-    command
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null());
-    process::bind_to(core, &mut command)
-        .spawn()
-        .context(|| wrk.display().to_string())
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    process::bind_to(core, &mut command).spawn().context(|| wrk.display().to_string())
 }
 
 /// Waits for wrk, which prints less than a pipe holds and only at its end.
@@ -93,9 +73,7 @@ fn finish(child: &mut Child, limit: Duration) -> Result<String, Failure> {
     }
     let mut text = String::new();
     if let Some(output) = &mut child.stdout {
-        output
-            .read_to_string(&mut text)
-            .context(|| "wrk's output".to_owned())?;
+        output.read_to_string(&mut text).context(|| "wrk's output".to_owned())?;
     }
     Ok(text)
 }
@@ -111,9 +89,7 @@ fn read(text: &str) -> Option<Report> {
                 report.requests = requests.parse().ok()?;
                 report.seconds = read_duration(time.trim_end_matches(','))?.as_secs_f64();
             }
-            ["Socket", "errors:", ..] => {
-                report.socket_errors = words.iter().filter_map(|word| number(word)).sum()
-            }
+            ["Socket", "errors:", ..] => report.socket_errors = words.iter().filter_map(|word| number(word)).sum(),
             ["Non-2xx", .., count] => report.refused = number(count)?,
             _ => {}
         }
@@ -164,18 +140,14 @@ fn an_output_without_errors_is_read() {
 }
 
 fn errors_are_counted() {
-    let text = format!(
-        "{OUTPUT}  Socket errors: connect 1, read 20, write 0, timeout 300\n  Non-2xx or 3xx responses: 12\n"
-    );
+    let text =
+        format!("{OUTPUT}  Socket errors: connect 1, read 20, write 0, timeout 300\n  Non-2xx or 3xx responses: 12\n");
     let report = read(&text).expect("a report");
     assert_eq!((report.socket_errors, report.refused), (321, 12));
 }
 
 fn an_output_without_requests_is_no_report() {
-    assert_eq!(
-        read("unable to connect to 127.0.0.1:1 Connection refused\n"),
-        None
-    );
+    assert_eq!(read("unable to connect to 127.0.0.1:1 Connection refused\n"), None);
     assert_eq!(read("  0 requests in 2.00s, 0.00B read\n"), None);
 }
 

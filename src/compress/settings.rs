@@ -3,14 +3,10 @@
 //! Every algorithm has the same set of [`Rules`], which are nginx's `gzip_*` directives. Plain data:
 //! two settings are equal when they were written alike, so that a reload can tell what changed.
 
-use std::fmt;
-
 use http::Version;
 
 use super::negotiate::Algorithm;
-
-/// How many steps a look-around pattern may take on one User-Agent before it counts as matching.
-const BACKTRACK_LIMIT: usize = 100_000;
+use crate::pattern;
 
 /// Compression in one location.
 #[derive(Clone, Debug, PartialEq)]
@@ -213,77 +209,34 @@ impl std::ops::BitOr for Proxied {
 #[error("pattern {source_text:?} does not compile: {reason}")]
 pub struct PatternError {
     pub source_text: String,
-    pub reason: String,
+    pub reason: pattern::PatternError,
 }
 
 /// One argument of `gzip_disable`: a case-insensitive regex over the User-Agent, or `msie6`.
 ///
 /// Equal when written alike.
-#[derive(Clone)]
-pub struct Pattern {
-    source: String,
-    engine: Engine,
-}
-
-#[derive(Clone)]
-enum Engine {
+#[derive(Clone, Debug, PartialEq)]
+pub enum Pattern {
     Msie6,
-    Plain(regex::bytes::Regex),
-    Look(fancy_regex::Regex),
+    Regex(pattern::Pattern),
 }
 
 impl Pattern {
-    /// Compiles with `regex`, and with `fancy-regex` what needs look-around or back references.
     pub fn compile(source: &str) -> Result<Self, PatternError> {
-        let engine = if source == "msie6" {
-            Engine::Msie6
-        } else {
-            Self::engine(source)
-                .map_err(|reason| PatternError { source_text: source.to_owned(), reason: reason.to_string() })?
-        };
-        Ok(Self { source: source.to_owned(), engine })
-    }
-
-    fn engine(source: &str) -> Result<Engine, Box<fancy_regex::Error>> {
-        // Bytes, not characters: a User-Agent need not be UTF-8, and PCRE in nginx does not ask.
-        let plain = regex::bytes::RegexBuilder::new(source).case_insensitive(true).unicode(false).build();
-        if let Ok(plain) = plain {
-            return Ok(Engine::Plain(plain));
+        if source == "msie6" {
+            return Ok(Self::Msie6);
         }
-        fancy_regex::RegexBuilder::new(source)
-            .case_insensitive(true)
-            .bytes_mode(fancy_regex::BytesMode::Ascii)
-            .backtrack_limit(BACKTRACK_LIMIT)
-            .build()
-            .map(Engine::Look)
-            .map_err(Box::new)
+        let compiled = pattern::Pattern::compile(source, true);
+        compiled.map(Self::Regex).map_err(|reason| PatternError { source_text: source.to_owned(), reason })
     }
 
-    /// Whether this User-Agent gets nothing compressed. A pattern that gives up counts as matching,
-    /// as nginx takes an error of PCRE.
+    /// Whether this User-Agent gets nothing compressed. A search that is given up at its limit counts as
+    /// a match, as nginx takes an error of PCRE.
     pub fn matches(&self, user_agent: &[u8]) -> bool {
-        match &self.engine {
-            Engine::Msie6 => is_msie6(user_agent),
-            Engine::Plain(regex) => regex.is_match(user_agent),
-            Engine::Look(regex) => regex.is_match(user_agent).unwrap_or(true),
+        match self {
+            Self::Msie6 => is_msie6(user_agent),
+            Self::Regex(regex) => regex.finds(user_agent).unwrap_or(true),
         }
-    }
-
-    /// The pattern as it was written.
-    pub fn source(&self) -> &str {
-        &self.source
-    }
-}
-
-impl fmt::Debug for Pattern {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Pattern").field(&self.source).finish()
-    }
-}
-
-impl PartialEq for Pattern {
-    fn eq(&self, other: &Self) -> bool {
-        self.source == other.source
     }
 }
 
@@ -347,7 +300,7 @@ mod tests {
         let one = Pattern::compile(r"MSIE [1-6]\.(?!.*SV1)").unwrap();
         assert_eq!(one, Pattern::compile(r"MSIE [1-6]\.(?!.*SV1)").unwrap());
         assert_ne!(one, Pattern::compile("curl").unwrap());
-        assert_eq!(format!("{one:?}"), r#"Pattern("MSIE [1-6]\\.(?!.*SV1)")"#);
+        assert_eq!(format!("{one:?}"), r"Regex(/MSIE [1-6]\.(?!.*SV1)/i)");
     }
 
     #[test]
@@ -361,6 +314,14 @@ mod tests {
         let pattern = Pattern::compile(r"^(?:(a|ab|b)(?!x))*c$").unwrap();
         let agent = "ab".repeat(100) + "cd";
         assert!(pattern.matches(agent.as_bytes()));
+    }
+
+    #[test]
+    fn a_user_agent_made_to_be_slow_is_given_up_and_counts_as_matching() {
+        let pattern = Pattern::compile(r"MSIE [1-6]\.(?!.*SV1)").unwrap();
+        let agent = "MSIE 6.".repeat(4500) + "SV1";
+        assert!(pattern.matches(agent.as_bytes()));
+        assert!(!pattern.matches(&b"MSIE 7.0; ".repeat(3000)));
     }
 
     #[test]

@@ -37,7 +37,11 @@ impl Demo {
 #[test]
 fn the_demo_shows_a_page_and_counts() {
     let mut demo = Demo::start();
-    assert!(demo.process.output().contains(&format!("http://127.0.0.1:{}/demo", demo.port)), "{}", demo.process.output());
+    assert!(
+        demo.process.output().contains(&format!("http://127.0.0.1:{}/demo", demo.port)),
+        "{}",
+        demo.process.output()
+    );
     let page = client::get(ports::local(demo.port), "/demo");
     assert_eq!(page.status(), 200);
     assert!(page.text().contains("<!doctype html>"));

@@ -37,35 +37,15 @@ struct Group {
     wanted: &'static [Wanted],
 }
 
-const LIVE: Group = Group {
-    cases: live_cases,
-    upstreams: Upstreams::tomcats,
-    wanted: wanted::LIVE,
-};
-const DEAD: Group = Group {
-    cases: failing::dead,
-    upstreams: Upstreams::dead,
-    wanted: wanted::DEAD,
-};
-const FAILING: Group = Group {
-    cases: failing::failing,
-    upstreams: Upstreams::failing,
-    wanted: wanted::FAILING,
-};
+const LIVE: Group = Group { cases: live_cases, upstreams: Upstreams::tomcats, wanted: wanted::LIVE };
+const DEAD: Group = Group { cases: failing::dead, upstreams: Upstreams::dead, wanted: wanted::DEAD };
+const FAILING: Group = Group { cases: failing::failing, upstreams: Upstreams::failing, wanted: wanted::FAILING };
 
 fn live_cases() -> Vec<Case> {
-    [
-        paths::all(),
-        methods::all(),
-        hosts::all(),
-        bodies::all(),
-        headers::all(),
-        content::all(),
-        answers::all(),
-    ]
-    .into_iter()
-    .flatten()
-    .collect()
+    [paths::all(), methods::all(), hosts::all(), bodies::all(), headers::all(), content::all(), answers::all()]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 /// nginx's outcomes of the live cases, for all tests that compare with them.
@@ -90,11 +70,7 @@ impl Group {
         }
         let unused = report::unused(self.wanted, &used);
         assert!(problems.is_empty(), "{problems}");
-        assert!(
-            unused.is_empty(),
-            "these entries of `wanted.rs` match nothing any more:\n  {}",
-            unused.join("\n  ")
-        );
+        assert!(unused.is_empty(), "these entries of `wanted.rs` match nothing any more:\n  {}", unused.join("\n  "));
     }
 
     fn assert_nginx_is_as(&self, nginx: &Side) {
@@ -131,17 +107,10 @@ fn nginx_answers_as_itself() {
 fn a_different_nginx_is_noticed_in_every_way_it_differs() {
     let cases = live_cases();
     let other = LIVE.run(Kind::DifferentNginx);
-    let ports = compare::Ports {
-        left: nginx_live().port,
-        right: other.port,
-    };
+    let ports = compare::Ports { left: nginx_live().port, right: other.port };
     let mut found = Vec::new();
     for (case, (left, right)) in cases.iter().zip(nginx_live().outcomes.iter().zip(&other.outcomes)) {
-        found.extend(
-            compare::compare(left, right, &ports)
-                .into_iter()
-                .map(|d| format!("{}: {}", case.name, d.what)),
-        );
+        found.extend(compare::compare(left, right, &ports).into_iter().map(|d| format!("{}: {}", case.name, d.what)));
     }
     for expected in [
         // keepalive_timeout 0
@@ -163,11 +132,7 @@ fn a_different_nginx_is_noticed_in_every_way_it_differs() {
         // proxy_pass with a URI
         "path: two dots: json:uri",
     ] {
-        assert!(
-            found.iter().any(|line| line == expected),
-            "not noticed: {expected}; noticed:\n{}",
-            found.join("\n")
-        );
+        assert!(found.iter().any(|line| line == expected), "not noticed: {expected}; noticed:\n{}", found.join("\n"));
     }
 }
 
@@ -176,11 +141,7 @@ fn no_two_cases_have_the_same_name() {
     for cases in [live_cases(), failing::dead(), failing::failing()] {
         let mut names: Vec<&str> = cases.iter().map(|case| case.name.as_str()).collect();
         names.sort_unstable();
-        let twice: Vec<_> = names
-            .windows(2)
-            .filter(|two| two[0] == two[1])
-            .map(|two| two[0])
-            .collect();
+        let twice: Vec<_> = names.windows(2).filter(|two| two[0] == two[1]).map(|two| two[0]).collect();
         assert!(twice.is_empty(), "{twice:?}");
     }
     assert!(live_cases().len() >= 300);
@@ -206,9 +167,5 @@ fn edge_sends_one_host_with_the_seed_as_it_was_and_warns() {
     // The first line of the two, $http_host, is the name as the client wrote it.
     let echo = request::get("/echo").host("Shop.Test:8888").send(edge.address()).json();
     assert_eq!(echo["headers"]["host"], serde_json::json!(["Shop.Test:8888"]));
-    assert!(
-        edge.wait_error("Host"),
-        "no warning about the second Host:\n{}",
-        edge.errors()
-    );
+    assert!(edge.wait_error("Host"), "no warning about the second Host:\n{}", edge.errors());
 }

@@ -10,9 +10,7 @@ const LAYERS: &[&[&str]] = &[
     &["cli"],
     &["server"],
     &["proxy"],
-    &[
-        "route", "rules", "session", "cache", "upstream", "compress", "files", "client", "observe",
-    ],
+    &["route", "rules", "session", "cache", "upstream", "compress", "files", "client", "observe"],
     &["variables"],
     &["config", "http", "pattern"],
 ];
@@ -38,15 +36,7 @@ const CRATES: &[&str] = &[
     "once_cell",
 ];
 
-const TOP: &[&str] = &[
-    "Cargo.toml",
-    "src",
-    "conf",
-    "lua-free-rules",
-    "tests",
-    "benches",
-    "Dockerfile",
-];
+const TOP: &[&str] = &["Cargo.toml", "src", "conf", "lua-free-rules", "tests", "benches", "Dockerfile"];
 
 fn home() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -87,10 +77,7 @@ fn named_rooms(line: &str, in_main: bool) -> Vec<String> {
         let rest = &code[at + root.len()..];
         let list = match rest.strip_prefix('{') {
             Some(group) => group.split('}').next().unwrap_or_default(),
-            None => rest
-                .split(|c: char| !c.is_alphanumeric() && c != '_')
-                .next()
-                .unwrap_or_default(),
+            None => rest.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or_default(),
         };
         let first = |item: &str| item.trim().split("::").next().unwrap_or_default().to_owned();
         named.extend(list.split(',').map(first).filter(|room| !room.is_empty()));
@@ -117,11 +104,10 @@ fn trespasses(sources: &BTreeMap<PathBuf, String>) -> Vec<String> {
     let mut found = Vec::new();
     for (file, text) in sources {
         let from = room(file);
-        let uses = text.lines().enumerate().flat_map(|(at, line)| {
-            named_rooms(line, from == "main")
-                .into_iter()
-                .map(move |to| (at + 1, to))
-        });
+        let uses = text
+            .lines()
+            .enumerate()
+            .flat_map(|(at, line)| named_rooms(line, from == "main").into_iter().map(move |to| (at + 1, to)));
         // `crate::name!` is a macro, which belongs to no room.
         for (line, to) in uses.filter(|(_, to)| *to != from && rooms.contains(to)) {
             if !may_use(&from, &to) {
@@ -171,11 +157,7 @@ fn every_room_has_its_place() {
     for file in sources().keys() {
         let room = room(file);
         let placed = layer(&room).is_some() || BESIDE.iter().any(|(name, ..)| *name == room);
-        assert!(
-            placed,
-            "src/{}: the room `{room}` has no place in the table above",
-            file.display()
-        );
+        assert!(placed, "src/{}: the room `{room}` has no place in the table above", file.display());
     }
 }
 
@@ -192,21 +174,17 @@ fn every_file_belongs_to_one_room() {
 
 /// The files that are compiled for tests only: `#[cfg(test)] mod NAME;`, and all below them.
 fn is_test_file(file: &Path, sources: &BTreeMap<PathBuf, String>) -> bool {
-    file.ancestors()
-        .filter(|path| !path.as_os_str().is_empty())
-        .any(|path| {
-            let module = path.with_extension("");
-            let (Some(name), Some(directory)) = (module.file_name(), module.parent()) else {
-                return false;
-            };
-            let siblings = sources
-                .iter()
-                .filter(|(other, _)| other.parent() == Some(directory) || **other == directory.with_extension("rs"));
-            let name = name.to_string_lossy();
-            siblings
-                .map(|(_, text)| text)
-                .any(|text| test_modules(text).contains(&name.as_ref()))
-        })
+    file.ancestors().filter(|path| !path.as_os_str().is_empty()).any(|path| {
+        let module = path.with_extension("");
+        let (Some(name), Some(directory)) = (module.file_name(), module.parent()) else {
+            return false;
+        };
+        let siblings = sources
+            .iter()
+            .filter(|(other, _)| other.parent() == Some(directory) || **other == directory.with_extension("rs"));
+        let name = name.to_string_lossy();
+        siblings.map(|(_, text)| text).any(|text| test_modules(text).contains(&name.as_ref()))
+    })
 }
 
 /// The names of the files, without `.rs`, that a file declares for tests only.
@@ -215,9 +193,7 @@ fn test_modules(text: &str) -> Vec<&str> {
     let mut lines = text.lines().map(str::trim);
     while lines.by_ref().any(|line| line == "#[cfg(test)]") {
         let next = lines.next().unwrap_or_default();
-        let path = next
-            .strip_prefix("#[path = \"")
-            .and_then(|rest| rest.strip_suffix(".rs\"]"));
+        let path = next.strip_prefix("#[path = \"").and_then(|rest| rest.strip_suffix(".rs\"]"));
         let declared = next.split("mod ").nth(1).and_then(|rest| rest.strip_suffix(';'));
         found.extend(path.or(declared));
     }
@@ -235,10 +211,7 @@ fn lines_that_run(text: &str) -> Vec<(usize, &str)> {
         }
         let indent = &line[..line.len() - line.trim_start().len()];
         let end = format!("{indent}}}");
-        let opens = lines
-            .by_ref()
-            .map(|(_, line)| line)
-            .find(|line| !line.trim().starts_with("#["));
+        let opens = lines.by_ref().map(|(_, line)| line).find(|line| !line.trim().starts_with("#["));
         if opens.is_some_and(|line| !line.trim_end().ends_with([';', '}'])) {
             lines.by_ref().find(|(_, line)| *line == end);
         }
@@ -273,31 +246,17 @@ fn nothing_is_left_undone_and_no_panic_goes_unexplained() {
 fn a_careless_line_is_found_and_tests_may_be_careless() {
     let text = "a.unwrap();\nb.unwrap(); // c is checked above\n// d.unwrap()\n#[cfg(test)]\nmod tests {\n    e.unwrap();\n}\n\
                 f.expect(\"f\")\n#[cfg(test)]\nmod more;\ntodo!() // later\n";
-    let found: Vec<usize> = lines_that_run(text)
-        .into_iter()
-        .filter(|(_, l)| is_careless(l))
-        .map(|(at, _)| at)
-        .collect();
+    let found: Vec<usize> =
+        lines_that_run(text).into_iter().filter(|(_, l)| is_careless(l)).map(|(at, _)| at).collect();
     assert_eq!(found, [1, 8, 11]);
     let file = |path: &str, text: &str| (PathBuf::from(path), text.to_owned());
     let house = BTreeMap::from([
-        file(
-            "a/mod.rs",
-            "mod b;\n#[cfg(test)]\nmod tests;\n#[cfg(test)]\n#[path = \"d_tests.rs\"]\nmod x;",
-        ),
+        file("a/mod.rs", "mod b;\n#[cfg(test)]\nmod tests;\n#[cfg(test)]\n#[path = \"d_tests.rs\"]\nmod x;"),
         file("a/b.rs", "#[cfg(test)]\nmod c;\n"),
     ]);
     let is_test = |path: &str| is_test_file(Path::new(path), &house);
     assert_eq!(
-        [
-            "a/mod.rs",
-            "a/b.rs",
-            "a/tests.rs",
-            "a/tests/deep.rs",
-            "a/b/c.rs",
-            "a/d_tests.rs"
-        ]
-        .map(is_test),
+        ["a/mod.rs", "a/b.rs", "a/tests.rs", "a/tests/deep.rs", "a/b/c.rs", "a/d_tests.rs"].map(is_test),
         [false, false, true, true, true, true]
     );
 }
@@ -331,11 +290,8 @@ fn every_configuration_that_ships_passes_the_check() {
         if !matches!(path.extension().and_then(|e| e.to_str()), Some("yaml" | "conf")) {
             continue;
         }
-        let output = Command::new(env!("CARGO_BIN_EXE_edge"))
-            .args(["-t", "--offline", "-c"])
-            .arg(&path)
-            .output()
-            .unwrap();
+        let output =
+            Command::new(env!("CARGO_BIN_EXE_edge")).args(["-t", "--offline", "-c"]).arg(&path).output().unwrap();
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{}:\n{said}", path.display());
         checked += 1;

@@ -80,17 +80,8 @@ fn lines(edge: &Edge, file: &str, count: usize) -> Vec<String> {
     });
     let found = found.unwrap_or_else(|| {
         let text = text(read());
-        let last = text
-            .lines()
-            .last()
-            .unwrap_or_default()
-            .chars()
-            .take(200)
-            .collect::<String>();
-        panic!(
-            "{file} has {} lines instead of {count}, the last {last:?}",
-            text.lines().count()
-        )
+        let last = text.lines().last().unwrap_or_default().chars().take(200).collect::<String>();
+        panic!("{file} has {} lines instead of {count}, the last {last:?}", text.lines().count())
     });
     found.lines().map(str::to_owned).collect()
 }

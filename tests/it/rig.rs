@@ -32,10 +32,7 @@ fn the_client_reads_lengths_chunks_and_trailers() {
     let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
     let chunked = Backend::answering(format!("{head}3\r\nabc\r\n2\r\nde\r\n0\r\nX-T: 9\r\n\r\n"));
     let answer = ask(&chunked, "/").unwrap();
-    assert_eq!(
-        (answer.text().as_str(), answer.trailers.get("x-t")),
-        ("abcde", Some("9"))
-    );
+    assert_eq!((answer.text().as_str(), answer.trailers.get("x-t")), ("abcde", Some("9")));
 }
 
 #[test]
@@ -43,10 +40,7 @@ fn the_client_sees_interim_answers() {
     let early = "HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\n";
     let backend = Backend::answering([early.as_bytes(), &backend::ok("done")].concat());
     let answer = ask(&backend, "/").unwrap();
-    assert_eq!(
-        (answer.interim.len(), answer.interim[0].status, answer.text().as_str()),
-        (1, 103, "done")
-    );
+    assert_eq!((answer.interim.len(), answer.interim[0].status, answer.text().as_str()), (1, 103, "done"));
 }
 
 #[test]
@@ -99,28 +93,13 @@ fn a_backend_counts_and_shows_what_it_saw() {
     let mut client = Client::connect(backend.address());
     let chunked = Request::new("PUT", "/a?b").chunked(&[b"abc", b"de"]);
     let seen = client.ask(&chunked).unwrap().json();
-    assert_eq!(
-        (seen["body_length"].as_u64(), seen["whole"].as_bool()),
-        (Some(5), Some(true))
-    );
-    assert!(
-        seen["head"]
-            .as_str()
-            .unwrap()
-            .starts_with("PUT /a?b HTTP/1.1\r\nHost: shop.test\r\n")
-    );
+    assert_eq!((seen["body_length"].as_u64(), seen["whole"].as_bool()), (Some(5), Some(true)));
+    assert!(seen["head"].as_str().unwrap().starts_with("PUT /a?b HTTP/1.1\r\nHost: shop.test\r\n"));
     client.ask(&request::post("/b", "xyz")).unwrap();
-    assert_eq!(
-        (backend.connections(), backend.requests(), backend.open_connections()),
-        (1, 2, 1)
-    );
+    assert_eq!((backend.connections(), backend.requests(), backend.open_connections()), (1, 2, 1));
     assert_eq!(backend.seen()[1].body, b"xyz");
     drop(client);
-    assert!(
-        wait::until(Duration::from_secs(5), || (backend.open_connections() == 0)
-            .then_some(()))
-        .is_some()
-    );
+    assert!(wait::until(Duration::from_secs(5), || (backend.open_connections() == 0).then_some(())).is_some());
 }
 
 #[test]
@@ -156,10 +135,7 @@ fn a_restarted_memcached_has_forgotten_everything() {
 
 #[test]
 fn nginx_checks_configurations() {
-    assert_eq!(
-        Nginx::check("events {} http { server { listen 127.0.0.1:1; } }"),
-        Ok(())
-    );
+    assert_eq!(Nginx::check("events {} http { server { listen 127.0.0.1:1; } }"), Ok(()));
     let complaint = Nginx::check("events {} http { servr { } }").unwrap_err();
     assert!(complaint.contains("unknown directive \"servr\""), "{complaint}");
 }
@@ -193,9 +169,7 @@ fn a_tomcat_says_how_busy_it_is() {
             client
         })
         .collect();
-    let busy = wait::until(Duration::from_secs(1), || {
-        (tomcat.load().busy_threads == 5).then_some(())
-    });
+    let busy = wait::until(Duration::from_secs(1), || (tomcat.load().busy_threads == 5).then_some(()));
     assert!(busy.is_some(), "{:?}", tomcat.load());
     assert_eq!(tomcat.load().connections, 5);
     drop(slow);

@@ -22,10 +22,8 @@ fn front(servers: &[SocketAddr]) -> Front {
         .iter()
         .map(|address| format!("      - {{ address: '{address}', max_fails: 1, fail_timeout: 1s }}\n"))
         .collect();
-    let in_conf: String = servers
-        .iter()
-        .map(|address| format!("server {address} max_fails=1 fail_timeout=1s; "))
-        .collect();
+    let in_conf: String =
+        servers.iter().map(|address| format!("server {address} max_fails=1 fail_timeout=1s; ")).collect();
     Front::start(&Configuration {
         port,
         edge_yaml: format!(
@@ -83,9 +81,7 @@ fn pattern(length: usize) -> Vec<u8> {
 #[test]
 fn the_tomcats_are_used_in_turn() {
     let front = front_of_the_pair();
-    let answers: Vec<String> = (0..10)
-        .map(|_| client::get(front.address(), "/whoami").text())
-        .collect();
+    let answers: Vec<String> = (0..10).map(|_| client::get(front.address(), "/whoami").text()).collect();
     let first = answers.iter().filter(|route| *route == "tomcat1").count();
     assert_eq!(first, 5, "{answers:?}");
     assert!(answers.windows(2).all(|two| two[0] != two[1]), "{answers:?}");
@@ -117,11 +113,7 @@ fn pages_actions_and_assets_arrive_as_tomcat_sends_them() {
             assert_eq!(through.header(name), direct.header(name), "{target}: {name}\n{through}");
         }
     }
-    assert!(
-        client::get(front.address(), "/index.jsp")
-            .text()
-            .contains("six times seven is 42")
-    );
+    assert!(client::get(front.address(), "/index.jsp").text().contains("six times seven is 42"));
     assert_eq!(client::get(front.address(), "/js/big.js").body.len(), webapp::BIG_JS);
 }
 
@@ -129,21 +121,11 @@ fn pages_actions_and_assets_arrive_as_tomcat_sends_them() {
 fn every_status_passes() {
     let front = front_of_the_pair();
     let mut client = Client::connect(front.address());
-    for status in (200..=208)
-        .chain(300..=308)
-        .chain(400..=431)
-        .chain([451, 500, 501, 502, 503, 504, 505, 507, 599])
-    {
+    for status in (200..=208).chain(300..=308).chain(400..=431).chain([451, 500, 501, 502, 503, 504, 505, 507, 599]) {
         let target = format!("/status/{status}?h=X-Marker:m{status}");
-        let answer = client
-            .ask(&request::get(&target))
-            .unwrap_or_else(|failure| panic!("{status}: {failure}"));
+        let answer = client.ask(&request::get(&target)).unwrap_or_else(|failure| panic!("{status}: {failure}"));
         assert_eq!(answer.status(), status, "{answer}");
-        assert_eq!(
-            answer.header("X-Marker"),
-            Some(format!("m{status}").as_str()),
-            "{answer}"
-        );
+        assert_eq!(answer.header("X-Marker"), Some(format!("m{status}").as_str()), "{answer}");
         // 205 is answered without a body by some, with it by others: RFC 9110 forbids it, Tomcat sends it.
         if ![204, 205, 304].contains(&status) {
             assert_eq!(answer.text(), format!("status {status}\n"));
@@ -155,19 +137,11 @@ fn every_status_passes() {
 fn head_tells_the_length_and_keeps_the_connection() {
     let front = front_of_the_pair();
     let mut client = Client::connect(front.address());
-    for (target, length) in [
-        ("/page.html", None),
-        ("/big?kb=300", Some(300 * 1024)),
-        ("/img/logo.png", None),
-    ] {
+    for (target, length) in [("/page.html", None), ("/big?kb=300", Some(300 * 1024)), ("/img/logo.png", None)] {
         let head = client.ask(&request::head(target)).unwrap();
         let whole = client.ask(&request::get(target)).unwrap();
         let expected = length.unwrap_or(whole.body.len());
-        assert_eq!(
-            head.header("content-length"),
-            Some(expected.to_string().as_str()),
-            "{target}\n{head}"
-        );
+        assert_eq!(head.header("content-length"), Some(expected.to_string().as_str()), "{target}\n{head}");
         assert_eq!(whole.body.len(), expected);
     }
 }
@@ -190,10 +164,7 @@ fn a_cut_answer_never_looks_whole() {
             match outcome {
                 Err(Failure::Cut(part, _)) => {
                     assert_eq!(part.status(), 200);
-                    assert!(
-                        pattern(after).starts_with(&part.body),
-                        "{how} {after}: other bytes than were sent"
-                    );
+                    assert!(pattern(after).starts_with(&part.body), "{how} {after}: other bytes than were sent");
                 }
                 // A proxy that has seen the cut before it has sent anything may say so.
                 Ok(answer) if answer.status() == 502 => {}
@@ -209,16 +180,11 @@ fn chunks_pass_both_ways() {
     let front = front_of_the_pair();
     let mut client = Client::connect(front.address());
     for (pieces, size) in [(1, 1), (5, 1_000), (50, 10), (20, 50_000)] {
-        let answer = client
-            .ask(&request::get(&format!("/chunked?n={pieces}&size={size}")))
-            .unwrap();
+        let answer = client.ask(&request::get(&format!("/chunked?n={pieces}&size={size}"))).unwrap();
         assert_eq!(answer.sha256(), sha256(&pattern(pieces * size)), "{pieces} × {size}");
         let body = pattern(size);
         let parts: Vec<&[u8]> = (0..pieces).map(|_| body.as_slice()).collect();
-        let seen = client
-            .ask(&Request::new("POST", "/echo").chunked(&parts))
-            .unwrap()
-            .json();
+        let seen = client.ask(&Request::new("POST", "/echo").chunked(&parts)).unwrap().json();
         assert_eq!(seen["body_length"], pieces * size);
         assert_eq!(seen["body_sha256"], sha256(&body.repeat(pieces)));
     }
@@ -227,24 +193,13 @@ fn chunks_pass_both_ways() {
 #[test]
 fn big_bodies_arrive_whole_both_ways() {
     let front = front_of_the_pair();
-    let body: Vec<u8> = (0..16_u32 << 18)
-        .flat_map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes())
-        .collect();
+    let body: Vec<u8> = (0..16_u32 << 18).flat_map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
     let seen = request::post("/echo", body.clone()).send(front.address()).json();
-    assert_eq!(
-        (&seen["body_length"], &seen["body_sha256"]),
-        (&body.len().into(), &sha256(&body).into())
-    );
+    assert_eq!((&seen["body_length"], &seen["body_sha256"]), (&body.len().into(), &sha256(&body).into()));
 
     let parts: Vec<&[u8]> = body.chunks(70_001).collect();
-    let seen = Request::new("PUT", "/echo")
-        .chunked(&parts)
-        .send(front.address())
-        .json();
-    assert_eq!(
-        (&seen["body_length"], &seen["body_sha256"]),
-        (&body.len().into(), &sha256(&body).into())
-    );
+    let seen = Request::new("PUT", "/echo").chunked(&parts).send(front.address()).json();
+    assert_eq!((&seen["body_length"], &seen["body_sha256"]), (&body.len().into(), &sha256(&body).into()));
 
     let answer = client::get(front.address(), "/big?kb=16384");
     assert_eq!(answer.header("content-length"), Some("16777216"));
@@ -255,41 +210,20 @@ fn big_bodies_arrive_whole_both_ways() {
 fn events_arrive_as_they_are_sent() {
     let front = front_of_the_pair();
     // nginx holds events back unless the application asks it not to.
-    let target = if Front::is_nginx() {
-        "/events?n=5&ms=300&unbuffered=1"
-    } else {
-        "/events?n=5&ms=300"
-    };
+    let target = if Front::is_nginx() { "/events?n=5&ms=300&unbuffered=1" } else { "/events?n=5&ms=300" };
     let mut client = Client::connect(front.address());
     client.write(request::get(target).header("Accept", "text/event-stream").bytes());
     let head = client.head("GET").unwrap();
-    assert_eq!(
-        head.headers.get("content-type"),
-        Some("text/event-stream;charset=UTF-8"),
-        "{head}"
-    );
+    assert_eq!(head.headers.get("content-type"), Some("text/event-stream;charset=UTF-8"), "{head}");
     let mut arrivals: Vec<(String, Instant)> = Vec::new();
     while let Some(piece) = client.piece().unwrap() {
         arrivals.push((String::from_utf8_lossy(&piece).into_owned(), Instant::now()));
     }
     let texts: Vec<&str> = arrivals.iter().map(|(text, _)| text.as_str()).collect();
-    assert_eq!(
-        texts,
-        [
-            "data: 1\n\n",
-            "data: 2\n\n",
-            "data: 3\n\n",
-            "data: 4\n\n",
-            "data: 5\n\n"
-        ]
-    );
+    assert_eq!(texts, ["data: 1\n\n", "data: 2\n\n", "data: 3\n\n", "data: 4\n\n", "data: 5\n\n"]);
     for two in arrivals.windows(2) {
         let gap = two[1].1 - two[0].1;
-        assert!(
-            gap > Duration::from_millis(150),
-            "{:?} came {gap:?} after the one before",
-            two[1].0
-        );
+        assert!(gap > Duration::from_millis(150), "{:?} came {gap:?} after the one before", two[1].0);
     }
 }
 
@@ -303,11 +237,7 @@ fn events_are_not_held_back_by_compression() {
     client.head("GET").unwrap();
     // Compressed or not: something of the body comes before the second event has been sent.
     assert!(!client.piece().unwrap().unwrap().is_empty());
-    assert!(
-        start.elapsed() < Duration::from_millis(400),
-        "the first event came after {:?}",
-        start.elapsed()
-    );
+    assert!(start.elapsed() < Duration::from_millis(400), "the first event came after {:?}", start.elapsed());
 }
 
 #[test]
@@ -342,17 +272,8 @@ fn a_session_counts_on() {
     // One Tomcat: whose session it is does not matter here, only that the cookie passes both ways.
     let front = front(&[tomcat::pair()[0].address()]);
     let first = client::get(front.address(), "/count");
-    let cookie = first
-        .header("set-cookie")
-        .expect("a session cookie")
-        .split(';')
-        .next()
-        .unwrap()
-        .to_string();
-    assert!(
-        cookie.starts_with("JSESSIONID=") && cookie.ends_with(".tomcat1"),
-        "{cookie}"
-    );
+    let cookie = first.header("set-cookie").expect("a session cookie").split(';').next().unwrap().to_string();
+    assert!(cookie.starts_with("JSESSIONID=") && cookie.ends_with(".tomcat1"), "{cookie}");
     for count in 2..5 {
         let answer = request::get("/count").header("Cookie", &cookie).send(front.address());
         assert!(answer.text().starts_with(&format!("{count} ")), "{answer}");

@@ -63,10 +63,7 @@ impl Backend {
         });
         let listening = Arc::clone(&shared);
         std::thread::spawn(move || listening.listen(&listener));
-        Backend {
-            address: ports::local(port),
-            shared,
-        }
+        Backend { address: ports::local(port), shared }
     }
 
     /// Always these bytes; the connection stays open.
@@ -185,10 +182,7 @@ impl Seen {
     /// All values of a header.
     pub fn all(&self, name: &str) -> Vec<&str> {
         let lines = self.head.split("\r\n").skip(1).filter_map(|line| line.split_once(':'));
-        lines
-            .filter(|(n, _)| n.eq_ignore_ascii_case(name))
-            .map(|(_, value)| value.trim())
-            .collect()
+        lines.filter(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim()).collect()
     }
 
     pub fn header(&self, name: &str) -> Option<&str> {
@@ -226,10 +220,7 @@ impl Answer<'_> {
     /// Breaks the connection: the other side gets a reset.
     pub fn reset(&mut self) {
         use std::os::fd::AsRawFd;
-        let at_once = libc::linger {
-            l_onoff: 1,
-            l_linger: 0,
-        };
+        let at_once = libc::linger { l_onoff: 1, l_linger: 0 };
         // SAFETY: the descriptor is open, the option's value lives during the call.
         unsafe {
             libc::setsockopt(
@@ -283,14 +274,9 @@ impl Shared {
             }
             self.seen.lock().expect("no one panics holding it").push(seen.clone());
             let behaviour = Arc::clone(&self.behaviour.lock().expect("no one panics holding it"));
-            let mut answer = Answer {
-                stream: &stream,
-                keep: true,
-            };
+            let mut answer = Answer { stream: &stream, keep: true };
             behaviour(&seen, &mut answer);
-            let last = seen
-                .header("connection")
-                .is_some_and(|value| value.eq_ignore_ascii_case("close"))
+            let last = seen.header("connection").is_some_and(|value| value.eq_ignore_ascii_case("close"))
                 || seen.head.lines().next().is_some_and(|line| line.ends_with("HTTP/1.0"));
             if !answer.keep || last || self.ended.load(Ordering::SeqCst) {
                 return;
@@ -308,21 +294,10 @@ fn read_request(stream: &TcpStream, arriving: &mut Vec<u8>) -> Option<Seen> {
     };
     let head: Vec<u8> = arriving.drain(..end).collect();
     let head: String = head.iter().map(|b| char::from(*b)).collect();
-    let mut seen = Seen {
-        head,
-        body: Vec::new(),
-        whole: true,
-    };
+    let mut seen = Seen { head, body: Vec::new(), whole: true };
     let chunked = seen.header("transfer-encoding").is_some();
-    let length = seen
-        .header("content-length")
-        .and_then(|value| value.parse::<usize>().ok())
-        .unwrap_or(0);
-    let body = if chunked {
-        read_chunks(stream, arriving)
-    } else {
-        read_length(stream, arriving, length)
-    };
+    let length = seen.header("content-length").and_then(|value| value.parse::<usize>().ok()).unwrap_or(0);
+    let body = if chunked { read_chunks(stream, arriving) } else { read_length(stream, arriving, length) };
     match body {
         Ok(body) => seen.body = body,
         Err(part) => (seen.body, seen.whole) = (part, false),

@@ -75,24 +75,15 @@ impl Client {
 
     fn on(stream: TcpStream) -> Result<Client, Failure> {
         stream.set_nodelay(true)?;
-        let mut client = Client {
-            stream,
-            buffer: Vec::new(),
-            body: Body::Done,
-            trailers: Headers::default(),
-        };
+        let mut client = Client { stream, buffer: Vec::new(), body: Body::Done, trailers: Headers::default() };
         client.set_patience(PATIENCE);
         Ok(client)
     }
 
     /// How long any single wait may take from now on.
     pub fn set_patience(&mut self, limit: Duration) {
-        self.stream
-            .set_read_timeout(Some(limit))
-            .expect("a limit that is not zero");
-        self.stream
-            .set_write_timeout(Some(limit))
-            .expect("a limit that is not zero");
+        self.stream.set_read_timeout(Some(limit)).expect("a limit that is not zero");
+        self.stream.set_write_timeout(Some(limit)).expect("a limit that is not zero");
     }
 
     /// The connection itself, for what this client has no word for.
@@ -106,8 +97,7 @@ impl Client {
     }
 
     pub fn write(&mut self, bytes: impl AsRef<[u8]>) {
-        self.try_write(bytes.as_ref())
-            .unwrap_or_else(|failure| panic!("writing: {failure}"));
+        self.try_write(bytes.as_ref()).unwrap_or_else(|failure| panic!("writing: {failure}"));
     }
 
     /// Each byte in a packet of its own.
@@ -144,13 +134,7 @@ impl Client {
             }
         };
         let framing = framing(&head, method)?;
-        let mut response = Response {
-            head,
-            framing,
-            body: Vec::new(),
-            trailers: Headers::default(),
-            interim,
-        };
+        let mut response = Response { head, framing, body: Vec::new(), trailers: Headers::default(), interim };
         loop {
             match self.piece() {
                 Ok(Some(piece)) => response.body.extend_from_slice(&piece),
@@ -168,9 +152,7 @@ impl Client {
         loop {
             let line = match self.line() {
                 Err(Failure::Closed) if !lines.is_empty() => {
-                    return Err(Failure::Malformed(format!(
-                        "the connection ended in the head, after {lines:?}"
-                    )));
+                    return Err(Failure::Malformed(format!("the connection ended in the head, after {lines:?}")));
                 }
                 line => line?,
             };
@@ -222,9 +204,7 @@ impl Client {
 
     /// Whether the other side has not closed the connection, as far as one can see now.
     pub fn is_open(&self) -> bool {
-        self.stream
-            .set_nonblocking(true)
-            .expect("a socket can be asked without waiting");
+        self.stream.set_nonblocking(true).expect("a socket can be asked without waiting");
         let seen = self.stream.peek(&mut [0]);
         self.stream.set_nonblocking(false).expect("a socket can wait again");
         !matches!(seen, Ok(0)) && !matches!(seen, Err(ref e) if e.kind() != ErrorKind::WouldBlock)
@@ -240,9 +220,7 @@ impl Client {
                 let _ = self.stream.set_read_timeout(patience);
                 return false;
             }
-            self.stream
-                .set_read_timeout(Some(left))
-                .expect("a limit that is not zero");
+            self.stream.set_read_timeout(Some(left)).expect("a limit that is not zero");
             match self.fill() {
                 Err(Failure::Timeout(_)) | Ok(()) => continue,
                 Err(_) => return true,
@@ -272,9 +250,7 @@ impl Client {
     /// Takes at most this much of what has arrived, without waiting; `response` reads it later.
     pub fn sip(&mut self, most: usize) {
         let mut piece = vec![0; most];
-        self.stream
-            .set_nonblocking(true)
-            .expect("a socket can be asked without waiting");
+        self.stream.set_nonblocking(true).expect("a socket can be asked without waiting");
         let got = self.stream.read(&mut piece);
         self.stream.set_nonblocking(false).expect("a socket can wait again");
         if let Ok(count) = got {

@@ -107,13 +107,7 @@ impl Drop for Edge {
 
 impl Plan {
     fn new(file: &'static str, configuration: &str, port: u16) -> Plan {
-        Plan {
-            file,
-            configuration: configuration.into(),
-            ports: vec![port],
-            beside: vec![],
-            environment: vec![],
-        }
+        Plan { file, configuration: configuration.into(), ports: vec![port], beside: vec![], environment: vec![] }
     }
 
     /// Also waits for this port.
@@ -150,19 +144,12 @@ impl Plan {
         }
         std::fs::write(home.path().join(self.file), &self.configuration).expect("the configuration file");
         let process = self.run(&home);
-        Edge {
-            process,
-            plan: self,
-            home,
-        }
+        Edge { process, plan: self, home }
     }
 
     fn run(&self, home: &tempfile::TempDir) -> Process {
         let mut command = Command::new(env!("CARGO_BIN_EXE_edge"));
-        command
-            .arg("-c")
-            .arg(home.path().join(self.file))
-            .current_dir(home.path());
+        command.arg("-c").arg(home.path().join(self.file)).current_dir(home.path());
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         let mut process = Process::start("edge", command, &home.path().join("output"), libc::SIGTERM);
         process.wait_ready(Duration::from_secs(20), "its ports accepted", || {

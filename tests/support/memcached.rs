@@ -49,25 +49,12 @@ impl Memcached {
 
 fn run(port: u16, home: &std::path::Path) -> Process {
     let mut command = Command::new("memcached");
-    command.args([
-        "-l",
-        "127.0.0.1",
-        "-U",
-        "0",
-        "-m",
-        "32",
-        "-t",
-        "1",
-        "-p",
-        &port.to_string(),
-    ]);
+    command.args(["-l", "127.0.0.1", "-U", "0", "-m", "32", "-t", "1", "-p", &port.to_string()]);
     // SAFETY: a plain system call. memcached refuses to run as root unless it is told whom to become.
     if unsafe { libc::geteuid() } == 0 {
         command.args(["-u", "nobody"]);
     }
     let mut process = Process::start("memcached", command, &home.join("output"), libc::SIGKILL);
-    process.wait_ready(Duration::from_secs(10), "it listened", || {
-        wait::accepts(ports::local(port))
-    });
+    process.wait_ready(Duration::from_secs(10), "it listened", || wait::accepts(ports::local(port)));
     process
 }

@@ -21,19 +21,14 @@ impl Nginx {
         let mut command = command(home.path());
         command.args(["-g", &globals("daemon off;")]);
         let mut process = Process::start("nginx", command, &home.path().join("output"), libc::SIGTERM);
-        process.wait_ready(Duration::from_secs(10), "it listened", || {
-            wait::accepts(ports::local(port))
-        });
+        process.wait_ready(Duration::from_secs(10), "it listened", || wait::accepts(ports::local(port)));
         Nginx { process, port, home }
     }
 
     /// What `nginx -t` says about a configuration: its complaint, if there is one.
     pub fn check(configuration: &str) -> Result<(), String> {
         let home = home(configuration);
-        let answer = command(home.path())
-            .args(["-t", "-g", &globals("")])
-            .output()
-            .expect("nginx runs");
+        let answer = command(home.path()).args(["-t", "-g", &globals("")]).output().expect("nginx runs");
         match answer.status.success() {
             true => Ok(()),
             false => Err(String::from_utf8_lossy(&answer.stderr).into_owned()),
@@ -68,21 +63,14 @@ impl Drop for Nginx {
 /// Debian's nginx is called by its path: /usr/sbin is not in everyone's PATH.
 fn command(home: &Path) -> Command {
     let mut command = Command::new("/usr/sbin/nginx");
-    command
-        .arg("-p")
-        .arg(home)
-        .args(["-c", "nginx.conf", "-e", "logs/error.log"]);
+    command.arg("-p").arg(home).args(["-c", "nginx.conf", "-e", "logs/error.log"]);
     command
 }
 
 /// As root, nginx's workers become another user, who may not enter the directory.
 fn globals(more: &str) -> String {
     // SAFETY: a plain system call.
-    let user = if unsafe { libc::geteuid() } == 0 {
-        "user root;"
-    } else {
-        ""
-    };
+    let user = if unsafe { libc::geteuid() } == 0 { "user root;" } else { "" };
     format!("{user} {more}")
 }
 

@@ -21,12 +21,7 @@ pub fn parse_head(lines: &[String]) -> Result<Head, Failure> {
         headers.0.push(parse_line(line)?);
     }
     let status = status.parse().expect("three digits");
-    Ok(Head {
-        version: version.into(),
-        status,
-        reason: reason.into(),
-        headers,
-    })
+    Ok(Head { version: version.into(), status, reason: reason.into(), headers })
 }
 
 pub fn parse_line(line: &str) -> Result<(String, String), Failure> {
@@ -43,9 +38,7 @@ pub fn framing(head: &Head, method: &str) -> Result<Framing, Failure> {
     let length = content_length(&head.headers)?;
     let encodings: Vec<&str> = head.headers.all("transfer-encoding").collect();
     if length.is_some() && !encodings.is_empty() {
-        return Err(Failure::Malformed(format!(
-            "both Content-Length and Transfer-Encoding:\n{head}"
-        )));
+        return Err(Failure::Malformed(format!("both Content-Length and Transfer-Encoding:\n{head}")));
     }
     if method == "HEAD" || head.status < 200 || head.status == 204 || head.status == 304 {
         return Ok(Framing::None);
@@ -54,10 +47,7 @@ pub fn framing(head: &Head, method: &str) -> Result<Framing, Failure> {
         ([], Some(_)) => Ok(Framing::Length),
         ([], None) => Ok(Framing::Close),
         ([one], _) if one.eq_ignore_ascii_case("chunked") && head.version == "HTTP/1.1" => Ok(Framing::Chunked),
-        _ => Err(Failure::Malformed(format!(
-            "Transfer-Encoding {encodings:?} in {}",
-            head.version
-        ))),
+        _ => Err(Failure::Malformed(format!("Transfer-Encoding {encodings:?} in {}", head.version))),
     }
 }
 
@@ -65,10 +55,9 @@ pub fn content_length(headers: &Headers) -> Result<Option<u64>, Failure> {
     let values: Vec<&str> = headers.all("content-length").collect();
     match values.as_slice() {
         [] => Ok(None),
-        [one] if !one.is_empty() && one.bytes().all(|b| b.is_ascii_digit()) => one
-            .parse()
-            .map(Some)
-            .map_err(|e| Failure::Malformed(format!("Content-Length {one}: {e}"))),
+        [one] if !one.is_empty() && one.bytes().all(|b| b.is_ascii_digit()) => {
+            one.parse().map(Some).map_err(|e| Failure::Malformed(format!("Content-Length {one}: {e}")))
+        }
         _ => Err(Failure::Malformed(format!("Content-Length {values:?}"))),
     }
 }

@@ -37,11 +37,7 @@ pub fn free() -> u16 {
 fn lock(port: u16) -> Option<File> {
     let dir = std::env::temp_dir().join("edge-test-ports");
     std::fs::create_dir_all(&dir).expect("the directory of port locks");
-    let file = OpenOptions::new()
-        .create(true)
-        .append(true)
-        .open(dir.join(port.to_string()))
-        .ok()?;
+    let file = OpenOptions::new().create(true).append(true).open(dir.join(port.to_string())).ok()?;
     // SAFETY: flock on a descriptor that `file` owns.
     let locked = unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) } == 0;
     locked.then_some(file)
@@ -72,10 +68,7 @@ pub fn dead() -> Dead {
     // SAFETY: the socket is open, the name lives during the call.
     let bound = unsafe { libc::bind(socket.as_raw_fd(), (&raw const name).cast(), NAME_LENGTH) };
     assert_eq!(bound, 0, "binding port {port}");
-    Dead {
-        address: local(port),
-        _socket: socket,
-    }
+    Dead { address: local(port), _socket: socket }
 }
 
 /// A connection with the smallest packets and receive buffer there are.

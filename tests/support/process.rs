@@ -27,16 +27,8 @@ impl Process {
     /// Starts the command, its output going to `output`. `dies_by` is the signal it gets if the test process dies:
     /// KILL, or TERM for a program that has children of its own to end.
     pub fn start(name: &str, mut command: Command, output: &Path, dies_by: i32) -> Process {
-        let file = File::options()
-            .create(true)
-            .append(true)
-            .open(output)
-            .expect("the file for a process's output");
-        command
-            .stdin(Stdio::null())
-            .stderr(file.try_clone().expect("a second handle"))
-            .stdout(file)
-            .process_group(0);
+        let file = File::options().create(true).append(true).open(output).expect("the file for a process's output");
+        command.stdin(Stdio::null()).stderr(file.try_clone().expect("a second handle")).stdout(file).process_group(0);
         // SAFETY: only plain system calls, which are allowed between fork and exec.
         unsafe {
             command.pre_exec(move || {
@@ -48,12 +40,7 @@ impl Process {
             });
         }
         let child = spawn_from_a_lasting_thread(command).unwrap_or_else(|e| panic!("{name} does not start: {e}"));
-        Process {
-            name: name.to_string(),
-            child,
-            output: output.to_path_buf(),
-            ended: None,
-        }
+        Process { name: name.to_string(), child, output: output.to_path_buf(), ended: None }
     }
 
     pub fn id(&self) -> u32 {
@@ -113,11 +100,7 @@ impl Process {
             Some(false) => format!("ended ({:?})", self.ended),
             None => format!("did not get ready in {limit:?}"),
         };
-        panic!(
-            "{} {problem} before {what}; its output:\n{}",
-            self.name,
-            tail(&self.output())
-        );
+        panic!("{} {problem} before {what}; its output:\n{}", self.name, tail(&self.output()));
     }
 }
 
@@ -182,11 +165,7 @@ static LASTING: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
 /// A temporary directory for something shared by all tests: statics are never dropped, so it is removed at exit.
 pub fn lasting_directory(name: &str) -> PathBuf {
     extern "C" fn remove_all() {
-        for directory in LASTING
-            .lock()
-            .unwrap_or_else(|poisoned| poisoned.into_inner())
-            .drain(..)
-        {
+        for directory in LASTING.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).drain(..) {
             let _ = std::fs::remove_dir_all(directory);
         }
     }
@@ -202,8 +181,5 @@ pub fn lasting_directory(name: &str) -> PathBuf {
 
 /// A temporary directory that is removed when dropped.
 pub fn temporary_directory(name: &str) -> tempfile::TempDir {
-    tempfile::Builder::new()
-        .prefix(&format!("edge-test-{name}-"))
-        .tempdir()
-        .expect("a temporary directory")
+    tempfile::Builder::new().prefix(&format!("edge-test-{name}-")).tempdir().expect("a temporary directory")
 }

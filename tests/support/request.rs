@@ -114,7 +114,6 @@ impl Request {
     }
 
     pub fn send(&self, to: SocketAddr) -> Response {
-        self.try_send(to)
-            .unwrap_or_else(|failure| panic!("{} {}: {failure}", self.method, self.target))
+        self.try_send(to).unwrap_or_else(|failure| panic!("{} {}: {failure}", self.method, self.target))
     }
 }

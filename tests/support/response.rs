@@ -39,17 +39,11 @@ pub struct Response {
 impl Headers {
     /// The first value of this name, whatever its case.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.0
-            .iter()
-            .find(|(n, _)| n.eq_ignore_ascii_case(name))
-            .map(|(_, value)| value.as_str())
+        self.0.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
 
     pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
-        self.0
-            .iter()
-            .filter(move |(n, _)| n.eq_ignore_ascii_case(name))
-            .map(|(_, value)| value.as_str())
+        self.0.iter().filter(move |(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
 }
 
@@ -93,10 +87,7 @@ impl Response {
 
 pub fn sha256(bytes: &[u8]) -> String {
     use sha2::Digest;
-    sha2::Sha256::digest(bytes)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    sha2::Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 impl fmt::Display for Head {
@@ -118,11 +109,7 @@ impl fmt::Display for Response {
         write!(out, "{}", self.head)?;
         let body = self.decoded_body().unwrap_or_else(|_| self.body.clone());
         let shown = String::from_utf8_lossy(&body[..body.len().min(800)]);
-        let more = if body.len() > 800 {
-            format!("… ({} bytes)", body.len())
-        } else {
-            String::new()
-        };
+        let more = if body.len() > 800 { format!("… ({} bytes)", body.len()) } else { String::new() };
         writeln!(out, "\n{}{more}", shown.trim_end())?;
         for (name, value) in &self.trailers.0 {
             writeln!(out, "(trailer) {name}: {value}")?;

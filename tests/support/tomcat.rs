@@ -96,20 +96,9 @@ impl Tomcat {
 
     /// Asks it directly, beside whatever stands in front of it.
     pub fn load(&self) -> Load {
-        let answer = client::get(
-            ports::local(self.plan.side_port),
-            &format!("/threads?port={}", self.plan.port),
-        );
-        let numbers: Vec<usize> = answer
-            .text()
-            .split(' ')
-            .map(|n| n.trim().parse().expect("a number"))
-            .collect();
-        Load {
-            busy_threads: numbers[0],
-            connections: numbers[1],
-            requests: numbers[2],
-        }
+        let answer = client::get(ports::local(self.plan.side_port), &format!("/threads?port={}", self.plan.port));
+        let numbers: Vec<usize> = answer.text().split(' ').map(|n| n.trim().parse().expect("a number")).collect();
+        Load { busy_threads: numbers[0], connections: numbers[1], requests: numbers[2] }
     }
 
     pub fn output(&self) -> String {
@@ -152,23 +141,13 @@ impl Plan {
         let owned = process::temporary_directory("tomcat");
         let base = owned.path().to_path_buf();
         let process = self.write_base_and_run(&base);
-        Tomcat {
-            process,
-            plan: self,
-            base,
-            _owned: Some(owned),
-        }
+        Tomcat { process, plan: self, base, _owned: Some(owned) }
     }
 
     fn start_lasting(self) -> Tomcat {
         let base = process::lasting_directory("tomcat");
         let process = self.write_base_and_run(&base);
-        Tomcat {
-            process,
-            plan: self,
-            base,
-            _owned: None,
-        }
+        Tomcat { process, plan: self, base, _owned: None }
     }
 
     fn write_base_and_run(&self, base: &Path) -> Process {
@@ -176,11 +155,9 @@ impl Plan {
             std::fs::create_dir(base.join(directory)).expect("a directory");
         }
         let conf = base.join("conf");
-        for (name, content) in [
-            ("server.xml", self.server_xml()),
-            ("web.xml", WEB_XML.into()),
-            ("catalina.properties", PROPERTIES.into()),
-        ] {
+        for (name, content) in
+            [("server.xml", self.server_xml()), ("web.xml", WEB_XML.into()), ("catalina.properties", PROPERTIES.into())]
+        {
             std::fs::write(conf.join(name), content).expect("Tomcat's configuration");
         }
         self.run(base)
@@ -188,12 +165,7 @@ impl Plan {
 
     fn run(&self, base: &Path) -> Process {
         let mut command = Command::new("java");
-        command.args([
-            "-XX:TieredStopAtLevel=1",
-            "-Xshare:auto",
-            "-XX:+UseSerialGC",
-            "-Xmx256m",
-        ]);
+        command.args(["-XX:TieredStopAtLevel=1", "-Xshare:auto", "-XX:+UseSerialGC", "-Xmx256m"]);
         command.arg("-Djava.security.egd=file:/dev/urandom");
         command.arg(format!("-DjvmRoute={}", self.route));
         command.arg(format!("-Dcatalina.home={HOME}"));

@@ -33,12 +33,7 @@ fn build() -> PathBuf {
         hash.update(file.to_string_lossy().as_bytes());
         hash.update(fs::read(file).expect("a source of the web application"));
     }
-    let hash: String = hash
-        .finalize()
-        .iter()
-        .take(8)
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let hash: String = hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
 
     let done = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("webapp-{hash}"));
     if !done.exists() {
@@ -62,11 +57,7 @@ fn assemble(target: &Path) {
         fs::copy(file, to).expect("copying a file of the web application");
     }
     fs::write(target.join("js/big.js"), big_js()).expect("big.js");
-    fs::write(
-        target.join("docs/with space and ü.txt"),
-        "a name that has to be encoded\n",
-    )
-    .expect("a text file");
+    fs::write(target.join("docs/with space and ü.txt"), "a name that has to be encoded\n").expect("a text file");
     fs::write(target.join("img/plus+and%percent.gif"), b"GIF89a\x01\0\x01\0\0\0\0;").expect("a picture");
     compile(target);
 }
@@ -83,11 +74,7 @@ fn compile(target: &Path) {
         .args(&sources)
         .output()
         .expect("javac runs (tests/run setup installs it)");
-    assert!(
-        answer.status.success(),
-        "javac: {}",
-        String::from_utf8_lossy(&answer.stderr)
-    );
+    assert!(answer.status.success(), "javac: {}", String::from_utf8_lossy(&answer.stderr));
 }
 
 /// 100 KiB that compress as JavaScript does.
@@ -95,10 +82,7 @@ fn big_js() -> String {
     let mut text = String::with_capacity(BIG_JS + 80);
     for number in 0_u32.. {
         let mixed = number.wrapping_mul(2_654_435_761);
-        text += &format!(
-            "function f{number}(a) {{ return a * {mixed} + f{}(a - 1); }}\n",
-            number / 2
-        );
+        text += &format!("function f{number}(a) {{ return a * {mixed} + f{}(a - 1); }}\n", number / 2);
         if text.len() >= BIG_JS {
             break;
         }
@@ -109,10 +93,7 @@ fn big_js() -> String {
 }
 
 fn list(directory: &Path, into: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(directory)
-        .expect("the web application's sources")
-        .flatten()
-    {
+    for entry in fs::read_dir(directory).expect("the web application's sources").flatten() {
         match entry.path().is_dir() {
             true => list(&entry.path(), into),
             false => into.push(entry.path()),

@@ -19,16 +19,10 @@ impl WebSocket {
             .header("Upgrade", "websocket")
             .header("Sec-WebSocket-Version", "13")
             .header("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==");
-        let answer = client
-            .ask(&upgrade)
-            .unwrap_or_else(|failure| panic!("the upgrade: {failure}"));
+        let answer = client.ask(&upgrade).unwrap_or_else(|failure| panic!("the upgrade: {failure}"));
         assert_eq!(answer.status(), 101, "{answer}");
         // The example of RFC 6455, section 1.3.
-        assert_eq!(
-            answer.header("Sec-WebSocket-Accept"),
-            Some("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="),
-            "{answer}"
-        );
+        assert_eq!(answer.header("Sec-WebSocket-Accept"), Some("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="), "{answer}");
         let received = client.left_over().to_vec();
         WebSocket { client, received }
     }

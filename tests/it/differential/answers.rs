@@ -19,21 +19,12 @@ const HEADERS: &[(&str, &str)] = &[
     ("a server name", "h=Server:Tomcat"),
     ("a date", "h=Date:Mon,%2001%20Jan%202001%2000:00:00%20GMT"),
     ("an ETag", "h=ETag:%22abc%22"),
-    (
-        "Last-Modified",
-        "h=Last-Modified:Mon,%2001%20Jan%202001%2000:00:00%20GMT",
-    ),
+    ("Last-Modified", "h=Last-Modified:Mon,%2001%20Jan%202001%2000:00:00%20GMT"),
     ("Expires", "h=Expires:Fri,%2031%20Dec%202100%2023:59:59%20GMT"),
     ("Expires that is none", "h=Expires:0"),
     ("Cache-Control", "h=Cache-Control:private,%20max-age=7"),
-    (
-        "two Cache-Controls",
-        "h=Cache-Control:private&h=Cache-Control:max-age=7",
-    ),
-    (
-        "Cache-Control and Expires",
-        "h=Cache-Control:no-store&h=Expires:0&h=Pragma:no-cache",
-    ),
+    ("two Cache-Controls", "h=Cache-Control:private&h=Cache-Control:max-age=7"),
+    ("Cache-Control and Expires", "h=Cache-Control:no-store&h=Expires:0&h=Pragma:no-cache"),
     ("X-Accel-Expires", "h=X-Accel-Expires:60"),
     ("X-Accel-Buffering", "h=X-Accel-Buffering:no"),
     ("X-Accel-Charset", "h=X-Accel-Charset:koi8-r"),
@@ -41,10 +32,7 @@ const HEADERS: &[(&str, &str)] = &[
     ("X-Pad", "h=X-Pad:x"),
     ("Vary", "h=Vary:Accept-Language"),
     ("Vary on anything", "h=Vary:*"),
-    (
-        "WWW-Authenticate twice",
-        "h=WWW-Authenticate:Basic&h=WWW-Authenticate:Digest",
-    ),
+    ("WWW-Authenticate twice", "h=WWW-Authenticate:Basic&h=WWW-Authenticate:Digest"),
     ("Link", "h=Link:%3C/a.css%3E;%20rel=preload"),
     ("Refresh", "h=Refresh:5;%20url=http://web_server/x"),
     ("Content-Disposition", "h=Content-Disposition:attachment"),
@@ -96,48 +84,30 @@ pub fn all() -> Vec<Case> {
         cases.push(get(&format!("status: {status}"), &format!("/status/{status}")));
         // 502 and 504 of a script are failures of the upstream in the seed: they are in `failing`.
         if ![502, 504].contains(status) {
-            cases.push(get(
-                &format!("status: {status} of a script"),
-                &format!("/status/{status}/a.js?u={{u}}"),
-            ));
+            cases.push(get(&format!("status: {status} of a script"), &format!("/status/{status}/a.js?u={{u}}")));
         }
     }
     for status in [200, 204, 301, 304, 404, 500] {
-        cases.push(ask(
-            &format!("status: {status} to HEAD"),
-            "HEAD",
-            &format!("/status/{status}"),
-            &[],
-            "",
-        ));
+        cases.push(ask(&format!("status: {status} to HEAD"), "HEAD", &format!("/status/{status}"), &[], ""));
         let target = format!("/status/{status}?body=");
         cases.push(get(&format!("status: {status} without a body"), &target));
     }
     for (name, query) in HEADERS {
         let query = query.replace("LONG", &"v".repeat(6_000));
         cases.push(get(&format!("answer: {name}"), &format!("/status/200?{query}")));
-        cases.push(get(
-            &format!("answer: {name}, a script"),
-            &format!("/status/200/a.js?u={{u}}&{query}"),
-        ));
+        cases.push(get(&format!("answer: {name}, a script"), &format!("/status/200/a.js?u={{u}}&{query}")));
     }
     for kind in TYPES {
         cases.push(get(&format!("answer: type {kind}"), &format!("/status/200?ct={kind}")));
     }
     for (name, location) in LOCATIONS {
-        cases.push(get(
-            &format!("redirect: to {name}"),
-            &format!("/status/302?h=Location:{location}"),
-        ));
+        cases.push(get(&format!("redirect: to {name}"), &format!("/status/302?h=Location:{location}")));
         cases.push(get(
             &format!("redirect: of a script to {name}"),
             &format!("/status/302/a.js?u={{u}}&h=Location:{location}"),
         ));
     }
     cases.push(get("redirect: 201 with a Location", "/status/201?h=Location:/made"));
-    cases.push(get(
-        "redirect: 301 of a script",
-        "/status/301/a.js?u={u}&h=Location:http://web_server/moved",
-    ));
+    cases.push(get("redirect: 301 of a script", "/status/301/a.js?u={u}&h=Location:http://web_server/moved"));
     cases
 }

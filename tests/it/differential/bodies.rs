@@ -5,16 +5,7 @@ use super::case::{Case, ask, ask_bytes, expecting};
 const MB: usize = 1 << 20;
 
 pub fn all() -> Vec<Case> {
-    [
-        by_length(),
-        by_chunks(),
-        malformed_chunks(),
-        smuggling(),
-        expectations(),
-    ]
-    .into_iter()
-    .flatten()
-    .collect()
+    [by_length(), by_chunks(), malformed_chunks(), smuggling(), expectations()].into_iter().flatten().collect()
 }
 
 fn by_length() -> Vec<Case> {
@@ -31,11 +22,7 @@ fn by_length() -> Vec<Case> {
         sized("more than the buffer in memory", 300 * 1024),
         sized("3 MiB", 3 * MB),
         sized("exactly the limit", 20 * MB),
-        with(
-            "one byte over the limit, announced",
-            &["Content-Length: 20971521", "Connection: close"],
-            "",
-        ),
+        with("one byte over the limit, announced", &["Content-Length: 20971521", "Connection: close"], ""),
         with("a gigabyte announced", &["Content-Length: 1073741824"], ""),
         with("too big a number", &["Content-Length: 99999999999999999999999"], ""),
         with("negative", &["Content-Length: -1"], ""),
@@ -50,41 +37,11 @@ fn by_length() -> Vec<Case> {
         with("twice different", &["Content-Length: 3", "Content-Length: 4"], "abcd"),
         with("spaces around", &["Content-Length:   3  "], "abc"),
         with("a space inside", &["Content-Length: 1 0"], "0123456789"),
-        ask(
-            "length: GET with a body",
-            "GET",
-            "/echo/b",
-            &["Content-Length: 3"],
-            "abc",
-        ),
-        ask(
-            "length: GET of a script with a body",
-            "GET",
-            "/echo/b.js?u={u}",
-            &["Content-Length: 3"],
-            "abc",
-        ),
-        ask(
-            "length: HEAD with a body",
-            "HEAD",
-            "/page.html",
-            &["Content-Length: 3"],
-            "abc",
-        ),
-        ask(
-            "length: DELETE with a body",
-            "DELETE",
-            "/echo/b",
-            &["Content-Length: 3"],
-            "abc",
-        ),
-        ask(
-            "length: POST to a script",
-            "POST",
-            "/echo/b.js?u={u}",
-            &["Content-Length: 3"],
-            "abc",
-        ),
+        ask("length: GET with a body", "GET", "/echo/b", &["Content-Length: 3"], "abc"),
+        ask("length: GET of a script with a body", "GET", "/echo/b.js?u={u}", &["Content-Length: 3"], "abc"),
+        ask("length: HEAD with a body", "HEAD", "/page.html", &["Content-Length: 3"], "abc"),
+        ask("length: DELETE with a body", "DELETE", "/echo/b", &["Content-Length: 3"], "abc"),
+        ask("length: POST to a script", "POST", "/echo/b.js?u={u}", &["Content-Length: 3"], "abc"),
         ask(
             "length: a form",
             "POST",
@@ -92,13 +49,7 @@ fn by_length() -> Vec<Case> {
             &["Content-Type: application/x-www-form-urlencoded", "Content-Length: 7"],
             "a=1&b=2",
         ),
-        ask(
-            "length: to a page that is not there",
-            "POST",
-            "/none",
-            &["Content-Length: 3"],
-            "abc",
-        ),
+        ask("length: to a page that is not there", "POST", "/none", &["Content-Length: 3"], "abc"),
         ask("length: to a file", "POST", "/page.html", &["Content-Length: 3"], "abc"),
     ]
 }
@@ -119,23 +70,11 @@ fn by_chunks() -> Vec<Case> {
         chunks("an extension on the last", "3\r\nabc\r\n0;x\r\n\r\n"),
         chunks("a space after the size", "3 \r\nabc\r\n0\r\n\r\n"),
         chunks("a trailer", "3\r\nabc\r\n0\r\nX-Trailer: yes\r\n\r\n"),
-        chunks(
-            "a trailer that must not be one",
-            "3\r\nabc\r\n0\r\nContent-Length: 9\r\n\r\n",
-        ),
-        chunks(
-            "300 KiB in one",
-            &format!("4b000\r\n{}\r\n0\r\n\r\n", "y".repeat(0x4b000)),
-        ),
+        chunks("a trailer that must not be one", "3\r\nabc\r\n0\r\nContent-Length: 9\r\n\r\n"),
+        chunks("300 KiB in one", &format!("4b000\r\n{}\r\n0\r\n\r\n", "y".repeat(0x4b000))),
         chunks("each byte by itself", &("1\r\nz\r\n".repeat(500) + "0\r\n\r\n")),
         chunks("one byte over the limit", &big),
-        ask(
-            "chunks: GET",
-            "GET",
-            "/echo/c",
-            &["Transfer-Encoding: chunked"],
-            "3\r\nabc\r\n0\r\n\r\n",
-        ),
+        ask("chunks: GET", "GET", "/echo/c", &["Transfer-Encoding: chunked"], "3\r\nabc\r\n0\r\n\r\n"),
         ask(
             "chunks: to a script",
             "POST",
@@ -165,13 +104,7 @@ fn malformed_chunks() -> Vec<Case> {
 }
 
 fn chunks(name: &str, body: &str) -> Case {
-    ask(
-        &format!("chunks: {name}"),
-        "POST",
-        "/echo/c",
-        &["Transfer-Encoding: chunked"],
-        body,
-    )
+    ask(&format!("chunks: {name}"), "POST", "/echo/c", &["Transfer-Encoding: chunked"], body)
 }
 
 /// Headers that two servers could understand differently.
@@ -180,54 +113,26 @@ fn smuggling() -> Vec<Case> {
     let with =
         |name: &str, headers: &[&str], body: &str| ask(&format!("framing: {name}"), "POST", "/echo/s", headers, body);
     vec![
-        with(
-            "length and chunks",
-            &["Content-Length: 3", "Transfer-Encoding: chunked"],
-            whole,
-        ),
-        with(
-            "chunks and length",
-            &["Transfer-Encoding: chunked", "Content-Length: 3"],
-            whole,
-        ),
+        with("length and chunks", &["Content-Length: 3", "Transfer-Encoding: chunked"], whole),
+        with("chunks and length", &["Transfer-Encoding: chunked", "Content-Length: 3"], whole),
         with("chunked in capitals", &["Transfer-Encoding: CHUNKED"], whole),
         with("chunked twice", &["Transfer-Encoding: chunked, chunked"], whole),
-        with(
-            "two lines of chunked",
-            &["Transfer-Encoding: chunked", "Transfer-Encoding: chunked"],
-            whole,
-        ),
+        with("two lines of chunked", &["Transfer-Encoding: chunked", "Transfer-Encoding: chunked"], whole),
         with("gzip, chunked", &["Transfer-Encoding: gzip, chunked"], whole),
         with("chunked, gzip", &["Transfer-Encoding: chunked, gzip"], whole),
         with("identity", &["Transfer-Encoding: identity"], ""),
-        with(
-            "chunked and identity lines",
-            &["Transfer-Encoding: chunked", "Transfer-Encoding: identity"],
-            whole,
-        ),
+        with("chunked and identity lines", &["Transfer-Encoding: chunked", "Transfer-Encoding: identity"], whole),
         with("an unknown coding", &["Transfer-Encoding: xchunked"], ""),
         with("an empty Transfer-Encoding", &["Transfer-Encoding:"], ""),
         with("a quoted chunked", &["Transfer-Encoding: \"chunked\""], whole),
         with("a tab before chunked", &["Transfer-Encoding:\tchunked"], whole),
-        with(
-            "a vertical tab before chunked",
-            &["Transfer-Encoding:\u{b}chunked"],
-            whole,
-        ),
+        with("a vertical tab before chunked", &["Transfer-Encoding:\u{b}chunked"], whole),
         with("a space after chunked", &["Transfer-Encoding: chunked "], whole),
         with("a space before the colon", &["Transfer-Encoding : chunked"], whole),
         with("chunked on a folded line", &["Transfer-Encoding:", " chunked"], whole),
         with("an underscore in the name", &["Transfer_Encoding: chunked"], ""),
-        with(
-            "content_length with an underscore",
-            &["Content_Length: 5", "Content-Length: 3"],
-            "abc",
-        ),
-        with(
-            "a request in the body",
-            &["Content-Length: 38"],
-            "GET /echo/smuggled HTTP/1.1\r\nHost: a\r\n\r\n",
-        ),
+        with("content_length with an underscore", &["Content_Length: 5", "Content-Length: 3"], "abc"),
+        with("a request in the body", &["Content-Length: 38"], "GET /echo/smuggled HTTP/1.1\r\nHost: a\r\n\r\n"),
     ]
 }
 
@@ -236,34 +141,12 @@ fn expectations() -> Vec<Case> {
     let wish = "Expect: 100-continue";
     vec![
         expecting("expect: a body", head(&[wish, "Content-Length: 5"]), b"hello"),
-        expecting(
-            "expect: in capitals",
-            head(&["Expect: 100-CONTINUE", "Content-Length: 5"]),
-            b"hello",
-        ),
-        expecting(
-            "expect: chunks",
-            head(&[wish, "Transfer-Encoding: chunked"]),
-            b"5\r\nhello\r\n0\r\n\r\n",
-        ),
-        expecting(
-            "expect: a body over the limit",
-            head(&[wish, "Content-Length: 20971521"]),
-            b"",
-        ),
+        expecting("expect: in capitals", head(&["Expect: 100-CONTINUE", "Content-Length: 5"]), b"hello"),
+        expecting("expect: chunks", head(&[wish, "Transfer-Encoding: chunked"]), b"5\r\nhello\r\n0\r\n\r\n"),
+        expecting("expect: a body over the limit", head(&[wish, "Content-Length: 20971521"]), b""),
         expecting("expect: nothing to send", head(&[wish, "Content-Length: 0"]), b""),
-        expecting(
-            "expect: something unknown",
-            head(&["Expect: 200-ok", "Content-Length: 5"]),
-            b"hello",
-        ),
-        ask(
-            "expect: not waiting for it",
-            "POST",
-            "/echo/e",
-            &[wish, "Content-Length: 5"],
-            "hello",
-        ),
+        expecting("expect: something unknown", head(&["Expect: 200-ok", "Content-Length: 5"]), b"hello"),
+        ask("expect: not waiting for it", "POST", "/echo/e", &[wish, "Content-Length: 5"], "hello"),
         ask("expect: without a body", "GET", "/echo/e", &[wish], ""),
         expecting(
             "expect: a page that is not there",

@@ -23,10 +23,7 @@ pub struct Case {
 
 impl Case {
     fn new(name: &str) -> Case {
-        Case {
-            name: name.into(),
-            steps: Vec::new(),
-        }
+        Case { name: name.into(), steps: Vec::new() }
     }
 
     fn step(mut self, step: Step) -> Case {
@@ -113,9 +110,7 @@ pub fn request(lines: &[&str]) -> Vec<u8> {
 /// Several requests in one write, all answers read afterwards.
 pub fn pipelined(name: &str, requests: &[Vec<u8>]) -> Case {
     let case = Case::new(name).step(Step::Send(requests.concat()));
-    requests
-        .iter()
-        .fold(case, |case, request| case.step(Step::Read(method(request))))
+    requests.iter().fold(case, |case, request| case.step(Step::Read(method(request))))
 }
 
 /// In several writes with a pause between them, one answer.
@@ -142,9 +137,6 @@ pub fn half_closed(name: &str, bytes: impl AsRef<[u8]>) -> Case {
 }
 
 fn method(request: &[u8]) -> String {
-    let first = request
-        .split(|b| b" \r\n".contains(b))
-        .find(|word| !word.is_empty())
-        .unwrap_or_default();
+    let first = request.split(|b| b" \r\n".contains(b)).find(|word| !word.is_empty()).unwrap_or_default();
     String::from_utf8_lossy(first).into_owned()
 }

@@ -27,11 +27,7 @@ pub fn compare(left: &Outcome, right: &Outcome, ports: &Ports) -> Vec<Difference
         match (l, r) {
             (Answer::Whole(l), Answer::Whole(r)) => compare_answers(l, r, ports, &mut found),
             (Answer::None(l, _), Answer::None(r, _)) if l == r => {}
-            _ => found.push(Difference {
-                what: "answer".into(),
-                left: word(l),
-                right: word(r),
-            }),
+            _ => found.push(Difference { what: "answer".into(), left: word(l), right: word(r) }),
         }
     }
     // What came after an answer that differs altogether says nothing of its own.
@@ -55,22 +51,14 @@ fn compare_answers(left: &Response, right: &Response, ports: &Ports, found: &mut
         let (l, r) = (left.get(what).cloned(), right.get(what).cloned());
         if l != r {
             let (left, right) = (l.unwrap_or_else(absent), r.unwrap_or_else(absent));
-            found.push(Difference {
-                what: what.clone(),
-                left,
-                right,
-            });
+            found.push(Difference { what: what.clone(), left, right });
         }
     }
 }
 
 fn note<T: PartialEq + std::fmt::Debug>(what: &str, left: &T, right: &T, found: &mut Vec<Difference>) {
     if left != right {
-        found.push(Difference {
-            what: what.into(),
-            left: format!("{left:?}"),
-            right: format!("{right:?}"),
-        });
+        found.push(Difference { what: what.into(), left: format!("{left:?}"), right: format!("{right:?}") });
     }
 }
 
@@ -87,10 +75,7 @@ fn facts(response: &Response, port: u16) -> BTreeMap<String, String> {
     facts.insert("version".to_string(), response.head.version.clone());
     let interim: Vec<String> = response.interim.iter().map(|head| head.status.to_string()).collect();
     facts.insert("interim".into(), interim.join(" "));
-    facts.insert(
-        "trailers".into(),
-        response.trailers.0.iter().map(|(n, v)| format!("{n}: {v}\n")).collect(),
-    );
+    facts.insert("trailers".into(), response.trailers.0.iter().map(|(n, v)| format!("{n}: {v}\n")).collect());
     let mut headers: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for (name, value) in &response.head.headers.0 {
         let name = name.to_ascii_lowercase();
@@ -136,9 +121,7 @@ fn after_date(expires: &str, response: &Response) -> Option<String> {
 }
 
 fn is_own_name(value: &str) -> bool {
-    ["nginx", "edge"]
-        .iter()
-        .any(|name| value == *name || value.starts_with(&format!("{name}/")))
+    ["nginx", "edge"].iter().any(|name| value == *name || value.starts_with(&format!("{name}/")))
 }
 
 fn body(response: &Response, port: u16, facts: &mut BTreeMap<String, String>) {
@@ -153,20 +136,13 @@ fn body(response: &Response, port: u16, facts: &mut BTreeMap<String, String>) {
             for (name, value) in fields {
                 match (name.as_str(), value) {
                     ("headers", serde_json::Value::Object(headers)) => {
-                        facts.extend(
-                            headers
-                                .iter()
-                                .map(|(n, v)| (format!("json:headers.{n}"), v.to_string())),
-                        );
+                        facts.extend(headers.iter().map(|(n, v)| (format!("json:headers.{n}"), v.to_string())));
                     }
                     (_, value) => drop(facts.insert(format!("json:{name}"), value.to_string())),
                 }
             }
         }
-        _ => drop(facts.insert(
-            "body".into(),
-            without_own_name(&text).replace(&format!(":{port}"), ":PORT"),
-        )),
+        _ => drop(facts.insert("body".into(), without_own_name(&text).replace(&format!(":{port}"), ":PORT"))),
     }
 }
 

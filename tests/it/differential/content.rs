@@ -3,10 +3,7 @@
 use super::case::{Case, HOST, ask, get_with, lines};
 
 pub fn all() -> Vec<Case> {
-    [encodings(), types(), agents(), ranges(), conditions()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [encodings(), types(), agents(), ranges(), conditions()].into_iter().flatten().collect()
 }
 
 const ACCEPTED: &[(&str, &str)] = &[
@@ -44,26 +41,12 @@ const ACCEPTED: &[(&str, &str)] = &[
 
 fn encodings() -> Vec<Case> {
     let one = |(name, value): &(&str, &str)| {
-        get_with(
-            &format!("gzip: {name}"),
-            "/docs/long.txt",
-            &[&format!("Accept-Encoding: {value}")],
-        )
+        get_with(&format!("gzip: {name}"), "/docs/long.txt", &[&format!("Accept-Encoding: {value}")])
     };
     let mut cases: Vec<Case> = ACCEPTED.iter().map(one).collect();
     cases.push(get_with("gzip: nothing said", "/docs/long.txt", &[]));
-    cases.push(get_with(
-        "gzip: two lines",
-        "/docs/long.txt",
-        &["Accept-Encoding: br", "Accept-Encoding: gzip"],
-    ));
-    cases.push(ask(
-        "gzip: HEAD",
-        "HEAD",
-        "/docs/long.txt",
-        &["Accept-Encoding: gzip"],
-        "",
-    ));
+    cases.push(get_with("gzip: two lines", "/docs/long.txt", &["Accept-Encoding: br", "Accept-Encoding: gzip"]));
+    cases.push(ask("gzip: HEAD", "HEAD", "/docs/long.txt", &["Accept-Encoding: gzip"], ""));
     cases
 }
 
@@ -99,12 +82,7 @@ fn types() -> Vec<Case> {
         asked("javascript", "/echo/t?ct=application/javascript", &[]),
         lines(
             "gzip: close",
-            &[
-                "GET /docs/long.txt HTTP/1.1",
-                &format!("Host: {HOST}"),
-                "Accept-Encoding: gzip",
-                "Connection: close",
-            ],
+            &["GET /docs/long.txt HTTP/1.1", &format!("Host: {HOST}"), "Accept-Encoding: gzip", "Connection: close"],
         ),
     ];
     let long = "x".repeat(100);
@@ -120,25 +98,13 @@ fn types() -> Vec<Case> {
         ("with Content-MD5", "h=Content-MD5:abc"),
     ];
     for (name, query) in answers {
-        cases.push(asked(
-            &format!("an answer {name}"),
-            &format!("/status/200?body={long}&{query}"),
-            &[],
-        ));
+        cases.push(asked(&format!("an answer {name}"), &format!("/status/200?body={long}&{query}"), &[]));
     }
     for status in [201, 203, 206, 301, 400, 403, 404, 410, 500, 503] {
-        cases.push(asked(
-            &format!("status {status}"),
-            &format!("/status/{status}?body={long}"),
-            &[],
-        ));
+        cases.push(asked(&format!("status {status}"), &format!("/status/{status}?body={long}"), &[]));
     }
     for size in [1, 19, 20, 21] {
-        cases.push(asked(
-            &format!("{size} bytes"),
-            &format!("/status/200?body={}", "y".repeat(size)),
-            &[],
-        ));
+        cases.push(asked(&format!("{size} bytes"), &format!("/status/200?body={}", "y".repeat(size)), &[]));
     }
     cases
 }
@@ -146,31 +112,18 @@ fn types() -> Vec<Case> {
 fn agents() -> Vec<Case> {
     let agent = |name: &str, value: &str| {
         let header = format!("User-Agent: {value}");
-        get_with(
-            &format!("agent: {name}"),
-            "/docs/long.txt",
-            &["Accept-Encoding: gzip", &header],
-        )
+        get_with(&format!("agent: {name}"), "/docs/long.txt", &["Accept-Encoding: gzip", &header])
     };
     vec![
-        agent(
-            "a modern one",
-            "Mozilla/5.0 (X11; Linux x86_64; rv:120.0) Gecko/20100101 Firefox/120.0",
-        ),
+        agent("a modern one", "Mozilla/5.0 (X11; Linux x86_64; rv:120.0) Gecko/20100101 Firefox/120.0"),
         agent("MSIE 6", "Mozilla/4.0 (compatible; MSIE 6.0; Windows NT 5.1)"),
-        agent(
-            "MSIE 6 with SV1",
-            "Mozilla/4.0 (compatible; MSIE 6.0; Windows NT 5.1; SV1)",
-        ),
+        agent("MSIE 6 with SV1", "Mozilla/4.0 (compatible; MSIE 6.0; Windows NT 5.1; SV1)"),
         agent("MSIE 5.5", "Mozilla/4.0 (compatible; MSIE 5.5; Windows 98)"),
         agent("MSIE 4", "Mozilla/4.0 (compatible; MSIE 4.0; Windows 95)"),
         agent("MSIE 7", "Mozilla/4.0 (compatible; MSIE 7.0; Windows NT 5.1)"),
         agent("MSIE 10", "Mozilla/5.0 (compatible; MSIE 10.0; Windows NT 6.2)"),
         agent("MSIE 6 in lower case", "mozilla/4.0 (compatible; msie 6.0)"),
-        agent(
-            "MSIE 6 with sv1 in lower case",
-            "Mozilla/4.0 (compatible; MSIE 6.0; sv1)",
-        ),
+        agent("MSIE 6 with sv1 in lower case", "Mozilla/4.0 (compatible; MSIE 6.0; sv1)"),
         agent("empty", ""),
     ]
 }
@@ -195,31 +148,13 @@ fn ranges() -> Vec<Case> {
     let mut cases = Vec::new();
     for value in values {
         let header = format!("Range: {value}");
-        cases.push(get_with(
-            &format!("range: {value} of a text"),
-            "/docs/long.txt",
-            &[&header],
-        ));
-        cases.push(get_with(
-            &format!("range: {value} of a script"),
-            "/js/big.js?u={u}",
-            &[&header],
-        ));
+        cases.push(get_with(&format!("range: {value} of a text"), "/docs/long.txt", &[&header]));
+        cases.push(get_with(&format!("range: {value} of a script"), "/js/big.js?u={u}", &[&header]));
     }
     cases.push(ask("range: HEAD", "HEAD", "/docs/long.txt", &["Range: bytes=0-99"], ""));
-    cases.push(ask(
-        "range: HEAD of a script",
-        "HEAD",
-        "/js/big.js?u={u}",
-        &["Range: bytes=0-99"],
-        "",
-    ));
+    cases.push(ask("range: HEAD of a script", "HEAD", "/js/big.js?u={u}", &["Range: bytes=0-99"], ""));
     cases.push(get_with("range: of a page", "/index.jsp", &["Range: bytes=0-9"]));
-    cases.push(get_with(
-        "range: if a tag matches not",
-        "/docs/long.txt",
-        &["Range: bytes=0-99", "If-Range: \"no\""],
-    ));
+    cases.push(get_with("range: if a tag matches not", "/docs/long.txt", &["Range: bytes=0-99", "If-Range: \"no\""]));
     cases.push(get_with(
         "range: if old",
         "/docs/long.txt",
@@ -232,24 +167,14 @@ fn conditions() -> Vec<Case> {
     let future = "Fri, 31 Dec 2100 23:59:59 GMT";
     let past = "Mon, 01 Jan 2001 00:00:00 GMT";
     let mut cases = Vec::new();
-    for (what, target) in [
-        ("a text", "/docs/long.txt"),
-        ("a script", "/js/big.js?u={u}"),
-        ("a page", "/index.jsp"),
-    ] {
+    for (what, target) in [("a text", "/docs/long.txt"), ("a script", "/js/big.js?u={u}"), ("a page", "/index.jsp")] {
         let mut add = |name: &str, headers: &[&str]| {
             cases.push(get_with(&format!("condition: {name}, {what}"), target, headers));
         };
         add("modified since long ago", &[&format!("If-Modified-Since: {past}")]);
-        add(
-            "not modified since the future",
-            &[&format!("If-Modified-Since: {future}")],
-        );
+        add("not modified since the future", &[&format!("If-Modified-Since: {future}")]);
         add("unmodified since long ago", &[&format!("If-Unmodified-Since: {past}")]);
-        add(
-            "unmodified since the future",
-            &[&format!("If-Unmodified-Since: {future}")],
-        );
+        add("unmodified since the future", &[&format!("If-Unmodified-Since: {future}")]);
         add("none match another tag", &["If-None-Match: \"other\""]);
         add("none match anything", &["If-None-Match: *"]);
         add("match another tag", &["If-Match: \"other\""]);

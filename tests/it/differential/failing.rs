@@ -12,39 +12,15 @@ pub fn dead() -> Vec<Case> {
     let mut cases = Vec::new();
     for target in ["/page.html", "/index.jsp", "/js/small.js?u={u}", "/"] {
         for method in ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"] {
-            cases.push(ask(
-                &format!("dead: {method} {target}"),
-                method,
-                target,
-                &["Content-Length: 3"],
-                "abc",
-            ));
+            cases.push(ask(&format!("dead: {method} {target}"), method, target, &["Content-Length: 3"], "abc"));
         }
     }
     cases.push(lines("dead: 1.0", &["GET /page.html HTTP/1.0", "Host: a"]));
-    cases.push(get_with(
-        "dead: gzip asked for",
-        "/page.html",
-        &["Accept-Encoding: gzip"],
-    ));
+    cases.push(get_with("dead: gzip asked for", "/page.html", &["Accept-Encoding: gzip"]));
     cases.push(get_with("dead: close", "/page.html", &["Connection: close"]));
-    cases.push(get_with(
-        "dead: an old browser",
-        "/page.html",
-        &["User-Agent: Mozilla/4.0 (MSIE 6.0)"],
-    ));
-    cases.push(get_with(
-        "dead: Chrome",
-        "/page.html",
-        &["User-Agent: Mozilla/5.0 Chrome/1"],
-    ));
-    cases.push(ask(
-        "dead: a body over the limit",
-        "POST",
-        "/x",
-        &["Content-Length: 99999999"],
-        "",
-    ));
+    cases.push(get_with("dead: an old browser", "/page.html", &["User-Agent: Mozilla/4.0 (MSIE 6.0)"]));
+    cases.push(get_with("dead: Chrome", "/page.html", &["User-Agent: Mozilla/5.0 Chrome/1"]));
+    cases.push(ask("dead: a body over the limit", "POST", "/x", &["Content-Length: 99999999"], ""));
     cases.push(ask("dead: TRACE", "TRACE", "/x", &[], ""));
     cases
 }
@@ -103,11 +79,7 @@ impl Tries {
     pub fn of(&self, number: usize) -> usize {
         let tries = self.0.lock().expect("nobody panics holding it");
         let end = format!("?u={number}");
-        tries
-            .iter()
-            .filter(|(target, _)| target.ends_with(&end))
-            .map(|(_, count)| count)
-            .sum()
+        tries.iter().filter(|(target, _)| target.ends_with(&end)).map(|(_, count)| count).sum()
     }
 
     fn count(&self, seen: &Seen) -> usize {
@@ -155,9 +127,7 @@ fn fail(failure: &str, seen: &Seen, answer: &mut Answer) {
         "no-space" => return answer.write("HTTP/1.1 200\r\nContent-Length: 7\r\n\r\nattempt"),
         "huge-head" => {
             let long = "v".repeat(100_000);
-            return answer.write(format!(
-                "HTTP/1.1 200 OK\r\nX-Long: {long}\r\nContent-Length: 7\r\n\r\nattempt"
-            ));
+            return answer.write(format!("HTTP/1.1 200 OK\r\nX-Long: {long}\r\nContent-Length: 7\r\n\r\nattempt"));
         }
         "bad-header" => return answer.write("HTTP/1.1 200 OK\r\nBad Header: x\r\nContent-Length: 7\r\n\r\nattempt"),
         "wrong-version" => return answer.write("HTTP/9.9 200 OK\r\nContent-Length: 7\r\n\r\nattempt"),

@@ -41,10 +41,7 @@ const LINES: &[(&str, &str)] = &[
     ("a cookie", "Cookie: a=b; c=d"),
     ("two cookies", "Cookie: a=b\r\nCookie: c=d"),
     ("an odd cookie", "Cookie: a=\"b c\"; ;=; d"),
-    (
-        "an unknown session",
-        "Cookie: JSESSIONID=0123456789ABCDEF0123456789ABCDEF.tomcat9",
-    ),
+    ("an unknown session", "Cookie: JSESSIONID=0123456789ABCDEF0123456789ABCDEF.tomcat9"),
     ("a session that is none", "Cookie: JSESSIONID=../../x"),
     ("authorization", "Authorization: Basic dTpw"),
     ("proxy authorization", "Proxy-Authorization: Basic dTpw"),
@@ -65,10 +62,8 @@ const LINES: &[(&str, &str)] = &[
 ];
 
 pub fn all() -> Vec<Case> {
-    let mut cases: Vec<Case> = LINES
-        .iter()
-        .map(|(name, line)| get_with(&format!("header: {name}"), "/echo/l", &[line]))
-        .collect();
+    let mut cases: Vec<Case> =
+        LINES.iter().map(|(name, line)| get_with(&format!("header: {name}"), "/echo/l", &[line])).collect();
     cases.extend(
         LINES[34..]
             .iter()
@@ -101,13 +96,7 @@ fn sizes() -> Vec<Case> {
         with("3000 short lines", &several(3_000, 100)),
         with("a long name", &[format!("X-{}: b", "n".repeat(1_000))]),
         with("a name of 40 KB", &[format!("X-{}: b", "n".repeat(40_000))]),
-        raw(
-            "header size: a request line that never ends",
-            format!("GET /echo/{tail}"),
-        ),
-        raw(
-            "header size: a line that never ends",
-            format!("GET /echo HTTP/1.1\r\nHost: {HOST}\r\nX-A: {tail}"),
-        ),
+        raw("header size: a request line that never ends", format!("GET /echo/{tail}")),
+        raw("header size: a line that never ends", format!("GET /echo HTTP/1.1\r\nHost: {HOST}\r\nX-A: {tail}")),
     ]
 }

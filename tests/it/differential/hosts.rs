@@ -45,18 +45,10 @@ const VALUES: &[(&str, &str)] = &[
 pub fn all() -> Vec<Case> {
     let mut cases: Vec<Case> = VALUES
         .iter()
-        .map(|(name, value)| {
-            lines(
-                &format!("host: {name}"),
-                &["GET /echo/h HTTP/1.1", &format!("Host: {value}")],
-            )
-        })
+        .map(|(name, value)| lines(&format!("host: {name}"), &["GET /echo/h HTTP/1.1", &format!("Host: {value}")]))
         .collect();
     let long = format!("{}.test", "a".repeat(300));
-    cases.push(lines(
-        "host: 300 bytes",
-        &["GET /echo/h HTTP/1.1", &format!("Host: {long}")],
-    ));
+    cases.push(lines("host: 300 bytes", &["GET /echo/h HTTP/1.1", &format!("Host: {long}")]));
     cases.push(lines("host: none", &["GET /echo/h HTTP/1.1"]));
     cases.push(lines("host: none, a script", &["GET /echo/h.js?u={u} HTTP/1.1"]));
     cases.push(lines("host: none in 1.0", &["GET /echo/h HTTP/1.0"]));
@@ -66,34 +58,13 @@ pub fn all() -> Vec<Case> {
     cases.push(get_with("host: twice the same", "/echo/h", &[&format!("Host: {HOST}")]));
     cases.push(get_with("host: two", "/echo/h", &["Host: other.test"]));
     cases.push(get_with("host: the second empty", "/echo/h", &["Host:"]));
-    cases.push(lines(
-        "host: not the first header",
-        &["GET /echo/h HTTP/1.1", "X-A: b", "Host: shop.test"],
-    ));
-    cases.push(lines(
-        "host: lower-case name",
-        &["GET /echo/h HTTP/1.1", "host: shop.test"],
-    ));
-    cases.push(lines(
-        "host: a space before the colon",
-        &["GET /echo/h HTTP/1.1", "Host : shop.test"],
-    ));
-    cases.push(lines(
-        "host: a script keeps no port",
-        &["GET /echo/h.js?u={u} HTTP/1.1", "Host: Shop.Test:8888"],
-    ));
-    cases.push(lines(
-        "host: a page keeps the port",
-        &["GET /echo/h.jsp HTTP/1.1", "Host: Shop.Test:8888"],
-    ));
-    cases.push(lines(
-        "host: absolute target without Host",
-        &["GET http://shop.test/echo/h HTTP/1.1"],
-    ));
-    cases.push(lines(
-        "host: absolute target, 1.0, without Host",
-        &["GET http://shop.test/echo/h HTTP/1.0"],
-    ));
+    cases.push(lines("host: not the first header", &["GET /echo/h HTTP/1.1", "X-A: b", "Host: shop.test"]));
+    cases.push(lines("host: lower-case name", &["GET /echo/h HTTP/1.1", "host: shop.test"]));
+    cases.push(lines("host: a space before the colon", &["GET /echo/h HTTP/1.1", "Host : shop.test"]));
+    cases.push(lines("host: a script keeps no port", &["GET /echo/h.js?u={u} HTTP/1.1", "Host: Shop.Test:8888"]));
+    cases.push(lines("host: a page keeps the port", &["GET /echo/h.jsp HTTP/1.1", "Host: Shop.Test:8888"]));
+    cases.push(lines("host: absolute target without Host", &["GET http://shop.test/echo/h HTTP/1.1"]));
+    cases.push(lines("host: absolute target, 1.0, without Host", &["GET http://shop.test/echo/h HTTP/1.0"]));
     cases.push(lines(
         "host: absolute target, another Host, a script",
         &["GET http://shop.test/echo/h.js?u={u} HTTP/1.1", "Host: other.test"],

@@ -5,53 +5,26 @@ use std::time::Duration;
 use super::case::{Case, HOST, ask, ask_bytes, get_with, half_closed, in_pieces, lines, pipelined, raw, request};
 
 pub fn all() -> Vec<Case> {
-    [methods(), versions(), connections(), pipelines(), fragments()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [methods(), versions(), connections(), pipelines(), fragments()].into_iter().flatten().collect()
 }
 
 fn methods() -> Vec<Case> {
-    let known = [
-        "GET", "OPTIONS", "PUT", "DELETE", "PATCH", "PROPFIND", "MKCOL", "COPY", "MOVE", "LOCK", "UNLOCK",
-    ];
-    let others = [
-        "TRACE", "CONNECT", "FOO", "PURGE", "get", "Get", "M-SEARCH", "G_T", "GET1", "G", "G.T", "G{T",
-    ];
-    let mut cases: Vec<Case> = known
-        .iter()
-        .chain(&others)
-        .map(|method| plain(method, "/echo/m.jsp"))
-        .collect();
+    let known = ["GET", "OPTIONS", "PUT", "DELETE", "PATCH", "PROPFIND", "MKCOL", "COPY", "MOVE", "LOCK", "UNLOCK"];
+    let others = ["TRACE", "CONNECT", "FOO", "PURGE", "get", "Get", "M-SEARCH", "G_T", "GET1", "G", "G.T", "G{T"];
+    let mut cases: Vec<Case> = known.iter().chain(&others).map(|method| plain(method, "/echo/m.jsp")).collect();
     cases
         .extend(["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "TRACE"].map(|method| plain(method, "/page.html")));
     cases.extend(["HEAD", "POST", "PUT", "OPTIONS"].map(|method| plain(method, "/css/site.css?u={u}")));
-    for target in [
-        "/",
-        "/index.jsp",
-        "/docs",
-        "/none",
-        "/big?kb=100",
-        "/chunked?n=3",
-        "/status/500",
-        "/js/big.js?u={u}",
-    ] {
+    for target in
+        ["/", "/index.jsp", "/docs", "/none", "/big?kb=100", "/chunked?n=3", "/status/500", "/js/big.js?u={u}"]
+    {
         cases.push(plain("HEAD", target));
     }
     cases.push(ask("method: POST without a length", "POST", "/echo/m", &[], ""));
-    cases.push(ask(
-        "method: POST of nothing",
-        "POST",
-        "/echo/m",
-        &["Content-Length: 0"],
-        "",
-    ));
+    cases.push(ask("method: POST of nothing", "POST", "/echo/m", &["Content-Length: 0"], ""));
     let long = "A".repeat(200);
     cases.push(ask("method: a long one", &long, "/echo/m", &[], ""));
-    cases.push(lines(
-        "method: CONNECT to an authority",
-        &["CONNECT 172.168.1.221:443 HTTP/1.1", "Host: a"],
-    ));
+    cases.push(lines("method: CONNECT to an authority", &["CONNECT 172.168.1.221:443 HTTP/1.1", "Host: a"]));
     cases
 }
 
@@ -64,42 +37,21 @@ fn versions() -> Vec<Case> {
     let line = |name: &str, all: &[&str]| lines(&format!("version: {name}"), all);
     vec![
         line("1.0", &["GET /echo/v HTTP/1.0", &host]),
-        line(
-            "1.0 with keep-alive",
-            &["GET /echo/v HTTP/1.0", &host, "Connection: keep-alive"],
-        ),
-        line(
-            "1.0 with keep-alive in capitals",
-            &["GET /echo/v HTTP/1.0", &host, "Connection: Keep-Alive"],
-        ),
+        line("1.0 with keep-alive", &["GET /echo/v HTTP/1.0", &host, "Connection: keep-alive"]),
+        line("1.0 with keep-alive in capitals", &["GET /echo/v HTTP/1.0", &host, "Connection: Keep-Alive"]),
         line("1.0 with close", &["GET /echo/v HTTP/1.0", &host, "Connection: close"]),
         line("1.0, no length beforehand", &["GET /chunked?n=3 HTTP/1.0", &host]),
-        line(
-            "1.0 with keep-alive, no length",
-            &["GET /chunked?n=3 HTTP/1.0", &host, "Connection: keep-alive"],
-        ),
+        line("1.0 with keep-alive, no length", &["GET /chunked?n=3 HTTP/1.0", &host, "Connection: keep-alive"]),
         line("1.0, a file", &["GET /page.html HTTP/1.0", &host]),
-        line(
-            "1.0, a file, kept alive",
-            &["GET /page.html HTTP/1.0", &host, "Connection: keep-alive"],
-        )
-        .then(request(&["GET /echo/v HTTP/1.0", &host, "Connection: keep-alive"])),
+        line("1.0, a file, kept alive", &["GET /page.html HTTP/1.0", &host, "Connection: keep-alive"])
+            .then(request(&["GET /echo/v HTTP/1.0", &host, "Connection: keep-alive"])),
         line("1.0, a script", &["GET /js/small.js?u={u} HTTP/1.0", &host]),
         line("1.0, HEAD", &["HEAD /page.html HTTP/1.0", &host]),
         line("1.0, POST", &["POST /echo/v HTTP/1.0", &host, "Content-Length: 0"]),
         line("1.0, none there", &["GET /none HTTP/1.0", &host]),
-        line(
-            "1.0, gzip asked for",
-            &["GET /docs/long.txt HTTP/1.0", &host, "Accept-Encoding: gzip"],
-        ),
-        line(
-            "1.0, chunked body",
-            &["POST /echo/v HTTP/1.0", &host, "Transfer-Encoding: chunked", "", "0"],
-        ),
-        line(
-            "1.0, expecting",
-            &["GET /echo/v HTTP/1.0", &host, "Expect: 100-continue"],
-        ),
+        line("1.0, gzip asked for", &["GET /docs/long.txt HTTP/1.0", &host, "Accept-Encoding: gzip"]),
+        line("1.0, chunked body", &["POST /echo/v HTTP/1.0", &host, "Transfer-Encoding: chunked", "", "0"]),
+        line("1.0, expecting", &["GET /echo/v HTTP/1.0", &host, "Expect: 100-continue"]),
         line("0.9", &["GET /page.html"]),
         line("1.2", &["GET /echo/v HTTP/1.2", &host]),
         line("1.9", &["GET /echo/v HTTP/1.9", &host]),
@@ -115,10 +67,7 @@ fn versions() -> Vec<Case> {
         line("another protocol", &["GET /echo/v HTCPCP/1.0", &host]),
         line("a space after it", &["GET /echo/v HTTP/1.1 ", &host]),
         raw("version: the preface of HTTP/2", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
-        raw(
-            "version: a TLS hello",
-            b"\x16\x03\x01\x00\xa5\x01\x00\x00\xa1\x03\x03\r\n\r\n",
-        ),
+        raw("version: a TLS hello", b"\x16\x03\x01\x00\xa5\x01\x00\x00\xa1\x03\x03\r\n\r\n"),
     ]
 }
 
@@ -133,20 +82,10 @@ fn connections() -> Vec<Case> {
         with("close among others", &["Connection: foo, close"]),
         with("names a header", &["Connection: X-Secret", "X-Secret: 1"]),
         with("names the host", &["Connection: Host"]),
-        with(
-            "a Keep-Alive header",
-            &["Connection: keep-alive", "Keep-Alive: timeout=5"],
-        ),
+        with("a Keep-Alive header", &["Connection: keep-alive", "Keep-Alive: timeout=5"]),
         with("Proxy-Connection", &["Proxy-Connection: keep-alive"]),
         with("upgrade to something unknown", &["Connection: Upgrade", "Upgrade: foo"]),
-        with(
-            "upgrade to h2c",
-            &[
-                "Connection: Upgrade, HTTP2-Settings",
-                "Upgrade: h2c",
-                "HTTP2-Settings: AAMAAABk",
-            ],
-        ),
+        with("upgrade to h2c", &["Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABk"]),
         with("TE", &["Connection: TE", "TE: trailers"]),
         get_with("connection: close, a file", "/page.html", &["Connection: close"]),
         get_with("connection: close, none there", "/none", &["Connection: close"]),
@@ -159,12 +98,7 @@ fn connections() -> Vec<Case> {
             .then(ask_bytes("GET", "/chunked?n=3", &[], ""))
             .then(ask_bytes("GET", "/status/304", &[], ""))
             .then(ask_bytes("GET", "/status/204", &[], ""))
-            .then(ask_bytes(
-                "PUT",
-                "/echo/k3",
-                &["Transfer-Encoding: chunked"],
-                "3\r\nabc\r\n0\r\n\r\n",
-            ))
+            .then(ask_bytes("PUT", "/echo/k3", &["Transfer-Encoding: chunked"], "3\r\nabc\r\n0\r\n\r\n"))
             .then(ask_bytes("GET", "/echo/k4", &[], "")),
         get_with("connection: the third closes", "/echo/k0", &[])
             .then(ask_bytes("GET", "/echo/k1", &[], ""))
@@ -180,53 +114,28 @@ fn pipelines() -> Vec<Case> {
     let get = |target: &str| ask_bytes("GET", target, &[], "");
     vec![
         pipelined("pipeline: two", &[get("/echo/p1"), get("/echo/p2")]),
-        pipelined(
-            "pipeline: five",
-            &["/echo/1", "/page.html", "/none", "/chunked?n=2", "/echo/5"].map(get),
-        ),
+        pipelined("pipeline: five", &["/echo/1", "/page.html", "/none", "/chunked?n=2", "/echo/5"].map(get)),
         pipelined(
             "pipeline: with a body",
-            &[
-                ask_bytes("POST", "/echo/p1", &["Content-Length: 5"], "hello"),
-                get("/echo/p2"),
-            ],
+            &[ask_bytes("POST", "/echo/p1", &["Content-Length: 5"], "hello"), get("/echo/p2")],
         ),
         pipelined(
             "pipeline: with chunks",
             &[
-                ask_bytes(
-                    "POST",
-                    "/echo/p1",
-                    &["Transfer-Encoding: chunked"],
-                    "5\r\nhello\r\n0\r\n\r\n",
-                ),
+                ask_bytes("POST", "/echo/p1", &["Transfer-Encoding: chunked"], "5\r\nhello\r\n0\r\n\r\n"),
                 get("/echo/p2"),
             ],
         ),
-        pipelined(
-            "pipeline: HEAD first",
-            &[ask_bytes("HEAD", "/page.html", &[], ""), get("/echo/p2")],
-        ),
+        pipelined("pipeline: HEAD first", &[ask_bytes("HEAD", "/page.html", &[], ""), get("/echo/p2")]),
         pipelined(
             "pipeline: close in the middle",
-            &[
-                get("/echo/p1"),
-                ask_bytes("GET", "/echo/p2", &["Connection: close"], ""),
-                get("/echo/p3"),
-            ],
+            &[get("/echo/p1"), ask_bytes("GET", "/echo/p2", &["Connection: close"], ""), get("/echo/p3")],
         ),
         pipelined(
             "pipeline: a bad request in the middle",
-            &[
-                get("/echo/p1"),
-                b"GET /echo/p2 HTTP/1.1\r\n\r\n".to_vec(),
-                get("/echo/p3"),
-            ],
+            &[get("/echo/p1"), b"GET /echo/p2 HTTP/1.1\r\n\r\n".to_vec(), get("/echo/p3")],
         ),
-        pipelined(
-            "pipeline: scripts and pages",
-            &["/js/small.js?u={u}", "/index.jsp", "/css/site.css?u={u}"].map(get),
-        ),
+        pipelined("pipeline: scripts and pages", &["/js/small.js?u={u}", "/index.jsp", "/css/site.css?u={u}"].map(get)),
     ]
 }
 
@@ -237,12 +146,7 @@ fn fragments() -> Vec<Case> {
     let (front, back) = head.split_at(20);
     let post = ask_bytes("POST", "/echo/f", &["Content-Length: 10"], "0123456789");
     let (most, rest) = post.split_at(post.len() - 4);
-    let chunks = ask_bytes(
-        "POST",
-        "/echo/f",
-        &["Transfer-Encoding: chunked"],
-        "a\r\n0123456789\r\n0\r\n\r\n",
-    );
+    let chunks = ask_bytes("POST", "/echo/f", &["Transfer-Encoding: chunked"], "a\r\n0123456789\r\n0\r\n\r\n");
     let chunk_bytes: Vec<&[u8]> = chunks.chunks(3).collect();
     vec![
         in_pieces("pieces: a head byte by byte", &bytes, short),
@@ -253,13 +157,7 @@ fn fragments() -> Vec<Case> {
         half_closed("pieces: half a head", &head[..25]),
         half_closed("pieces: half a request line", "GET /ec"),
         half_closed("pieces: half a body", &post[..post.len() - 4]),
-        raw(
-            "pieces: lines without CR",
-            format!("GET /echo/f HTTP/1.1\nHost: {HOST}\n\n"),
-        ),
-        raw(
-            "pieces: CR without LF",
-            format!("GET /echo/f HTTP/1.1\rHost: {HOST}\r\r\n\r\n"),
-        ),
+        raw("pieces: lines without CR", format!("GET /echo/f HTTP/1.1\nHost: {HOST}\n\n")),
+        raw("pieces: CR without LF", format!("GET /echo/f HTTP/1.1\rHost: {HOST}\r\r\n\r\n")),
     ]
 }

@@ -29,10 +29,7 @@ const TARGETS: &[(&str, &str)] = &[
     ("upper-case JS is not js", "/echo/a.JS?u={u}"),
     ("upper-case Gif is not gif", "/echo/a.GiF?u={u}"),
     ("js with a path parameter is not js", "/echo/a.js;v=1?u={u}"),
-    (
-        "jsp with a session id in the path",
-        "/echo/a.jsp;jsessionid=0123456789ABCDEF.tomcat9",
-    ),
+    ("jsp with a session id in the path", "/echo/a.jsp;jsessionid=0123456789ABCDEF.tomcat9"),
     ("js in the query only", "/echo/a?file=x.js"),
     ("jsp in the query only", "/echo/a?file=x.jsp"),
     ("js encoded", "/echo/a.%6as?u={u}"),
@@ -140,10 +137,7 @@ const FILES: &[(&str, &str)] = &[
     ("a GIF with an upper-case extension", "/img/UPPER.GIF?u={u}"),
     ("a name with percent and plus", "/img/plus+and%25percent.gif?u={u}"),
     ("a name with space and unicode", "/docs/with%20space%20and%20%C3%BC.txt"),
-    (
-        "a name with space and unicode, not encoded well",
-        "/docs/with%20space%20and%20\u{fc}.txt",
-    ),
+    ("a name with space and unicode, not encoded well", "/docs/with%20space%20and%20\u{fc}.txt"),
     ("an empty file", "/docs/empty.txt"),
     ("one byte", "/docs/one-byte.txt"),
     ("a long text", "/docs/long.txt"),
@@ -170,10 +164,7 @@ const FILES: &[(&str, &str)] = &[
 ];
 
 pub fn all() -> Vec<Case> {
-    let mut cases: Vec<Case> = TARGETS
-        .iter()
-        .map(|(name, target)| get(&format!("path: {name}"), target))
-        .collect();
+    let mut cases: Vec<Case> = TARGETS.iter().map(|(name, target)| get(&format!("path: {name}"), target)).collect();
     cases.extend(FILES.iter().map(|(name, target)| get(&format!("file: {name}"), target)));
     cases.extend(odd_targets());
     cases
@@ -194,10 +185,7 @@ fn odd_targets() -> Vec<Case> {
         line("absolute ftp", "GET ftp://172.168.1.221/echo HTTP/1.1"),
         line("absolute with user", "GET http://user:pass@172.168.1.221/echo HTTP/1.1"),
         line("absolute without a host", "GET http:///echo HTTP/1.1"),
-        line(
-            "absolute with a detour",
-            "GET http://172.168.1.221/b/../echo/a.js?u={u} HTTP/1.1",
-        ),
+        line("absolute with a detour", "GET http://172.168.1.221/b/../echo/a.js?u={u} HTTP/1.1"),
         line("a star with GET", "GET * HTTP/1.1"),
         line("a star with OPTIONS", "OPTIONS * HTTP/1.1"),
         line("no slash", "GET echo HTTP/1.1"),
@@ -214,31 +202,11 @@ fn odd_targets() -> Vec<Case> {
         line("8 KB", &format!("GET {} HTTP/1.1", long(7_500))),
         line("30 KB", &format!("GET {} HTTP/1.1", long(30_000))),
         line("longer than any buffer", &format!("GET {} HTTP/1.1", long(40_000))),
-        get_with(
-            "target: js that arrives with Accept-Encoding",
-            "/echo/b.js?u={u}",
-            &["Accept-Encoding: gzip"],
-        ),
-        get_with(
-            "target: jsp that arrives with Accept-Encoding",
-            "/echo/b.jsp",
-            &["Accept-Encoding: gzip"],
-        ),
-        get_with(
-            "target: js behind another proxy",
-            "/echo/c.js?u={u}",
-            &["X-Forwarded-For: 10.1.2.3"],
-        ),
-        get_with(
-            "target: jsp behind another proxy",
-            "/echo/c.jsp",
-            &["X-Forwarded-For: 10.1.2.3"],
-        ),
-        get_with(
-            "target: jsp behind two proxies",
-            "/echo/d.jsp",
-            &["X-Forwarded-For: 10.1.2.3, 10.3.2.1"],
-        ),
+        get_with("target: js that arrives with Accept-Encoding", "/echo/b.js?u={u}", &["Accept-Encoding: gzip"]),
+        get_with("target: jsp that arrives with Accept-Encoding", "/echo/b.jsp", &["Accept-Encoding: gzip"]),
+        get_with("target: js behind another proxy", "/echo/c.js?u={u}", &["X-Forwarded-For: 10.1.2.3"]),
+        get_with("target: jsp behind another proxy", "/echo/c.jsp", &["X-Forwarded-For: 10.1.2.3"]),
+        get_with("target: jsp behind two proxies", "/echo/d.jsp", &["X-Forwarded-For: 10.1.2.3, 10.3.2.1"]),
         get_with(
             "target: jsp behind proxies that add lines",
             "/echo/e.jsp",

@@ -19,10 +19,7 @@ pub struct Side {
 
 /// The differences nobody wanted, as a text for people; None if there are none. Marks the entries that matched.
 pub fn unwanted(cases: &[Case], left: &Side, right: &Side, wanted: &[Wanted], used: &mut [bool]) -> Option<String> {
-    let ports = Ports {
-        left: left.port,
-        right: right.port,
-    };
+    let ports = Ports { left: left.port, right: right.port };
     let mut text = String::new();
     let mut names = Vec::new();
     for (number, case) in cases.iter().enumerate() {
@@ -35,11 +32,7 @@ pub fn unwanted(cases: &[Case], left: &Side, right: &Side, wanted: &[Wanted], us
         let _ = write!(text, "\n=== {}\n    {}\n", case.name, case.shown(number));
         for difference in &found {
             let (l, r) = (shorten(&difference.left), shorten(&difference.right));
-            let _ = writeln!(
-                text,
-                "  {}\n    {}: {l}\n    {}: {r}",
-                difference.what, left.name, right.name
-            );
+            let _ = writeln!(text, "  {}\n    {}: {l}\n    {}: {r}", difference.what, left.name, right.name);
         }
         if names.len() < WHOLE {
             let _ = write!(text, "{}{}", shown_whole(&left.name, l), shown_whole(&right.name, r));
@@ -51,18 +44,8 @@ pub fn unwanted(cases: &[Case], left: &Side, right: &Side, wanted: &[Wanted], us
         return None;
     }
     let count = names.len();
-    let _ = write!(
-        text,
-        "\n{count} of {} cases differ between {} and {}",
-        cases.len(),
-        left.name,
-        right.name
-    );
-    let _ = write!(
-        text,
-        " in a way that `wanted.rs` does not list:\n  {}\n",
-        names.join("\n  ")
-    );
+    let _ = write!(text, "\n{count} of {} cases differ between {} and {}", cases.len(), left.name, right.name);
+    let _ = write!(text, " in a way that `wanted.rs` does not list:\n  {}\n", names.join("\n  "));
     Some(text)
 }
 
@@ -81,8 +64,7 @@ fn mark(wanted: &[Wanted], used: &mut [bool], case: &str, difference: &Differenc
 /// The entries of the list that matched nothing.
 pub fn unused(wanted: &[Wanted], used: &[bool]) -> Vec<String> {
     let idle = wanted.iter().zip(used).filter(|(_, used)| !**used);
-    idle.map(|(entry, _)| format!("{:?} / {:?} ({})", entry.case, entry.what, entry.why))
-        .collect()
+    idle.map(|(entry, _)| format!("{:?} / {:?} ({})", entry.case, entry.what, entry.why)).collect()
 }
 
 /// An outcome, for people.

@@ -33,11 +33,7 @@ pub fn run(case: &Case, number: usize, proxy: SocketAddr) -> Outcome {
 pub fn run_probing(case: &Case, number: usize, proxy: SocketAddr, in_step: InStep) -> Outcome {
     let mut client = Client::connect(proxy);
     client.set_patience(PATIENCE);
-    let mut outcome = Outcome {
-        answers: Vec::new(),
-        end: String::new(),
-        tries: None,
-    };
+    let mut outcome = Outcome { answers: Vec::new(), end: String::new(), tries: None };
     let mut may_probe = true;
     for step in &case.steps {
         match step {
@@ -92,9 +88,7 @@ fn end(client: &mut Client, answers: &[Answer], may_probe: bool, in_step: InStep
     let Some(Answer::Whole(last)) = answers.last() else {
         return "nothing asked".into();
     };
-    let said_close = last
-        .header("connection")
-        .is_some_and(|value| value.eq_ignore_ascii_case("close"));
+    let said_close = last.header("connection").is_some_and(|value| value.eq_ignore_ascii_case("close"));
     if said_close || !may_probe || last.status() == 101 {
         // nginx lingers for seconds where a request's body may still come: it is told that none does.
         if !client.wait_closed(Duration::from_millis(100)) {

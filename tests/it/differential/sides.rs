@@ -35,38 +35,20 @@ pub struct Upstreams {
 impl Upstreams {
     pub fn tomcats() -> Upstreams {
         let addresses = [tomcat::pair()[0].address(), tomcat::pair()[1].address()];
-        Upstreams {
-            addresses,
-            counts_failures: true,
-            tries: None,
-            _dead: vec![],
-            _backends: vec![],
-        }
+        Upstreams { addresses, counts_failures: true, tries: None, _dead: vec![], _backends: vec![] }
     }
 
     pub fn dead() -> Upstreams {
         let dead = vec![ports::dead(), ports::dead()];
         let addresses = [dead[0].address(), dead[1].address()];
-        Upstreams {
-            addresses,
-            counts_failures: false,
-            tries: None,
-            _dead: dead,
-            _backends: vec![],
-        }
+        Upstreams { addresses, counts_failures: false, tries: None, _dead: dead, _backends: vec![] }
     }
 
     pub fn failing() -> Upstreams {
         let tries = Tries::default();
         let backends = vec![failing::backend(&tries), failing::backend(&tries)];
         let addresses = [backends[0].address(), backends[1].address()];
-        Upstreams {
-            addresses,
-            counts_failures: false,
-            tries: Some(tries),
-            _dead: vec![],
-            _backends: backends,
-        }
+        Upstreams { addresses, counts_failures: false, tries: Some(tries), _dead: vec![], _backends: backends }
     }
 
     /// The text with these servers, listening on `port`.
@@ -128,11 +110,7 @@ fn side(name: &str, port: u16, cases: &[Case], upstreams: &Upstreams, proxy: Soc
         outcome.tries = upstreams.tries.as_ref().map(|tries| tries.of(number));
         outcomes.push(outcome);
     }
-    Side {
-        name: name.into(),
-        port,
-        outcomes,
-    }
+    Side { name: name.into(), port, outcomes }
 }
 
 /// The dynamic locations with one Host line, the first of their two: Tomcat refuses two.
@@ -141,20 +119,12 @@ fn with_one_host(seed: &str) -> String {
 }
 
 fn differing(seed: &str) -> String {
-    let text = replace(
-        seed,
-        "keepalive_timeout  65;",
-        "keepalive_timeout 0; proxy_hide_header X-A;",
-    );
+    let text = replace(seed, "keepalive_timeout  65;", "keepalive_timeout 0; proxy_hide_header X-A;");
     let text = replace(&text, "client_max_body_size 20m;", "client_max_body_size 1m;");
     let text = replace(&text, "gzip  on;", "gzip off;");
     let text = replace(&text, "expires  15m;", "expires 16m;");
     let text = replace(&text, "charset utf-8;", "charset utf-8; proxy_http_version 1.1;");
-    let text = replace(
-        &text,
-        "large_client_header_buffers 4 32k;",
-        "large_client_header_buffers 4 8k;",
-    );
+    let text = replace(&text, "large_client_header_buffers 4 32k;", "large_client_header_buffers 4 8k;");
     // The location `/` is the last one: with a URI, what is sent upstream is the normalized path.
     let (before, last) = text.rsplit_once("http://web_server;").expect("the seed proxies");
     format!("{before}http://web_server/;{last}").replace("client_header_buffer_size 32k;", "")

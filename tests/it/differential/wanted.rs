@@ -20,16 +20,8 @@ const DIRECTORY: &str = "Tomcat redirects to a path over HTTP/1.1, to a whole UR
 
 /// In front of live Tomcats, from edge.yaml and from nginx.conf.
 pub const LIVE: &[Wanted] = &[
-    wanted(
-        "*",
-        "json:protocol",
-        "edge speaks HTTP/1.1 to upstreams, as nginx 1.31; 1.22 speaks HTTP/1.0",
-    ),
-    wanted(
-        "*",
-        "json:headers.connection",
-        "edge keeps connections to upstreams; 1.22 sends Connection: close",
-    ),
+    wanted("*", "json:protocol", "edge speaks HTTP/1.1 to upstreams, as nginx 1.31; 1.22 speaks HTTP/1.0"),
+    wanted("*", "json:headers.connection", "edge keeps connections to upstreams; 1.22 sends Connection: close"),
     wanted(
         "file: cut in a body without a length",
         "answer",
@@ -71,8 +63,16 @@ pub const LIVE: &[Wanted] = &[
     ),
     wanted("expect: nothing to send", "interim", EXPECT),
     wanted("expect: without a body", "interim", EXPECT),
-    wanted("answer: Upgrade*", "header:upgrade", "Upgrade concerns one connection only (RFC 9110 7.6.1); nginx passes it on"),
-    wanted("gzip: an answer no-transform", "*", "Cache-Control: no-transform is obeyed (RFC 9110 7.7); nginx compresses"),
+    wanted(
+        "answer: Upgrade*",
+        "header:upgrade",
+        "Upgrade concerns one connection only (RFC 9110 7.6.1); nginx passes it on",
+    ),
+    wanted(
+        "gzip: an answer no-transform",
+        "*",
+        "Cache-Control: no-transform is obeyed (RFC 9110 7.7); nginx compresses",
+    ),
     wanted("range: * of a script", "*", CACHE),
     wanted("range: HEAD of a script", "*", CACHE),
     wanted("condition: *, a script", "*", CACHE),
@@ -83,14 +83,17 @@ const FRAGMENT: &str = "a fragment is no part of a request target (RFC 9112 3.2)
                         upstream is asked without it; nginx passes it on";
 const ENCODED: &str = "bytes that no URI may hold (RFC 3986 2) go to the upstream encoded, where they mean the same; nginx \
                        passes them on and Tomcat refuses them";
-const CONTROL: &str = "a control character in a value is refused by edge (RFC 9110 5.5); nginx passes it on to Tomcat's 400";
-const AUTHORITY: &str = "the host of an absolute target replaces Host (RFC 9112 3.2.2), so that routing and upstream see one host";
-const HOST: &str = "a Host that RFC 3986 3.2.2 does not allow is refused by edge itself; nginx 1.22 passes most on to Tomcat's 400";
+const CONTROL: &str =
+    "a control character in a value is refused by edge (RFC 9110 5.5); nginx passes it on to Tomcat's 400";
+const AUTHORITY: &str =
+    "the host of an absolute target replaces Host (RFC 9112 3.2.2), so that routing and upstream see one host";
+const HOST: &str =
+    "a Host that RFC 3986 3.2.2 does not allow is refused by edge itself; nginx 1.22 passes most on to Tomcat's 400";
 const CHUNKS: &str = "chunks are read strictly (RFC 9112 7.1): what two readers could take for different bodies is 400";
-const EXPECT: &str = "a request without a body has nothing to continue with (RFC 9110 10.1.1); nginx sends 100 all the same";
+const EXPECT: &str =
+    "a request without a body has nothing to continue with (RFC 9110 10.1.1); nginx sends 100 all the same";
 const CACHE: &str = "nginx answers from its cache, with ranges and conditions of its own; edge's cache is not there yet, so \
                      Tomcat's own answer comes through";
-
 
 /// In front of dead upstreams.
 pub const DEAD: &[Wanted] = &[
@@ -99,7 +102,8 @@ pub const DEAD: &[Wanted] = &[
     wanted("dead: Chrome", "body", PADDING),
 ];
 
-const PADDING: &str = "no padding for browsers that hid short pages of errors (`msie_padding` is accepted): they are gone";
+const PADDING: &str =
+    "no padding for browsers that hid short pages of errors (`msie_padding` is accepted): they are gone";
 const NAME: &str = "edge's name and version are shorter than nginx's on the page HEAD is told the length of";
 
 /// In front of failing upstreams.
@@ -111,8 +115,10 @@ pub const FAILING: &[Wanted] = &[
     wanted("failing *: wrong-version of *", "*", VERSION),
 ];
 
-const REUSED: &str = "a kept connection that breaks says nothing of the server: the request goes out once more on a fresh one";
-const NINE: &str = "nginx 1.22 takes what is no status line for an answer of HTTP/0.9 and passes it on; edge calls it invalid";
+const REUSED: &str =
+    "a kept connection that breaks says nothing of the server: the request goes out once more on a fresh one";
+const NINE: &str =
+    "nginx 1.22 takes what is no status line for an answer of HTTP/0.9 and passes it on; edge calls it invalid";
 const VERSION: &str = "an answer of an unknown HTTP version is invalid; nginx takes any";
 
 impl Wanted {

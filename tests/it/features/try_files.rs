@@ -47,7 +47,6 @@ fn tries_files_and_directories() {
         "/fallargs/x?y=z",
         "/fallargs/x",
         "/named/x?y",
-
         "/html/x",
         "/re/a",
         "/re/a.txt",

@@ -17,13 +17,7 @@ fn tell(edge: &Edge, signal: &str) -> Said {
 /// An edge that has written its pid file.
 fn start(configuration: &str, port: u16) -> Edge {
     let edge = Edge::yaml(configuration, port).start();
-    let number = || {
-        std::fs::read_to_string(edge.file("logs/edge.pid"))
-            .ok()?
-            .trim()
-            .parse::<u32>()
-            .ok()
-    };
+    let number = || std::fs::read_to_string(edge.file("logs/edge.pid")).ok()?.trim().parse::<u32>().ok();
     assert_eq!(wait::until(SOON, number), Some(edge.id()));
     edge
 }
@@ -35,9 +29,7 @@ fn a_running_edge_is_told_to_reload_reopen_and_quit() {
     edge.write_configuration(&saying(port, "new"));
     let said = tell(&edge, "reload");
     assert!(said.status.success() && said.stderr.is_empty(), "{}", said.stderr);
-    let new = wait::until(SOON, || {
-        (client::get(edge.address(), "/").text() == "new").then_some(())
-    });
+    let new = wait::until(SOON, || (client::get(edge.address(), "/").text() == "new").then_some(()));
     assert!(new.is_some());
 
     let log = edge.file("logs/access.log");
@@ -65,17 +57,8 @@ fn a_reload_of_a_broken_file_is_refused_where_somebody_reads_it() {
     edge.write_configuration(&(saying(port, "new") + "    servername: a\n"));
     let said = tell(&edge, "reload");
     assert_eq!(said.status.code(), Some(1));
-    assert!(
-        said.stderr.contains("error: unknown key `servername`"),
-        "{}",
-        said.stderr
-    );
-    assert!(
-        said.stderr
-            .ends_with("edge: nothing was reloaded: the configuration has mistakes\n"),
-        "{}",
-        said.stderr
-    );
+    assert!(said.stderr.contains("error: unknown key `servername`"), "{}", said.stderr);
+    assert!(said.stderr.ends_with("edge: nothing was reloaded: the configuration has mistakes\n"), "{}", said.stderr);
     assert_eq!(client::get(edge.address(), "/").text(), "old");
     assert_eq!(count_errors(&edge, "reloaded"), 0);
 }
@@ -99,10 +82,7 @@ fn nobody_to_tell_is_told() {
     for signal in ["reload", "quit", "stop", "reopen"] {
         let said = desk.edge(&["-s", signal, "-c", "edge.yaml"]);
         assert_eq!(said.status.code(), Some(1));
-        assert_eq!(
-            said.stderr,
-            "edge: is edge running? ./run/edge.pid: No such file or directory (os error 2)\n"
-        );
+        assert_eq!(said.stderr, "edge: is edge running? ./run/edge.pid: No such file or directory (os error 2)\n");
     }
     // Left by a crash: the number of a process that has ended.
     let mut ended = std::process::Command::new("true").spawn().unwrap();
@@ -116,11 +96,7 @@ fn nobody_to_tell_is_told() {
         desk.put("run/edge.pid", content);
         let said = desk.edge(&["-s", "stop", "-c", "edge.yaml"]);
         assert_eq!(said.status.code(), Some(1), "{content:?}");
-        assert!(
-            said.stderr.contains("run/edge.pid holds no number of a process"),
-            "{content:?}: {}",
-            said.stderr
-        );
+        assert!(said.stderr.contains("run/edge.pid holds no number of a process"), "{content:?}: {}", said.stderr);
     }
 }
 

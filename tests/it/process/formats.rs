@@ -60,10 +60,7 @@ fn the_combined_format_is_nginx_s() {
 #[test]
 fn what_is_not_known_is_a_dash() {
     let edge = start("");
-    request::get("/")
-        .version("HTTP/1.0")
-        .without_host()
-        .send(edge.address());
+    request::get("/").version("HTTP/1.0").without_host().send(edge.address());
     assert_eq!(
         without_time(&only_line(&edge, "logs/access.log")),
         "127.0.0.1 - - [] \"GET / HTTP/1.0\" 200 5 \"-\" \"-\""
@@ -90,9 +87,7 @@ fn a_format_of_ones_own_knows_every_variable() {
         port,
     )
     .start();
-    let request = request::post("/x/../y?a=1&b=2", "12345")
-        .header("Cookie", "c=3")
-        .header("X-H", "h");
+    let request = request::post("/x/../y?a=1&b=2", "12345").header("Cookie", "c=3").header("X-H", "h");
     let mut client = Client::connect(edge.address());
     let answer = client.ask(&request).unwrap();
     let line = only_line(&edge, "logs/all.log");
@@ -134,12 +129,7 @@ fn a_format_of_ones_own_knows_every_variable() {
 /// The bytes of an answer that had no chunks.
 fn wire_length(answer: &crate::support::response::Response) -> usize {
     let head = &answer.head;
-    let fields: usize = head
-        .headers
-        .0
-        .iter()
-        .map(|(name, value)| name.len() + value.len() + 4)
-        .sum();
+    let fields: usize = head.headers.0.iter().map(|(name, value)| name.len() + value.len() + 4).sum();
     "HTTP/1.1 201 \r\n\r\n".len() + head.reason.len() + fields + answer.body.len()
 }
 
@@ -153,10 +143,7 @@ fn times_are_seconds_with_milliseconds() {
     let fields: Vec<&str> = line.split(' ').collect();
     for seconds in &fields[..2] {
         let (whole, part) = seconds.split_once('.').unwrap_or_else(|| panic!("{line}"));
-        assert!(
-            whole.parse::<u64>().is_ok() && part.len() == 3 && part.parse::<u16>().is_ok(),
-            "{line}"
-        );
+        assert!(whole.parse::<u64>().is_ok() && part.len() == 3 && part.parse::<u16>().is_ok(), "{line}");
     }
     assert_eq!((fields[2].len(), &fields[2][10..11]), (25, "T"), "{line}");
     assert!(is_time(&format!("[{} {}]", fields[3], fields[4])), "{line}");
@@ -169,16 +156,7 @@ fn a_json_line_is_json_whatever_a_client_sends() {
         "log_format: { j: { json: { status: $status, agent: $http_user_agent, 'a \"b\"': 'x $request', none: $http_none } } }\n\
          access_log: { path: logs/j.log, format: j }\n",
     );
-    let agents = [
-        "plain",
-        "\"},{\"",
-        "back\\slash\\",
-        "tab\there",
-        "käse ☃",
-        "{\"a\":1}",
-        "\\u0000",
-        "$status",
-    ];
+    let agents = ["plain", "\"},{\"", "back\\slash\\", "tab\there", "käse ☃", "{\"a\":1}", "\\u0000", "$status"];
     let mut client = Client::connect(edge.address());
     for agent in agents {
         client.ask(&request::get("/\"q\\").header("User-Agent", agent)).unwrap();
@@ -254,10 +232,7 @@ fn a_block_inside_replaces_the_logs_of_the_one_outside() {
         client.ask(&request::get(target)).unwrap();
     }
     let targets = |file: &str, count: usize| -> Vec<String> {
-        lines(&edge, file, count)
-            .iter()
-            .map(|line| line.split(' ').nth(6).unwrap().to_owned())
-            .collect()
+        lines(&edge, file, count).iter().map(|line| line.split(' ').nth(6).unwrap().to_owned()).collect()
     };
     assert_eq!(targets("logs/outer.log", 1), ["/outer"]);
     assert_eq!(targets("logs/own.log", 2), ["/own", "/two"]);
@@ -293,22 +268,12 @@ fn every_request_of_a_connection_has_its_line() {
 
 /// `2026/11/22 16:10:00 [notice] 123#124: message`
 fn level_of(line: &str, edge: &Edge) -> String {
-    let shape: String = line[..19]
-        .chars()
-        .map(|c| if c.is_ascii_digit() { '9' } else { c })
-        .collect();
+    let shape: String = line[..19].chars().map(|c| if c.is_ascii_digit() { '9' } else { c }).collect();
     assert_eq!(shape, "9999/99/99 99:99:99", "{line}");
-    let (level, rest) = line[20..]
-        .trim_start_matches('[')
-        .split_once("] ")
-        .unwrap_or_else(|| panic!("{line}"));
+    let (level, rest) = line[20..].trim_start_matches('[').split_once("] ").unwrap_or_else(|| panic!("{line}"));
     let (process, rest) = rest.split_once('#').unwrap_or_else(|| panic!("{line}"));
     assert_eq!(process, edge.id().to_string(), "{line}");
-    assert!(
-        rest.split_once(": ")
-            .is_some_and(|(thread, _)| thread.parse::<u32>().is_ok()),
-        "{line}"
-    );
+    assert!(rest.split_once(": ").is_some_and(|(thread, _)| thread.parse::<u32>().is_ok()), "{line}");
     level.to_owned()
 }
 
@@ -323,9 +288,7 @@ fn the_error_log_writes_what_its_level_says() {
         let warns = with("new") + "    location: [{ match: /a, add_header: { X-B: 1 } }]\n";
         edge.write_configuration(&format!("add_header: {{ X-A: 1 }}\n{warns}"));
         edge.signal(libc::SIGHUP);
-        let new = wait::until(SOON, || {
-            (client::get(edge.address(), "/").text() == "new").then_some(())
-        });
+        let new = wait::until(SOON, || (client::get(edge.address(), "/").text() == "new").then_some(()));
         assert!(new.is_some(), "{}", edge.errors());
         edge.write_configuration("nonsense");
         edge.signal(libc::SIGHUP);
@@ -336,23 +299,14 @@ fn the_error_log_writes_what_its_level_says() {
         });
         let text = reopened.expect(level);
         let mut found: Vec<String> = text.lines().map(|line| level_of(line, &edge)).collect();
-        let place = |level: &str| {
-            LEVELS
-                .iter()
-                .position(|l| *l == level)
-                .unwrap_or_else(|| panic!("{level}"))
-        };
+        let place = |level: &str| LEVELS.iter().position(|l| *l == level).unwrap_or_else(|| panic!("{level}"));
         found.sort_by_key(|level| place(level));
         found.dedup();
         let least = found.first().map_or(7, |level| place(level));
         assert!(least >= place(level), "{level}: {found:?}\n{text}");
         for expected in ["notice", "warn", "error"] {
             let wanted = place(expected) >= place(level);
-            assert_eq!(
-                found.iter().any(|l| l == expected),
-                wanted,
-                "{level}, {expected}:\n{text}"
-            );
+            assert_eq!(found.iter().any(|l| l == expected), wanted, "{level}, {expected}:\n{text}");
         }
     }
 }

@@ -29,11 +29,7 @@ fn configuration(port: u16, extra: u16, backend: &Backend, turn: usize) -> Strin
          - {{ match: /app, proxy_pass: 'http://app' }}\n"
     );
     // Every other configuration has a listener more.
-    let extra = if turn % 2 == 1 {
-        one_more_saying(extra, "extra")
-    } else {
-        String::new()
-    };
+    let extra = if turn % 2 == 1 { one_more_saying(extra, "extra") } else { String::new() };
     format!("{HEAD}{upstream}{server}{extra}")
 }
 
@@ -85,13 +81,7 @@ fn under_load_no_request_fails_and_no_connection_is_closed() {
         threads.into_iter().map(|thread| thread.join().unwrap()).collect()
     });
     for one in &seen {
-        assert!(
-            one.failed.is_empty(),
-            "{} of {} failed: {:#?}",
-            one.failed.len(),
-            one.asked,
-            &one.failed[..1]
-        );
+        assert!(one.failed.is_empty(), "{} of {} failed: {:#?}", one.failed.len(), one.asked, &one.failed[..1]);
         assert_eq!((one.turn, one.backward), (RELOADS, 0));
         assert!(one.asked > RELOADS, "{}", one.asked);
     }
@@ -99,9 +89,7 @@ fn under_load_no_request_fails_and_no_connection_is_closed() {
 }
 
 fn count(edge: &Edge, what: &str) -> usize {
-    std::fs::read_dir(format!("/proc/{}/{what}", edge.id()))
-        .unwrap()
-        .count()
+    std::fs::read_dir(format!("/proc/{}/{what}", edge.id())).unwrap().count()
 }
 
 /// What a process holds once it is at rest: the least of what is seen within a moment.
@@ -135,11 +123,7 @@ fn a_hundred_reloads_leave_nothing_behind() {
         count(&edge, "fd"),
         left_open(&edge)
     );
-    assert!(
-        held(&edge, "task", threads) <= threads + 1,
-        "from {threads} to {}",
-        count(&edge, "task")
-    );
+    assert!(held(&edge, "task", threads) <= threads + 1, "from {threads} to {}", count(&edge, "task"));
 }
 
 /// A name with a date in it, as people write them: the logs that are not used any more are closed.
@@ -178,11 +162,7 @@ fn reloads_that_are_refused_leave_nothing_behind() {
         count(&edge, "fd"),
         left_open(&edge)
     );
-    assert!(
-        held(&edge, "task", threads) <= threads + 1,
-        "from {threads} to {}",
-        count(&edge, "task")
-    );
+    assert!(held(&edge, "task", threads) <= threads + 1, "from {threads} to {}", count(&edge, "task"));
     drop(taken);
     reload(&edge, &configuration(port, extra, &backend, 61));
     assert_eq!(client::get(ports::local(extra), "/").text(), "extra");

@@ -20,37 +20,19 @@ fn requests() -> Vec<(&'static str, Vec<u8>)> {
         ("an unknown version", text("GET / HTTP/3.1\r\nHost: a\r\n\r\n")),
         ("a method in small letters", text("get / HTTP/1.1\r\nHost: a\r\n\r\n")),
         ("a path without a slash", text("GET a HTTP/1.1\r\nHost: a\r\n\r\n")),
-        (
-            "garbage",
-            b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n".to_vec(),
-        ),
+        ("garbage", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n".to_vec()),
         ("no host", text("GET / HTTP/1.1\r\n\r\n")),
         ("two hosts", text("GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n")),
         ("a host that is none", text("GET / HTTP/1.1\r\nHost: a/b\r\n\r\n")),
-        (
-            "a field with a space in its name",
-            text("GET / HTTP/1.1\r\nHost: a\r\nA b: c\r\n\r\n"),
-        ),
-        (
-            "a zero byte in a field",
-            b"GET / HTTP/1.1\r\nHost: a\r\nA: \0\r\n\r\n".to_vec(),
-        ),
-        (
-            "two lengths",
-            text("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\nx"),
-        ),
-        (
-            "a length that is none",
-            text("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\n\r\nx"),
-        ),
+        ("a field with a space in its name", text("GET / HTTP/1.1\r\nHost: a\r\nA b: c\r\n\r\n")),
+        ("a zero byte in a field", b"GET / HTTP/1.1\r\nHost: a\r\nA: \0\r\n\r\n".to_vec()),
+        ("two lengths", text("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\nx")),
+        ("a length that is none", text("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\n\r\nx")),
         (
             "a length and chunks",
             text("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
         ),
-        (
-            "an unknown encoding",
-            text("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: x\r\n\r\nx"),
-        ),
+        ("an unknown encoding", text("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: x\r\n\r\nx")),
         (
             "a chunk that is none",
             text("POST /chunk HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\n\r\n"),
@@ -59,21 +41,12 @@ fn requests() -> Vec<(&'static str, Vec<u8>)> {
             "a chunk without its end",
             text("POST /end HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nxx\r\n0\r\n\r\n"),
         ),
-        (
-            "a line that is too long",
-            text(&format!("GET /{long} HTTP/1.1\r\nHost: a\r\n\r\n")),
-        ),
-        (
-            "a field that is too long",
-            text(&format!("GET / HTTP/1.1\r\nHost: a\r\nA: {long}\r\n\r\n")),
-        ),
+        ("a line that is too long", text(&format!("GET /{long} HTTP/1.1\r\nHost: a\r\n\r\n"))),
+        ("a field that is too long", text(&format!("GET / HTTP/1.1\r\nHost: a\r\nA: {long}\r\n\r\n"))),
         ("a path above the root", text("GET /../a HTTP/1.1\r\nHost: a\r\n\r\n")),
         ("half an escape", text("GET /%4 HTTP/1.1\r\nHost: a\r\n\r\n")),
         ("TRACE", text("TRACE / HTTP/1.1\r\nHost: a\r\n\r\n")),
-        (
-            "a body that is too large",
-            text("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9999999\r\n\r\nx"),
-        ),
+        ("a body that is too large", text("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9999999\r\n\r\nx")),
         ("half a line", text("GET / HT")),
         ("half a head", text("GET / HTTP/1.1\r\nHost: a\r\n")),
         ("nothing", Vec::new()),
@@ -132,10 +105,7 @@ fn requests_that_are_none_are_logged_as_nginx_logs_them() {
         .collect();
     assert!(differences.is_empty(), "\n{}", differences.join("\n"));
     // Both could be wrong in the same way: most of these are 400.
-    assert!(
-        ours.iter().filter(|line| line.ends_with(" 400\n")).count() >= 12,
-        "{ours:#?}"
-    );
+    assert!(ours.iter().filter(|line| line.ends_with(" 400\n")).count() >= 12, "{ours:#?}");
 }
 
 /// nginx logs a line that is too long as far as it has read it, edge only its beginning.

@@ -17,10 +17,7 @@ fn a_connection_goes_on_with_the_new_configuration() {
     assert_eq!(client.ask(&request::get("/")).unwrap().text(), "old");
     reload(&edge, &saying(port, "new"));
     let answer = client.ask(&request::get("/")).unwrap();
-    assert_eq!(
-        (answer.text().as_str(), answer.header("connection")),
-        ("new", Some("keep-alive"))
-    );
+    assert_eq!((answer.text().as_str(), answer.header("connection")), ("new", Some("keep-alive")));
     assert_eq!(client.ask(&request::get("/")).unwrap().text(), "new");
     assert_eq!(client::get(edge.address(), "/").text(), "new");
 }
@@ -57,10 +54,7 @@ fn listeners_come_and_go() {
 
     // Its connections are served once more, by the configuration they came to, and told to go.
     let last = idle.ask(&request::get("/")).unwrap();
-    assert_eq!(
-        (last.text().as_str(), last.header("connection")),
-        ("going", Some("close"))
-    );
+    assert_eq!((last.text().as_str(), last.header("connection")), ("going", Some("close")));
     assert!(idle.wait_closed(SOON));
 
     // And it can come back.
@@ -71,13 +65,7 @@ fn listeners_come_and_go() {
 #[test]
 fn a_request_in_flight_ends_with_the_configuration_it_began_with() {
     let (port, held) = (ports::free(), Held::start());
-    let with = |value: &str| {
-        passing_to(
-            port,
-            &held.backend,
-            &format!("        add_header: {{ X-From: {value} }}\n"),
-        )
-    };
+    let with = |value: &str| passing_to(port, &held.backend, &format!("        add_header: {{ X-From: {value} }}\n"));
     let edge = Edge::yaml(&with("old"), port).start();
     let mut client = Client::connect(edge.address());
     client.write(request::get("/slow").bytes());
@@ -103,10 +91,7 @@ fn a_request_in_flight_ends_although_its_listener_is_gone() {
     reload(&edge, &saying(stays, "b"));
     held.let_go();
     let answer = client.response("GET").unwrap();
-    assert_eq!(
-        (answer.text().as_str(), answer.header("connection")),
-        ("late", Some("close"))
-    );
+    assert_eq!((answer.text().as_str(), answer.header("connection")), ("late", Some("close")));
 }
 
 #[test]
@@ -147,10 +132,7 @@ fn a_warning_at_a_reload_is_logged_as_one() {
         &(outer + "    location: [{ match: /a, proxy_pass: 'http://127.0.0.1:1', proxy_set_header: { X-B: 1 } }]\n"),
     );
     let errors = edge.errors();
-    let line = errors
-        .lines()
-        .find(|line| line.contains("this list replaces the outer"))
-        .expect("a warning");
+    let line = errors.lines().find(|line| line.contains("this list replaces the outer")).expect("a warning");
     assert!(line.contains(" [warn] "), "{line}");
     assert!(!errors.contains(" [error] "), "{errors}");
 }
@@ -166,10 +148,7 @@ fn a_port_that_is_taken_changes_nothing_and_says_so() {
     let told = format!("cannot listen on 127.0.0.1:{taken}: Address already in use");
     assert!(edge.errors().contains(&told), "{}", edge.errors());
     assert_eq!(client::get(edge.address(), "/").text(), "old");
-    assert!(
-        !wait::accepts(ports::local(free)),
-        "one of two new ports is listened on"
-    );
+    assert!(!wait::accepts(ports::local(free)), "one of two new ports is listened on");
 
     drop(somebody);
     reload(&edge, &wanted);
@@ -182,11 +161,7 @@ fn a_wildcard_address_in_the_place_of_one_of_its_port_is_refused() {
     let port = ports::free();
     let edge = Edge::yaml(&saying(port, "one"), port).start();
     reload_in_vain(&edge, &saying(port, "all").replace("127.0.0.1:", ""));
-    assert!(
-        edge.errors().contains(&format!("cannot listen on 0.0.0.0:{port}: ")),
-        "{}",
-        edge.errors()
-    );
+    assert!(edge.errors().contains(&format!("cannot listen on 0.0.0.0:{port}: ")), "{}", edge.errors());
     assert_eq!(client::get(edge.address(), "/").text(), "one");
 }
 
@@ -205,11 +180,7 @@ fn logs_move_with_the_configuration() {
     assert!(lines(&edge, "logs/new.log", 1)[0].contains("GET /2 "));
     assert_eq!(lines(&edge, "logs/old.log", 1).len(), 1);
     reload_in_vain(&edge, "x");
-    assert!(
-        lines(&edge, "logs/new-error.log", 1)
-            .iter()
-            .any(|line| line.contains("not reloaded"))
-    );
+    assert!(lines(&edge, "logs/new-error.log", 1).iter().any(|line| line.contains("not reloaded")));
 }
 
 #[test]
@@ -217,11 +188,7 @@ fn a_log_that_cannot_be_opened_changes_nothing() {
     let port = ports::free();
     let edge = Edge::yaml(&saying(port, "old"), port).start();
     reload_in_vain(&edge, &format!("access_log: edge.yaml/a.log\n{}", saying(port, "new")));
-    assert!(
-        edge.errors().contains("edge.yaml:1:13: error: the log "),
-        "{}",
-        edge.errors()
-    );
+    assert!(edge.errors().contains("edge.yaml:1:13: error: the log "), "{}", edge.errors());
     assert_eq!(client::get(edge.address(), "/").text(), "old");
 }
 

@@ -23,11 +23,7 @@ fn new_lines_go_to_a_new_file() {
     client::get(edge.address(), "/old");
     assert_eq!(lines(&edge, "logs/access.log", 1).len(), 1);
     for log in ["access", "error"] {
-        std::fs::rename(
-            edge.file(&format!("logs/{log}.log")),
-            edge.file(&format!("logs/{log}.log.1")),
-        )
-        .unwrap();
+        std::fs::rename(edge.file(&format!("logs/{log}.log")), edge.file(&format!("logs/{log}.log.1"))).unwrap();
     }
     // Until edge is told, the old files go on.
     client::get(edge.address(), "/still");
@@ -39,11 +35,7 @@ fn new_lines_go_to_a_new_file() {
     let new = lines(&edge, "logs/access.log", 1);
     assert!(new.len() == 1 && new[0].contains("GET /new "), "{new:?}");
     reload_in_vain(&edge, "nonsense");
-    assert!(
-        lines(&edge, "logs/error.log", 1)
-            .iter()
-            .any(|line| line.contains("not reloaded"))
-    );
+    assert!(lines(&edge, "logs/error.log", 1).iter().any(|line| line.contains("not reloaded")));
     assert_eq!(lines(&edge, "logs/access.log.1", 2).len(), 2);
 }
 
@@ -73,9 +65,7 @@ fn no_line_is_lost_while_logs_are_rotated() {
         };
         let threads: Vec<_> = (0..CLIENTS).map(|number| scope.spawn(work(number))).collect();
         for turn in 0..TURNS {
-            let grown = wait::until(SOON, || {
-                std::fs::metadata(edge.file("logs/id.log")).ok().filter(|m| m.len() > 0)
-            });
+            let grown = wait::until(SOON, || std::fs::metadata(edge.file("logs/id.log")).ok().filter(|m| m.len() > 0));
             assert!(grown.is_some());
             std::fs::rename(edge.file("logs/id.log"), edge.file(&format!("logs/id.log.{turn}"))).unwrap();
             reopen(&edge, "logs/id.log");
@@ -84,26 +74,16 @@ fn no_line_is_lost_while_logs_are_rotated() {
         threads.into_iter().map(|thread| thread.join().unwrap()).collect()
     });
     let all = || {
-        let files = (0..TURNS)
-            .map(|turn| format!("logs/id.log.{turn}"))
-            .chain(["logs/id.log".to_owned()]);
-        files
-            .map(|file| std::fs::read_to_string(edge.file(&file)).unwrap())
-            .collect::<String>()
+        let files = (0..TURNS).map(|turn| format!("logs/id.log.{turn}")).chain(["logs/id.log".to_owned()]);
+        files.map(|file| std::fs::read_to_string(edge.file(&file)).unwrap()).collect::<String>()
     };
     let total: usize = sent.iter().sum();
     wait::until(SOON, || (all().lines().count() >= total).then_some(()));
     let mut seen: HashMap<String, usize> = HashMap::new();
-    all()
-        .lines()
-        .for_each(|line| *seen.entry(line.to_owned()).or_default() += 1);
+    all().lines().for_each(|line| *seen.entry(line.to_owned()).or_default() += 1);
     for (number, count) in sent.iter().enumerate() {
         for at in 0..*count {
-            assert_eq!(
-                seen.get(&format!("{number}-{at}")),
-                Some(&1),
-                "{number}-{at} of {count}"
-            );
+            assert_eq!(seen.get(&format!("{number}-{at}")), Some(&1), "{number}-{at} of {count}");
         }
     }
     assert_eq!(seen.len(), total);

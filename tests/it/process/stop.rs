@@ -16,8 +16,7 @@ fn refuses(port: u16) -> bool {
 }
 
 fn ends(edge: &mut Edge, limit: Duration) -> ExitStatus {
-    edge.wait_end(limit)
-        .unwrap_or_else(|| panic!("edge does not end:\n{}", edge.errors()))
+    edge.wait_end(limit).unwrap_or_else(|| panic!("edge does not end:\n{}", edge.errors()))
 }
 
 #[test]
@@ -36,17 +35,11 @@ fn quit_waits_for_a_request_and_closes_idle_connections_at_once() {
     assert!(idle.wait_closed(SOON), "an idle connection stays");
     assert!(fresh.wait_closed(SOON), "a connection without a request stays");
     assert!(refuses(port), "the port is still listened on");
-    assert!(
-        edge.wait_end(Duration::from_millis(300)).is_none(),
-        "edge did not wait for the request"
-    );
+    assert!(edge.wait_end(Duration::from_millis(300)).is_none(), "edge did not wait for the request");
 
     held.let_go();
     let answer = busy.response("GET").unwrap();
-    assert_eq!(
-        (answer.text().as_str(), answer.header("connection")),
-        ("late", Some("close"))
-    );
+    assert_eq!((answer.text().as_str(), answer.header("connection")), ("late", Some("close")));
     assert!(busy.wait_closed(SOON));
     assert!(ends(&mut edge, SOON).success());
 }
@@ -102,21 +95,14 @@ fn term_hurries_a_graceful_stop() {
 #[test]
 fn a_graceful_stop_has_a_limit() {
     let (port, held) = (ports::free(), Held::start());
-    let configuration = format!(
-        "worker_shutdown_timeout: 500ms\n{}",
-        passing_to(port, &held.backend, "")
-    );
+    let configuration = format!("worker_shutdown_timeout: 500ms\n{}", passing_to(port, &held.backend, ""));
     let mut edge = Edge::yaml(&configuration, port).start();
     let mut busy = Client::connect(edge.address());
     busy.write(request::get("/slow").bytes());
     assert!(held.backend.wait_requests(1));
     edge.signal(libc::SIGQUIT);
     assert!(ends(&mut edge, Duration::from_secs(5)).success());
-    assert!(
-        edge.errors().contains("1 connections are still open after 500ms"),
-        "{}",
-        edge.errors()
-    );
+    assert!(edge.errors().contains("1 connections are still open after 500ms"), "{}", edge.errors());
 }
 
 /// The time that counts is the one of the configuration in force, not of the first one.
@@ -124,13 +110,7 @@ fn a_graceful_stop_has_a_limit() {
 fn a_reload_changes_the_limit_of_a_graceful_stop() {
     let (port, held) = (ports::free(), Held::start());
     let mut edge = Edge::yaml(&passing_to(port, &held.backend, ""), port).start();
-    super::reload(
-        &edge,
-        &format!(
-            "worker_shutdown_timeout: 500ms\n{}",
-            passing_to(port, &held.backend, "")
-        ),
-    );
+    super::reload(&edge, &format!("worker_shutdown_timeout: 500ms\n{}", passing_to(port, &held.backend, "")));
     let mut busy = Client::connect(edge.address());
     busy.write(request::get("/slow").bytes());
     assert!(held.backend.wait_requests(1));
@@ -145,11 +125,7 @@ fn the_pid_file_is_there_as_long_as_edge_runs() {
         let mut edge = Edge::yaml(&format!("pid: somewhere/else/edge.pid\n{}", saying(port, "a")), port).start();
         let written = || std::fs::read_to_string(edge.file("somewhere/else/edge.pid")).ok();
         let expected = format!("{}\n", edge.id());
-        assert!(
-            wait::until(SOON, || (written()? == expected).then_some(())).is_some(),
-            "{:?}",
-            written()
-        );
+        assert!(wait::until(SOON, || (written()? == expected).then_some(())).is_some(), "{:?}", written());
         edge.signal(signal);
         ends(&mut edge, SOON);
         assert!(!edge.file("somewhere/else/edge.pid").exists());
@@ -165,10 +141,7 @@ fn a_reload_moves_the_pid_file() {
     super::reload(&edge, &format!("pid: new.pid\n{}", saying(port, "a")));
     let moved = wait::until(SOON, || (!edge.file("old.pid").exists()).then_some(()));
     assert!(moved.is_some(), "the old file is still there");
-    assert_eq!(
-        std::fs::read_to_string(edge.file("new.pid")).ok(),
-        Some(format!("{}\n", edge.id()))
-    );
+    assert_eq!(std::fs::read_to_string(edge.file("new.pid")).ok(), Some(format!("{}\n", edge.id())));
 }
 
 #[test]
@@ -178,11 +151,7 @@ fn a_pid_file_left_by_a_crash_is_no_obstacle() {
     edge.restart();
     let written = || std::fs::read_to_string(edge.file("logs/edge.pid")).unwrap_or_default();
     let expected = format!("{}\n", edge.id());
-    assert!(
-        wait::until(SOON, || (written() == expected).then_some(())).is_some(),
-        "{:?}",
-        written()
-    );
+    assert!(wait::until(SOON, || (written() == expected).then_some(())).is_some(), "{:?}", written());
     assert_eq!(client::get(edge.address(), "/").text(), "a");
 }
 
@@ -190,11 +159,7 @@ fn a_pid_file_left_by_a_crash_is_no_obstacle() {
 fn a_second_edge_on_the_same_port_says_so_and_leaves_the_first_alone() {
     let port = ports::free();
     let edge = Edge::yaml(&saying(port, "first"), port).start();
-    let has_pid = || {
-        std::fs::read_to_string(edge.file("logs/edge.pid"))
-            .ok()
-            .filter(|text| !text.is_empty())
-    };
+    let has_pid = || std::fs::read_to_string(edge.file("logs/edge.pid")).ok().filter(|text| !text.is_empty());
     let pid = wait::until(SOON, has_pid).unwrap();
     let file = edge.file("edge.yaml");
     let said = Desk::new().edge(&["-c", file.to_str().unwrap()]);
@@ -207,16 +172,9 @@ fn a_second_edge_on_the_same_port_says_so_and_leaves_the_first_alone() {
 
 #[test]
 fn a_start_with_a_mistake_says_so_and_makes_nothing() {
-    let desk = Desk::new().with(
-        "edge.yaml",
-        "access_log: logs/a.log\nserver: [{ listen: 127.0.0.1:0, lisen: 1 }]\n",
-    );
+    let desk = Desk::new().with("edge.yaml", "access_log: logs/a.log\nserver: [{ listen: 127.0.0.1:0, lisen: 1 }]\n");
     let said = desk.edge(&["-c", "edge.yaml"]);
     assert_eq!(said.status.code(), Some(1));
-    assert!(
-        said.stderr.contains("edge.yaml:2:33: error: unknown key `lisen`"),
-        "{}",
-        said.stderr
-    );
+    assert!(said.stderr.contains("edge.yaml:2:33: error: unknown key `lisen`"), "{}", said.stderr);
     assert!(!desk.path("logs/edge.pid").exists());
 }

@@ -65,9 +65,7 @@ fn a_pipe_that_nobody_reads_does_not_stop_signals() {
     // So that it is seen when USR1 has been obeyed; whether it is, another test asks.
     std::fs::rename(edge.file("logs/plain.log"), edge.file("logs/plain.log.1")).unwrap();
     edge.signal(libc::SIGUSR1);
-    wait::until(Duration::from_secs(1), || {
-        edge.file("logs/plain.log").exists().then_some(())
-    });
+    wait::until(Duration::from_secs(1), || edge.file("logs/plain.log").exists().then_some(()));
     let at = Instant::now();
     edge.signal(libc::SIGQUIT);
     assert!(edge.wait_end(SOON).is_some(), "QUIT is not obeyed");
@@ -84,10 +82,7 @@ fn a_pipe_that_nobody_opened_is_not_waited_for() {
     edge.signal(libc::SIGHUP);
     let told = wait::until(SOON, || {
         let errors = edge.errors();
-        ["not reloaded", "was reloaded"]
-            .iter()
-            .any(|text| errors.contains(text))
-            .then_some(())
+        ["not reloaded", "was reloaded"].iter().any(|text| errors.contains(text)).then_some(())
     });
     edge.signal(libc::SIGTERM);
     assert!(edge.wait_end(Duration::from_secs(5)).is_some(), "TERM is not obeyed");
@@ -111,10 +106,6 @@ fn lost_lines_are_told_in_the_error_log() {
     let edge = Edge::yaml(&format!("access_log: /dev/full\n{}", saying(port, "a")), port).start();
     ask_often(&edge);
     let told = wait::until(SOON, || edge.errors().contains("/dev/full").then_some(()));
-    assert!(
-        told.is_some(),
-        "nobody is told that /dev/full takes nothing:\n{}",
-        edge.errors()
-    );
+    assert!(told.is_some(), "nobody is told that /dev/full takes nothing:\n{}", edge.errors());
     assert!(edge.errors().lines().count() < 50, "each lost line is told of");
 }

@@ -19,19 +19,12 @@ fn connections_to_tomcat_are_used_again_and_given_up_before_tomcat_does() {
     let mut client = Client::connect(front.address());
     for number in 0..60 {
         let post = request::post("/echo", format!("body {number}"));
-        let request = if number % 2 == 0 {
-            request::get("/page.html")
-        } else {
-            post
-        };
+        let request = if number % 2 == 0 { request::get("/page.html") } else { post };
         assert_eq!(client.ask(&request).unwrap().status(), 200);
     }
     let after = tomcat.load();
     assert!(after.requests >= before.requests + 60, "{before:?} {after:?}");
-    assert!(
-        (1..=2).contains(&after.connections),
-        "60 requests one after the other made connections: {after:?}"
-    );
+    assert!((1..=2).contains(&after.connections), "60 requests one after the other made connections: {after:?}");
 
     // Tomcat's default is 20 seconds: whoever holds a connection longer meets its end with a request in hand.
     let limit = Duration::from_secs(19);
@@ -46,11 +39,7 @@ fn no_request_fails_when_tomcat_closes_idle_connections() {
     let mut client = Client::connect(front.address());
     for number in 0..60_u64 {
         let answer = client.ask(&request::get("/whoami")).unwrap();
-        assert_eq!(
-            (answer.status(), answer.text().as_str()),
-            (200, "short"),
-            "request {number}"
-        );
+        assert_eq!((answer.status(), answer.text().as_str()), (200, "short"), "request {number}");
         // Around the moment in which Tomcat closes.
         std::thread::sleep(Duration::from_millis(135 + number % 30));
     }
@@ -72,9 +61,7 @@ fn when_a_tomcat_is_killed_no_idempotent_request_fails() {
                 1 => request::get("/whoami"),
                 _ => Request::new("PUT", "/echo").body("again and again"),
             };
-            let answer = client
-                .ask(&request)
-                .unwrap_or_else(|failure| panic!("request {count}: {failure}"));
+            let answer = client.ask(&request).unwrap_or_else(|failure| panic!("request {count}: {failure}"));
             assert_eq!(answer.status(), 200, "request {count}\n{answer}");
             count += 1;
         }
@@ -86,18 +73,13 @@ fn when_a_tomcat_is_killed_no_idempotent_request_fails() {
         first.kill();
         std::thread::sleep(Duration::from_millis(1_500));
         ended.store(true, Ordering::SeqCst);
-        let counts: Vec<usize> = workers
-            .into_iter()
-            .map(|worker| worker.join().expect("no request fails"))
-            .collect();
+        let counts: Vec<usize> = workers.into_iter().map(|worker| worker.join().expect("no request fails")).collect();
         assert!(counts.iter().all(|count| *count > 10), "{counts:?}");
     });
 
     assert_eq!(client::get(address, "/whoami").text(), "two");
     first.restart();
-    let back = wait::until(Duration::from_secs(10), || {
-        (client::get(address, "/whoami").text() == "one").then_some(())
-    });
+    let back = wait::until(Duration::from_secs(10), || (client::get(address, "/whoami").text() == "one").then_some(()));
     assert!(back.is_some(), "the restarted Tomcat is not used again");
 }
 

@@ -31,18 +31,10 @@ fn slow_uploads_hold_no_threads_of_tomcat() {
     let pieces: Vec<&[u8]> = body.chunks(body.len().div_ceil(STEPS)).collect();
 
     let direct = begin_uploads(tomcat.address(), DIRECT, &body, pieces[0]);
-    let held = wait::until(Duration::from_secs(5), || {
-        (tomcat.load().busy_threads == DIRECT).then_some(())
-    });
-    assert!(
-        held.is_some(),
-        "the control group holds no threads: {:?}",
-        tomcat.load()
-    );
+    let held = wait::until(Duration::from_secs(5), || (tomcat.load().busy_threads == DIRECT).then_some(()));
+    assert!(held.is_some(), "the control group holds no threads: {:?}", tomcat.load());
     drop(direct);
-    let freed = wait::until(Duration::from_secs(10), || {
-        (tomcat.load().busy_threads == 0).then_some(())
-    });
+    let freed = wait::until(Duration::from_secs(10), || (tomcat.load().busy_threads == 0).then_some(()));
     assert!(freed.is_some(), "{:?}", tomcat.load());
 
     let mut uploads = begin_uploads(front.address(), CLIENTS, &body, pieces[0]);
@@ -64,10 +56,7 @@ fn slow_uploads_hold_no_threads_of_tomcat() {
     let checksum = sha256(&body);
     for upload in &mut uploads {
         let seen = upload.response("POST").unwrap().json();
-        assert_eq!(
-            (&seen["body_length"], &seen["body_sha256"]),
-            (&body.len().into(), &checksum.clone().into())
-        );
+        assert_eq!((&seen["body_length"], &seen["body_sha256"]), (&body.len().into(), &checksum.clone().into()));
     }
 }
 
@@ -89,18 +78,11 @@ fn slow_readers_hold_no_threads_of_tomcat() {
 
     let direct = begin_reading(tomcat.address(), DIRECT);
     // They stay busy: it is not just that 1 MiB takes a moment.
-    let held = wait::until(Duration::from_secs(5), || {
-        (tomcat.load().busy_threads == DIRECT).then_some(())
-    });
+    let held = wait::until(Duration::from_secs(5), || (tomcat.load().busy_threads == DIRECT).then_some(()));
     std::thread::sleep(Duration::from_millis(500));
-    assert!(
-        held.is_some() && tomcat.load().busy_threads == DIRECT,
-        "the control group holds no threads"
-    );
+    assert!(held.is_some() && tomcat.load().busy_threads == DIRECT, "the control group holds no threads");
     drop(direct);
-    let freed = wait::until(Duration::from_secs(10), || {
-        (tomcat.load().busy_threads == 0).then_some(())
-    });
+    let freed = wait::until(Duration::from_secs(10), || (tomcat.load().busy_threads == 0).then_some(()));
     assert!(freed.is_some(), "{:?}", tomcat.load());
 
     let mut readers = begin_reading(front.address(), CLIENTS);
@@ -125,10 +107,7 @@ fn slow_readers_hold_no_threads_of_tomcat() {
     let expected = pattern(1 << 20);
     for mut reader in readers.into_iter().step_by(10) {
         reader.hurry();
-        assert!(
-            reader.response("GET").unwrap().body == expected,
-            "other bytes than were sent"
-        );
+        assert!(reader.response("GET").unwrap().body == expected, "other bytes than were sent");
     }
 }
 
