@@ -11,7 +11,7 @@ use clap::{Parser, Subcommand};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// A programmable edge proxy: nginx's configuration, Tomcat sessions that survive a failover.
+/// A programmable edge proxy that runs nginx's configuration, or the same in typed YAML.
 #[derive(Parser, Debug)]
 #[command(name = "edge", version, disable_version_flag = true, args_conflicts_with_subcommands = true)]
 pub struct Arguments {

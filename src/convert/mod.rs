@@ -26,6 +26,7 @@ mod seed_tests;
 #[cfg(test)]
 mod tree_tests;
 
+use crate::config::node::{Entry, Kind};
 use crate::config::{Diagnostics, Node};
 use std::path::Path;
 
@@ -33,7 +34,22 @@ use std::path::Path;
 /// they open; a directive that is wrong is noted and left out of the tree.
 pub fn load(path: &Path, diagnostics: &mut Diagnostics) -> Option<Node> {
     let conf = parser::load(path, diagnostics)?;
-    Some(tree::build(&conf, diagnostics))
+    let mut node = tree::build(&conf, diagnostics);
+    know_types(&mut node);
+    Some(node)
+}
+
+/// Without `types` nginx knows three extensions, where edge.yaml has a whole table.
+fn know_types(top: &mut Node) {
+    const KNOWN: [(&str, &str); 3] = [("text/html", "html"), ("image/gif", "gif"), ("image/jpeg", "jpg")];
+    let span = top.span;
+    if let Kind::Map(entries) = &mut top.kind
+        && !entries.iter().any(|e| e.key == "types")
+    {
+        let known =
+            KNOWN.map(|(kind, extension)| Entry { key: kind.into(), span, value: Node::scalar(span, extension) });
+        entries.push(Entry { key: "types".into(), span, value: Node::map(span, known.into()) });
+    }
 }
 
 /// Reads a text that stands for the file `path`; what it includes is looked for beside `path`.
@@ -58,4 +74,24 @@ fn printable(c: char) -> impl Iterator<Item = char> {
         false => (Some(c), None),
     };
     plain.into_iter().chain(escaped.into_iter().flatten())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_types_nginx_knows_three_extensions() {
+        let home = tempfile::tempdir().unwrap();
+        let load = |text: &str| {
+            let file = home.path().join("nginx.conf");
+            std::fs::write(&file, text).unwrap();
+            let mut diagnostics = Diagnostics::new();
+            let node = super::load(&file, &mut diagnostics).unwrap();
+            assert_eq!(diagnostics.to_string(), "");
+            node.get("types").unwrap().as_map().unwrap().len()
+        };
+        assert_eq!(load("http { server { listen 1; } }"), 3);
+        assert_eq!(load("http { types { a/b c; } server { listen 1; } }"), 1);
+    }
 }

@@ -17,6 +17,7 @@ mod signals;
 pub use load::{Loaded, Options};
 
 use crate::config::Severity;
+use crate::config::diagnostics::plain;
 use crate::observe::{self, errors};
 use crate::proxy::snapshot::Snapshot;
 use front::Front;
@@ -156,7 +157,7 @@ fn reopen() {
 
 /// The pid a running edge of this configuration has written.
 pub fn running_pid(path: &PathBuf) -> Result<i32, String> {
-    let text = std::fs::read_to_string(path).map_err(|e| format!("{}: {e}", path.display()))?;
+    let text = std::fs::read_to_string(path).map_err(|e| format!("{}: {}", path.display(), plain(&e)))?;
     let number = text.trim().parse().ok().filter(|pid: &i32| *pid > 0);
     number.ok_or_else(|| format!("{} holds no number of a process", path.display()))
 }
