@@ -1,17 +1,18 @@
 //! Access logs: what a line looks like, compiled, and where it goes.
 
 use super::LogFile;
-use crate::variables::{Escape, Exchange, Template};
+use crate::http::escape::LogEscape;
+use crate::variables::{Exchange, Template};
 
 /// What a line of an access log looks like.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Format {
     template: Template,
-    escape: Escape,
+    escape: LogEscape,
 }
 
 impl Format {
-    pub fn new(template: Template, escape: Escape) -> Format {
+    pub fn new(template: Template, escape: LogEscape) -> Format {
         Format { template, escape }
     }
 }

@@ -9,9 +9,9 @@ use super::rewrite::{self, Outcome};
 use super::snapshot::{Candidate, Handler, LastResort, Location, Return, Server};
 use crate::config::types::{ErrorPageStatus, Return as RawReturn};
 use crate::files;
-use crate::http::Framing;
 use crate::http::pages::{self, internal};
-use crate::route::{self, Uri, escape};
+use crate::http::{Framing, escape};
+use crate::route::{self, Uri};
 use bytes::Bytes;
 use std::sync::Arc;
 

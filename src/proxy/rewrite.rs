@@ -4,7 +4,7 @@ use super::redirect;
 use super::request::Request;
 use super::snapshot::Rewrite;
 use crate::config::types::RewriteFlag;
-use crate::route::escape::{self, Unescape};
+use crate::http::escape::{self, Unescape};
 
 /// What the rewrites of one block came to.
 pub enum Outcome {

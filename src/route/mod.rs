@@ -23,9 +23,8 @@
 //!
 //! What ends the search inside a location ends it for the levels around, too; if nothing does, their regexes are next, and
 //! `^~` counts for the regexes of its own level only. Inside a regex location only regex locations are asked. Writing bytes
-//! back into URIs, pages and logs is [`escape`]'s part.
+//! back into URIs, pages and logs is [`crate::http::escape`]'s part.
 
-pub mod escape;
 mod explain;
 mod first;
 pub mod host;

@@ -6,6 +6,7 @@
 //!
 //! Always: a path begins with `/`, holds no NUL and no `.` or `..` segment; with `merge_slashes` no `//` either.
 
+use crate::http::escape::hex;
 use bytes::Bytes;
 
 /// A request target, parsed.
@@ -129,11 +130,6 @@ fn decode(digits: &[u8]) -> Result<u8, BadUri> {
     }
 }
 
-/// The value of a hexadecimal digit.
-pub(super) fn hex(digit: u8) -> Option<u8> {
-    char::from(digit).to_digit(16).map(|value| value as u8)
-}
-
 /// Resolves the segment that ends here if it is `.` or `..`; says whether it was, and then the path ends in `/`.
 fn end_segment(path: &mut Vec<u8>) -> Result<bool, BadUri> {
     let Some(slash) = path.iter().rposition(|b| *b == b'/') else {
@@ -191,9 +187,9 @@ fn host_length(text: &[u8]) -> Result<usize, BadUri> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::escape;
     use super::super::tables::TARGETS;
     use super::*;
+    use crate::http::escape;
 
     fn parse(target: &[u8], merge_slashes: bool) -> Result<Uri, BadUri> {
         Uri::parse(&Bytes::copy_from_slice(target), merge_slashes)

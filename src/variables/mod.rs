@@ -12,4 +12,4 @@ mod template;
 pub use clock::{http_date, iso8601, local};
 pub use exchange::{Answer, Captures, Exchange, Peer, Try};
 pub use names::{Defined, Variable};
-pub use template::{Escape, Mistake, Template};
+pub use template::{Mistake, Template};

@@ -1,11 +1,10 @@
 //! The value of each variable.
 
 use super::names::Variable;
-use super::template::Escape;
 use super::{Exchange, Try, clock};
 use crate::http::Framing;
+use crate::http::escape::{self, LogEscape};
 use pingora_http::ResponseHeader;
-use std::fmt::Write as _;
 use std::io::Write as _;
 use std::net::IpAddr;
 use std::time::{Duration, UNIX_EPOCH};
@@ -233,70 +232,11 @@ fn request_id(x: &Exchange, out: &mut Vec<u8>) -> bool {
     write!(out, "{:016x}{:016x}", KEYS.0.hash_one(what), KEYS.1.hash_one(what)).is_ok()
 }
 
-/// nginx's NGX_ESCAPE_ARGS: what would end or split an argument.
-pub fn escape_args(value: &[u8], out: &mut Vec<u8>) {
-    for byte in value {
-        match byte {
-            ..=0x20
-            | 0x7f..
-            | b'"'
-            | b'#'
-            | b'%'
-            | b'&'
-            | b'+'
-            | b';'
-            | b'<'
-            | b'>'
-            | b'?'
-            | b'\\'
-            | b'^'
-            | b'`'
-            | b'{'
-            | b'|'
-            | b'}' => {
-                const HEX: &[u8; 16] = b"0123456789ABCDEF";
-                out.extend_from_slice(&[b'%', HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
-            }
-            _ => out.push(*byte),
-        }
-    }
-}
-
 /// Appends a value for a log; `None` is a value nginx calls "not found".
-pub fn escaped(escape: Escape, value: Option<&Vec<u8>>, out: &mut Vec<u8>) {
-    match (escape, value) {
-        (Escape::Log, None) => out.push(b'-'),
-        (Escape::Log, Some(value)) => value.iter().for_each(|b| log_byte(*b, out)),
-        (Escape::Json, value) => value.into_iter().flatten().for_each(|b| json_byte(*b, out)),
-        (Escape::None, value) => out.extend_from_slice(value.map_or(b"", |v| v)),
-    }
-}
-
-fn log_byte(byte: u8, out: &mut Vec<u8>) {
-    match byte {
-        b'"' | b'\\' | ..=0x1f | 0x7f.. => {
-            const HEX: &[u8; 16] = b"0123456789ABCDEF";
-            out.extend_from_slice(&[b'\\', b'x', HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
-        }
-        _ => out.push(byte),
-    }
-}
-
-/// As nginx's `escape=json`: what JSON demands, other bytes as they are.
-fn json_byte(byte: u8, out: &mut Vec<u8>) {
-    match byte {
-        b'"' | b'\\' => out.extend_from_slice(&[b'\\', byte]),
-        b'\n' => out.extend_from_slice(b"\\n"),
-        b'\r' => out.extend_from_slice(b"\\r"),
-        b'\t' => out.extend_from_slice(b"\\t"),
-        0x08 => out.extend_from_slice(b"\\b"),
-        0x0c => out.extend_from_slice(b"\\f"),
-        ..=0x1f => {
-            let mut text = String::new();
-            // Writing to a String cannot fail.
-            let _ = write!(text, "\\u{byte:04X}");
-            out.extend_from_slice(text.as_bytes());
-        }
-        _ => out.push(byte),
+pub fn escaped(how: LogEscape, value: Option<&Vec<u8>>, out: &mut Vec<u8>) {
+    match value {
+        Some(value) => out.extend_from_slice(&escape::log(value, how)),
+        None if how == LogEscape::Default => out.push(b'-'),
+        None => {}
     }
 }

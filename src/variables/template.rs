@@ -3,6 +3,7 @@
 use super::Exchange;
 use super::names::{Defined, Variable};
 use super::print;
+use crate::http::escape::{self, LogEscape};
 use std::borrow::Cow;
 
 /// A text with variables, found and ready to print.
@@ -27,17 +28,6 @@ pub struct Mistake {
     pub message: String,
     /// The name that was not found, for "did you mean".
     pub name: Option<String>,
-}
-
-/// How the values of variables are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Escape {
-    /// As they are.
-    None,
-    /// For a line of an access log: `"`, `\` and what is not printable as `\xXX`; nothing as `-`.
-    Log,
-    /// For a JSON string.
-    Json,
 }
 
 impl Template {
@@ -135,7 +125,7 @@ impl Template {
                 Part::Capture(group) => {
                     let value = exchange.captures.get(*group).unwrap_or_default();
                     match needed && (redirects || question.is_some()) {
-                        true => print::escape_args(value, out),
+                        true => out.extend_from_slice(&escape::args(value)),
                         false => out.extend_from_slice(value),
                     }
                 }
@@ -145,7 +135,7 @@ impl Template {
     }
 
     /// Prints for a log: the values, not the text around them, are escaped.
-    pub fn write_escaped(&self, escape: Escape, exchange: &Exchange, out: &mut Vec<u8>) {
+    pub fn write_escaped(&self, how: LogEscape, exchange: &Exchange, out: &mut Vec<u8>) {
         let mut value = Vec::new();
         for part in &self.0 {
             value.clear();
@@ -160,7 +150,7 @@ impl Template {
                     !value.is_empty()
                 }
             };
-            print::escaped(escape, found.then_some(&value), out);
+            print::escaped(how, found.then_some(&value), out);
         }
     }
 
@@ -237,10 +227,10 @@ mod tests {
     fn values_are_escaped_for_logs_and_json() {
         let template = Template::compile("\"$http_evil\" $http_none", &Defined::default()).unwrap();
         let mut line = Vec::new();
-        template.write_escaped(Escape::Log, &exchange(), &mut line);
+        template.write_escaped(LogEscape::Default, &exchange(), &mut line);
         assert_eq!(String::from_utf8_lossy(&line), "\"a\\x22\\x5C\\x09\\xE9\" -");
         line.clear();
-        template.write_escaped(Escape::Json, &exchange(), &mut line);
+        template.write_escaped(LogEscape::Json, &exchange(), &mut line);
         assert_eq!(line, b"\"a\\\"\\\\\\t\xE9\" ");
     }
 

@@ -2,9 +2,9 @@
 
 use crate::config::types::HttpVersion;
 use crate::http::Framing;
+use crate::http::escape;
 use crate::proxy::request::Request;
 use crate::proxy::snapshot::{Pass, PassTarget};
-use crate::route::escape;
 use pingora_error::{ErrorType, OrErr, Result};
 use pingora_http::RequestHeader;
 

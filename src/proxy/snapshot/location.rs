@@ -8,9 +8,9 @@ use crate::config::raw::{self, Scope};
 use crate::config::types;
 use crate::config::{Diagnostics, Span, Spanned};
 use crate::files;
+use crate::http::escape::LogEscape;
 use crate::observe::{Format, access};
 use crate::route::{Entry, Locations, Matcher};
-use crate::variables::Escape;
 
 /// The tree of a server's locations. One with a mistake is left out.
 pub(super) fn tree(
@@ -339,7 +339,7 @@ fn log_format(name: &str, at: Span, texts: &Texts<'_>, diagnostics: &mut Diagnos
     let formats = texts.raw.main.log_format.as_ref().map(|f| f.value.0.as_slice()).unwrap_or_default();
     let Some((named, format)) = formats.iter().find(|(n, _)| n.value == name) else {
         if name == "combined" {
-            return Some(Format::new(texts.template(access::COMBINED, at, diagnostics), Escape::Log));
+            return Some(Format::new(texts.template(access::COMBINED, at, diagnostics), LogEscape::Default));
         }
         diagnostics
             .error(at, format!("no `log_format` is named `{name}`"))
@@ -347,13 +347,13 @@ fn log_format(name: &str, at: Span, texts: &Texts<'_>, diagnostics: &mut Diagnos
         return None;
     };
     if let Some(fields) = &format.0.json {
-        return Some(Format::new(texts.template(&json_line(fields), named.span, diagnostics), Escape::Json));
+        return Some(Format::new(texts.template(&json_line(fields), named.span, diagnostics), LogEscape::Json));
     }
     let text = format.0.format.as_ref()?;
     let escape = match format.0.escape() {
-        types::LogEscape::Default => Escape::Log,
-        types::LogEscape::Json => Escape::Json,
-        types::LogEscape::None => Escape::None,
+        types::LogEscape::Default => LogEscape::Default,
+        types::LogEscape::Json => LogEscape::Json,
+        types::LogEscape::None => LogEscape::None,
     };
     Some(Format::new(texts.template(text, text.span, diagnostics), escape))
 }

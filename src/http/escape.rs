@@ -5,8 +5,6 @@
 
 use std::borrow::Cow;
 
-use super::normalize::hex;
-
 /// Bytes to be escaped, one bit each.
 struct Table([u64; 4]);
 
@@ -178,6 +176,11 @@ fn decode(tail: &[u8]) -> (Option<u8>, usize) {
             (Some(high), [low, ..]) => (hex(*low).map(|low| high << 4 | low), 2),
         },
     }
+}
+
+/// The value of a hexadecimal digit.
+pub fn hex(digit: u8) -> Option<u8> {
+    char::from(digit).to_digit(16).map(|value| value as u8)
 }
 
 #[cfg(test)]
