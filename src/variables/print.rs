@@ -4,6 +4,9 @@ use super::names::Variable;
 use super::{Exchange, Try, clock};
 use crate::http::Framing;
 use crate::http::escape::{self, LogEscape};
+use base64::Engine as _;
+use base64::alphabet;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use pingora_http::ResponseHeader;
 use std::io::Write as _;
 use std::net::IpAddr;
@@ -177,34 +180,20 @@ fn remote_user(x: &Exchange, out: &mut Vec<u8>) -> bool {
     if !scheme.eq_ignore_ascii_case(b"basic ") {
         return false;
     }
-    let Some(decoded) = decode_base64(encoded.trim_ascii()) else {
+    let Ok(decoded) = BASE64.decode(encoded.trim_ascii()) else {
         return false;
     };
     let user = decoded.split(|b| *b == b':').next().unwrap_or_default();
     decoded.contains(&b':') && not_empty(user, out)
 }
 
-fn decode_base64(text: &[u8]) -> Option<Vec<u8>> {
-    let mut out = Vec::with_capacity(text.len() * 3 / 4);
-    let (mut bits, mut held) = (0u32, 0);
-    for byte in text.iter().take_while(|b| **b != b'=') {
-        let six = match byte {
-            b'A'..=b'Z' => byte - b'A',
-            b'a'..=b'z' => byte - b'a' + 26,
-            b'0'..=b'9' => byte - b'0' + 52,
-            b'+' => 62,
-            b'/' => 63,
-            _ => return None,
-        };
-        bits = bits << 6 | u32::from(six);
-        held += 6;
-        if held >= 8 {
-            held -= 8;
-            out.push((bits >> held) as u8);
-        }
-    }
-    Some(out)
-}
+/// With or without its padding, as nginx takes it.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new()
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
+        .with_decode_allow_trailing_bits(true),
+);
 
 /// One value for each server that was asked, as nginx joins them.
 fn tries(x: &Exchange, out: &mut Vec<u8>, print: impl Fn(&Try, &mut Vec<u8>) -> bool) -> bool {
@@ -238,5 +227,36 @@ pub fn escaped(how: LogEscape, value: Option<&Vec<u8>>, out: &mut Vec<u8>) {
         Some(value) => out.extend_from_slice(&escape::log(value, how)),
         None if how == LogEscape::Default => out.push(b'-'),
         None => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::exchange::tests::exchange;
+    use super::*;
+    use bytes::Bytes;
+    use std::sync::Arc;
+
+    #[test]
+    fn the_user_of_basic_authorization_is_known() {
+        for (value, expected) in [
+            ("Basic YWxpY2U6c2VjcmV0", Some("alice")),
+            ("basic YTpi", Some("a")),
+            ("Basic YTo=", Some("a")),
+            ("Basic YTo", Some("a")),
+            ("Basic OnNlY3JldA==", None),
+            ("Basic YWxpY2U=", None),
+            ("Basic !!!", None),
+            ("Bearer YWxpY2U6c2VjcmV0", None),
+            ("Basic", None),
+        ] {
+            let mut x = exchange();
+            let mut head = (*x.head).clone();
+            head.headers.push(Bytes::from_static(b"Authorization"), Bytes::from_static(value.as_bytes()));
+            x.head = Arc::new(head);
+            let mut out = Vec::new();
+            let found = super::value(&Variable::RemoteUser, &x, &mut out);
+            assert_eq!(found.then(|| String::from_utf8_lossy(&out).into_owned()).as_deref(), expected, "{value}");
+        }
     }
 }
