@@ -6,6 +6,7 @@
 use super::diagnostics::{Diagnostics, Span};
 use super::keys::{Contexts, Key, Keys};
 use super::node::Node;
+use super::tls::TlsKeys;
 use super::types::*;
 use super::value::{Named, Size, Spanned, Time};
 use crate::keys;
@@ -261,6 +262,12 @@ keys! {
         ["hsl"] msie_padding: Accepted,
         /// Accepted; it helped browsers that are no more.
         ["hsl"] keepalive_disable: Accepted,
+        /// Accepted; frames are as long as what is sent.
+        ["hsl"] http2_chunk_size: Accepted,
+        /// Accepted; nothing is pushed: clients have given that up.
+        ["hsl"] http2_push: Accepted,
+        /// Accepted; nothing is pushed: clients have given that up.
+        ["hsl"] http2_push_preload: Accepted,
     }
 }
 
@@ -323,6 +330,7 @@ keys! {
 pub struct Raw {
     pub main: MainKeys,
     pub scope: Scope,
+    pub tls: TlsKeys,
     pub upstreams: Vec<Upstream>,
     pub servers: Vec<Server>,
 }
@@ -339,6 +347,7 @@ pub struct Server {
     pub keys: ServerKeys,
     pub handling: Handling,
     pub scope: Scope,
+    pub tls: TlsKeys,
     pub locations: Vec<Location>,
 }
 
@@ -353,9 +362,16 @@ pub struct Location {
 
 /// Every key there is, with the group it belongs to.
 pub fn all_keys() -> impl Iterator<Item = &'static Key> {
-    [MainKeys::KEYS, Scope::KEYS, ServerKeys::KEYS, Handling::KEYS, LocationKeys::KEYS, UpstreamKeys::KEYS]
-        .into_iter()
-        .flatten()
+    let groups: [&'static [Key]; 7] = [
+        MainKeys::KEYS,
+        Scope::KEYS,
+        TlsKeys::KEYS,
+        ServerKeys::KEYS,
+        Handling::KEYS,
+        LocationKeys::KEYS,
+        UpstreamKeys::KEYS,
+    ];
+    groups.into_iter().flatten()
 }
 
 /// The keys whose values are blocks, with the blocks they stand in.
@@ -381,7 +397,7 @@ impl Raw {
                 raw.servers = value.items().iter().filter_map(|item| read_server(item, d)).collect();
                 true
             }
-            _ => raw.main.read_key(key, value, d) || raw.scope.read_key(key, value, d),
+            _ => raw.main.read_key(key, value, d) || raw.scope.read_key(key, value, d) || raw.tls.read_key(key, value, d),
         });
         raw
     }
@@ -410,6 +426,7 @@ fn read_server(node: &Node, diagnostics: &mut Diagnostics) -> Option<Server> {
         keys: ServerKeys::default(),
         handling: Handling::default(),
         scope: Scope::default(),
+        tls: TlsKeys::default(),
         locations: Vec::new(),
     };
     block.each(Contexts::SERVER, diagnostics, |key, value, d| {
@@ -420,6 +437,7 @@ fn read_server(node: &Node, diagnostics: &mut Diagnostics) -> Option<Server> {
         server.keys.read_key(key, value, d)
             || server.handling.read_key(key, value, d)
             || server.scope.read_key(key, value, d)
+            || server.tls.read_key(key, value, d)
     });
     Some(server)
 }
@@ -563,6 +581,7 @@ mod tests {
                 let value = node.get(key.name).unwrap();
                 let read = MainKeys::default().read_key(key.name, value, &mut diagnostics)
                     || Scope::default().read_key(key.name, value, &mut diagnostics)
+                    || TlsKeys::default().read_key(key.name, value, &mut diagnostics)
                     || ServerKeys::default().read_key(key.name, value, &mut diagnostics)
                     || Handling::default().read_key(key.name, value, &mut diagnostics)
                     || LocationKeys::default().read_key(key.name, value, &mut diagnostics)

@@ -3,6 +3,7 @@
 //! Plain decisions over the request's state: nothing here reads from or writes to a client. nginx's phases in nginx's order;
 //! the URI may change ten times, then it is a circle.
 
+use super::handshake;
 use super::redirect;
 use super::request::Request;
 use super::rewrite::{self, Outcome};
@@ -77,7 +78,7 @@ pub fn accept(request: &mut Request) -> Result<(), u16> {
     exchange.request_uri = uri.original.clone();
     exchange.path = uri.path.to_vec();
     exchange.args = uri.args.as_ref().map(|a| a.to_vec());
-    Ok(())
+    handshake::check(request, name)
 }
 
 /// Runs the phases up to the content, from the beginning.

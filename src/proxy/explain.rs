@@ -114,7 +114,18 @@ fn question(
         ListenAddress::Unix(_) => NO_ADDRESS,
     };
     let client = SocketAddr::from(([127, 0, 0, 1], 0));
-    let peer = Peer { remote: client, local, tls: false, serial: 0, requests: 1, accepted: SystemTime::now() };
+    let peer = Peer {
+        remote: client,
+        local,
+        announced: None,
+        announced_server: None,
+        tls: asked.url.starts_with("https://"),
+        plain_to_tls: false,
+        session: None,
+        serial: 0,
+        requests: 1,
+        accepted: SystemTime::now(),
+    };
     Ok(Request::new(Arc::new(head), peer, Arc::new(Bound { snapshot: snapshot.clone(), socket })))
 }
 

@@ -4,6 +4,7 @@
 //! ```text
 //! client/    a head arrives, is checked, and the body behind it is framed anew
 //! content    server, location, rewrites, try_files, error_page → who answers, with what
+//! handshake  whether the connection is one the server takes: TLS, certificates
 //! deliver    answers that need no upstream
 //! attempt    which server is asked next, what became of it
 //! headers/   what the upstream is sent, what the client is told
@@ -14,6 +15,7 @@ mod attempt;
 mod content;
 mod deliver;
 pub mod explain;
+mod handshake;
 mod headers;
 mod live;
 mod record;

@@ -157,7 +157,11 @@ pub fn peer_of(connection: &Connection, requests: u64) -> Peer {
     Peer {
         remote: facts.remote.unwrap_or(NO_ADDRESS),
         local: facts.local.unwrap_or(NO_ADDRESS),
-        tls: connection.tls().is_some(),
+        announced: facts.announced.as_ref().and_then(|a| a.source),
+        announced_server: facts.announced.as_ref().and_then(|a| a.destination),
+        tls: facts.tls.is_some(),
+        plain_to_tls: facts.plain_to_tls,
+        session: facts.tls.clone(),
         serial: connection.serial(),
         requests: u32::try_from(requests).unwrap_or(u32::MAX),
         accepted: facts.accepted,

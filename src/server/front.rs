@@ -1,10 +1,13 @@
 //! One connection from its first byte to its last: heads are read and checked, requests handed to Pingora's `HttpProxy`.
 
-use crate::client::{Client, Facts};
+use super::open::{Opened, open};
+use crate::client::{self, Client, Facts, http2};
+use crate::proxy::snapshot::Http2;
 use crate::proxy::{self, Edge, Slot};
 use pingora_core::apps::HttpServerApp;
 use pingora_core::protocols::http::ServerSession;
-use pingora_core::protocols::l4::stream::Stream;
+use pingora_core::protocols::Stream;
+use pingora_core::protocols::l4::stream::Stream as Socket;
 use pingora_core::protocols::{GetSocketDigest, SocketDigest};
 use pingora_core::server::ShutdownWatch;
 use pingora_core::server::configuration::ServerConf;
@@ -64,7 +67,7 @@ impl Front {
     }
 
     /// Serves a connection on a task of its own.
-    pub fn take(self: &Arc<Self>, mut stream: Stream, slot: &Arc<Slot>) {
+    pub fn take(self: &Arc<Self>, mut stream: Socket, slot: &Arc<Slot>) {
         if self.open.fetch_add(1, Ordering::AcqRel) >= self.most {
             self.open.fetch_sub(1, Ordering::AcqRel);
             log::error!(target: "edge::alert", "{} worker_connections are not enough", self.most);
@@ -73,16 +76,32 @@ impl Front {
         stream.set_socket_digest(SocketDigest::from_raw_fd(stream.as_raw_fd()));
         let counted = Counted(self.clone());
         let slot = slot.clone();
-        tokio::spawn(async move { counted.0.serve(Box::new(stream), slot).await });
+        tokio::spawn(async move {
+            let Some(opened) = open(stream, &slot).await else { return };
+            match opened.http2 {
+                None => counted.0.serve(opened.stream, opened.facts, slot).await,
+                Some(_) => counted.0.serve_http2(opened, slot).await,
+            }
+        });
     }
 
-    async fn serve(&self, stream: pingora_core::protocols::Stream, slot: Arc<Slot>) {
-        let facts = Facts::of(&stream, slot.clone());
-        let local = facts.local;
-        let settings = || {
-            let bound = slot.bound();
-            bound.virtual_for(local.unwrap_or(proxy::NO_ADDRESS)).default.client.clone()
-        };
+    /// Every stream of the connection is served as if it were one of its own.
+    async fn serve_http2(self: &Arc<Self>, opened: Opened, slot: Arc<Slot>) {
+        let Opened { stream, facts, http2: Some(limits) } = opened else { return };
+        let heads = slot.bound().virtual_for(facts.local()).default.client.clone();
+        let settings = http2_settings(&heads, limits);
+        let listener = slot.clone();
+        let gone = move || listener.is_gone();
+        http2::serve(stream, settings, self.shutdown.clone(), gone, |stream, of| {
+            let (front, facts, slot) = (self.clone(), facts.of_stream(of), slot.clone());
+            tokio::spawn(async move { front.serve(stream, facts, slot).await });
+        })
+        .await;
+    }
+
+    async fn serve(&self, stream: Stream, facts: Facts, slot: Arc<Slot>) {
+        let local = facts.local();
+        let settings = || slot.bound().virtual_for(local).default.client.clone();
         let mut client = Client::new(stream, facts, settings());
         loop {
             let head = match client.read_head(&settings(), &self.shutdown).await {
@@ -112,6 +131,22 @@ impl Front {
                 return client.close().await;
             }
         }
+    }
+}
+
+/// Both versions of HTTP have the same limits.
+fn http2_settings(heads: &client::Settings, limits: Http2) -> http2::Settings {
+    let (number, size) = heads.large_client_header_buffers;
+    // What HTTP/2 counts more for a head than its bytes (RFC 9113 6.5.2); beyond it no page can say what is wrong.
+    let framed = number.saturating_mul(size).saturating_mul(2).max(64 << 10);
+    http2::Settings {
+        max_concurrent_streams: limits.max_concurrent_streams,
+        max_header_list_size: u32::try_from(framed).unwrap_or(u32::MAX),
+        initial_window: limits.window,
+        header_timeout: heads.client_header_timeout,
+        idle_timeout: heads.keepalive_timeout,
+        send_timeout: heads.buffering.send_timeout,
+        keepalive_requests: limits.keepalive_requests,
     }
 }
 

@@ -52,7 +52,15 @@ pub struct Exchange {
 pub struct Peer {
     pub remote: SocketAddr,
     pub local: SocketAddr,
+    /// What the PROXY protocol told of both ends, where it is spoken. `$proxy_protocol_addr`
+    pub announced: Option<SocketAddr>,
+    pub announced_server: Option<SocketAddr>,
+    /// `https` is spoken.
     pub tls: bool,
+    /// Plain HTTP came where TLS is spoken.
+    pub plain_to_tls: bool,
+    /// `$ssl_…`
+    pub session: Option<Arc<crate::tls::Session>>,
     /// The number of the connection. `$connection`
     pub serial: u64,
     /// Which request of the connection this is. `$connection_requests`
@@ -179,7 +187,11 @@ pub(super) mod tests {
         let peer = Peer {
             remote: "192.0.2.7:4711".parse().unwrap(),
             local: "127.0.0.1:8888".parse().unwrap(),
+            announced: None,
+            announced_server: None,
             tls: false,
+            plain_to_tls: false,
+            session: None,
             serial: 3,
             requests: 1,
             accepted: SystemTime::now(),

@@ -8,6 +8,7 @@ mod exchange;
 mod names;
 mod print;
 mod template;
+mod tls;
 
 pub use clock::{http_date, iso8601, local};
 pub use exchange::{Answer, Captures, Exchange, Peer, Try};

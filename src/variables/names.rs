@@ -1,5 +1,7 @@
 //! What each name means.
 
+use super::tls::TlsField;
+
 /// A variable of nginx's.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Variable {
@@ -15,6 +17,7 @@ pub enum Variable {
     DocumentRoot,
     Host,
     Hostname,
+    Http2,
     Https,
     IsArgs,
     Msec,
@@ -24,6 +27,10 @@ pub enum Variable {
     ProxyAddXForwardedFor,
     ProxyHost,
     ProxyPort,
+    ProxyProtocolAddr,
+    ProxyProtocolPort,
+    ProxyProtocolServerAddr,
+    ProxyProtocolServerPort,
     RemoteAddr,
     RemotePort,
     RemoteUser,
@@ -53,6 +60,8 @@ pub enum Variable {
     UpstreamResponseTime,
     UpstreamStatus,
     Uri,
+    /// `$ssl_…`
+    Tls(TlsField),
     /// `$http_NAME`: a field of the request.
     RequestHeader(String),
     /// `$sent_http_NAME`: a field of the answer.
@@ -84,6 +93,7 @@ const FIXED: &[(&str, Variable)] = &[
     ("document_uri", Variable::Uri),
     ("host", Variable::Host),
     ("hostname", Variable::Hostname),
+    ("http2", Variable::Http2),
     ("https", Variable::Https),
     ("is_args", Variable::IsArgs),
     ("msec", Variable::Msec),
@@ -93,6 +103,10 @@ const FIXED: &[(&str, Variable)] = &[
     ("proxy_add_x_forwarded_for", Variable::ProxyAddXForwardedFor),
     ("proxy_host", Variable::ProxyHost),
     ("proxy_port", Variable::ProxyPort),
+    ("proxy_protocol_addr", Variable::ProxyProtocolAddr),
+    ("proxy_protocol_port", Variable::ProxyProtocolPort),
+    ("proxy_protocol_server_addr", Variable::ProxyProtocolServerAddr),
+    ("proxy_protocol_server_port", Variable::ProxyProtocolServerPort),
     ("query_string", Variable::Args),
     ("realpath_root", Variable::DocumentRoot),
     ("remote_addr", Variable::RemoteAddr),
@@ -111,6 +125,25 @@ const FIXED: &[(&str, Variable)] = &[
     ("server_name", Variable::ServerName),
     ("server_port", Variable::ServerPort),
     ("server_protocol", Variable::ServerProtocol),
+    ("ssl_alpn_protocol", Variable::Tls(TlsField::AlpnProtocol)),
+    ("ssl_cipher", Variable::Tls(TlsField::Cipher)),
+    ("ssl_client_cert", Variable::Tls(TlsField::ClientCert)),
+    ("ssl_client_escaped_cert", Variable::Tls(TlsField::ClientEscapedCert)),
+    ("ssl_client_fingerprint", Variable::Tls(TlsField::ClientFingerprint)),
+    ("ssl_client_i_dn", Variable::Tls(TlsField::ClientIDn)),
+    ("ssl_client_i_dn_legacy", Variable::Tls(TlsField::ClientIDnLegacy)),
+    ("ssl_client_raw_cert", Variable::Tls(TlsField::ClientRawCert)),
+    ("ssl_client_s_dn", Variable::Tls(TlsField::ClientSDn)),
+    ("ssl_client_s_dn_legacy", Variable::Tls(TlsField::ClientSDnLegacy)),
+    ("ssl_client_serial", Variable::Tls(TlsField::ClientSerial)),
+    ("ssl_client_v_end", Variable::Tls(TlsField::ClientVEnd)),
+    ("ssl_client_v_remain", Variable::Tls(TlsField::ClientVRemain)),
+    ("ssl_client_v_start", Variable::Tls(TlsField::ClientVStart)),
+    ("ssl_client_verify", Variable::Tls(TlsField::ClientVerify)),
+    ("ssl_curve", Variable::Tls(TlsField::Curve)),
+    ("ssl_protocol", Variable::Tls(TlsField::Protocol)),
+    ("ssl_server_name", Variable::Tls(TlsField::ServerName)),
+    ("ssl_session_reused", Variable::Tls(TlsField::SessionReused)),
     ("status", Variable::Status),
     ("time_iso8601", Variable::TimeIso8601),
     ("time_local", Variable::TimeLocal),

@@ -1,15 +1,16 @@
 //! The value of each variable.
 
 use super::names::Variable;
+use super::tls::TlsField;
 use super::{Exchange, Try, clock};
-use crate::http::Framing;
+use crate::http::{Framing, Version};
 use crate::http::escape::{self, LogEscape};
 use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use pingora_http::ResponseHeader;
 use std::io::Write as _;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, UNIX_EPOCH};
 
 /// Appends the value; false where nginx says "not found", which logs print as `-`.
@@ -30,6 +31,7 @@ pub fn value(variable: &Variable, x: &Exchange, out: &mut Vec<u8>) -> bool {
         DocumentRoot => bytes(&x.root, out),
         Host => bytes(&x.host, out),
         Hostname => bytes(hostname().as_bytes(), out),
+        Http2 => bytes(http2(x), out),
         Https => bytes(if x.peer.tls { b"on" } else { b"" }, out),
         IsArgs => bytes(if x.args.as_ref().is_some_and(|a| !a.is_empty()) { b"?" } else { b"" }, out),
         Msec => seconds(std::time::SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default(), out),
@@ -39,6 +41,10 @@ pub fn value(variable: &Variable, x: &Exchange, out: &mut Vec<u8>) -> bool {
         ProxyAddXForwardedFor => forwarded_for(x, out),
         ProxyHost => not_empty(&x.proxy_host, out),
         ProxyPort => not_empty(&x.proxy_port, out),
+        ProxyProtocolAddr => address(x.peer.announced, out),
+        ProxyProtocolPort => port(x.peer.announced, out),
+        ProxyProtocolServerAddr => address(x.peer.announced_server, out),
+        ProxyProtocolServerPort => port(x.peer.announced_server, out),
         RemoteAddr => shown(x.peer.remote.ip().to_canonical(), out),
         RemotePort => shown(x.peer.remote.port(), out),
         RemoteUser => remote_user(x, out),
@@ -68,6 +74,7 @@ pub fn value(variable: &Variable, x: &Exchange, out: &mut Vec<u8>) -> bool {
         UpstreamResponseTime => tries(x, out, |t, out| time_or_dash(t.response_time, out)),
         UpstreamStatus => tries(x, out, |t, out| if t.status == 0 { bytes(b"-", out) } else { shown(t.status, out) }),
         Uri => bytes(&x.path, out),
+        Tls(asked) => tls(*asked, x, out),
         RequestHeader(name) => field(x, name, out),
         SentHeader(name) => header(x.answer.sent.as_deref(), name, out),
         UpstreamHeader(name) => header(x.answer.upstream.as_deref(), name, out),
@@ -102,6 +109,28 @@ fn status(status: u16, out: &mut Vec<u8>) -> bool {
 /// Seconds with milliseconds, as nginx prints times.
 fn seconds(time: Duration, out: &mut Vec<u8>) -> bool {
     write!(out, "{}.{:03}", time.as_secs(), time.subsec_millis()).is_ok()
+}
+
+/// `$http2`: how HTTP/2 was agreed on.
+fn http2(x: &Exchange) -> &'static [u8] {
+    match (x.head.version, x.peer.tls) {
+        (Version::Http2, true) => b"h2",
+        (Version::Http2, false) => b"h2c",
+        _ => b"",
+    }
+}
+
+fn tls(asked: TlsField, x: &Exchange, out: &mut Vec<u8>) -> bool {
+    let value = x.peer.session.as_deref().and_then(|session| asked.of(session));
+    optional(value.as_deref().map(str::as_bytes), out)
+}
+
+fn address(of: Option<SocketAddr>, out: &mut Vec<u8>) -> bool {
+    of.is_some_and(|address| shown(address.ip(), out))
+}
+
+fn port(of: Option<SocketAddr>, out: &mut Vec<u8>) -> bool {
+    of.is_some_and(|address| shown(address.port(), out))
 }
 
 fn time_or_dash(time: Option<Duration>, out: &mut Vec<u8>) -> bool {

@@ -14,6 +14,12 @@ keys! {
         ["-"] address: String,
         /// The server that answers requests whose host no server of this address names.
         ["-"] default_server: bool = "false",
+        /// Connections speak TLS: the server has `ssl_certificate`.
+        ["-"] ssl: bool = "false",
+        /// HTTP/2, whatever the servers' `http2` says.
+        ["-"] http2: bool = "false",
+        /// Connections begin with a header of the PROXY protocol that tells the client's address.
+        ["-"] proxy_protocol: bool = "false",
         /// The length of the queue of connections not yet accepted.
         ["-"] backlog: u32 = "511",
         /// An IPv6 address takes IPv6 connections only.
@@ -32,6 +38,10 @@ keys! {
         ["-"] sndbuf: Size,
     }
 }
+
+/// What may stand without a value in nginx.conf.
+const WORDS: &[&str] =
+    &["default_server", "default", "ssl", "http2", "proxy_protocol", "reuseport", "deferred", "bind"];
 
 /// `listen: 8888`, `listen: {address: 8888, default_server: true}`, or a list of these.
 #[derive(Clone, Debug, Default)]
@@ -61,7 +71,7 @@ impl Value for Listen {
         let [address, rest @ ..] = args else {
             return Err("expected an address".into());
         };
-        let mut entries = parameters(rest, &["default_server", "default", "reuseport", "deferred", "bind"])?;
+        let mut entries = parameters(rest, WORDS)?;
         for e in &mut entries {
             if e.key == "default" {
                 e.key = "default_server".into();

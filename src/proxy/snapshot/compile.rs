@@ -3,7 +3,7 @@
 use super::listen::{self, ListenAddress, Wish};
 use super::location;
 use super::pass::implicit_upstream;
-use super::{Process, Server, Snapshot, Socket, Virtual};
+use super::{Process, Server, Snapshot, Socket, Virtual, tls};
 use crate::client;
 use crate::config::diagnostics::nearest;
 use crate::config::raw::{self, Raw};
@@ -37,11 +37,14 @@ pub fn compile(raw: &Raw, resources: &Resources, diagnostics: &mut Diagnostics) 
     let texts = Texts { names_files: &names_files, defined: &defined, upstreams: &upstreams, resources, raw };
     let process = process(raw, &texts, diagnostics);
     check_references(raw, &texts, diagnostics);
-    let servers: Vec<Arc<Server>> = raw.servers.iter().map(|s| server(s, &texts, diagnostics)).collect();
+    let wishes = wishes(raw, diagnostics);
+    [&raw.tls].into_iter().chain(raw.servers.iter().map(|s| &s.tls)).for_each(|t| tls::warn_of_versions(t, diagnostics));
+    let servers: Vec<Arc<Server>> =
+        raw.servers.iter().enumerate().map(|(i, s)| server(i, s, &wishes, &texts, diagnostics)).collect();
     if raw.servers.is_empty() && !diagnostics.has_errors() {
         diagnostics.error_nowhere("no `server` is configured: there is nothing to listen on");
     }
-    let sockets = sockets(raw, &servers, diagnostics)?;
+    let sockets = sockets(raw, &wishes, &servers, diagnostics)?;
     let defined = defined.clone();
     let names_files = names_files.get();
     (!diagnostics.has_errors()).then(|| Arc::new(Snapshot { process, sockets, upstreams, defined, names_files }))
@@ -370,14 +373,32 @@ fn severity(level: LogLevel) -> errors::Severity {
     }
 }
 
-fn server(raw: &raw::Server, texts: &Texts<'_>, diagnostics: &mut Diagnostics) -> Arc<Server> {
+fn server(
+    place: usize,
+    raw: &raw::Server,
+    wishes: &[Wish],
+    texts: &Texts<'_>,
+    diagnostics: &mut Diagnostics,
+) -> Arc<Server> {
     let scope = super::headers::inherit_lists(&raw.scope, &texts.raw.scope, diagnostics);
     let locations = location::tree(&raw.locations, &scope, texts, diagnostics);
     let outside = location::outside(raw, &scope, texts, diagnostics);
     let name = raw.keys.server_name().first().map(|n| n.trim_start_matches('.').to_owned()).unwrap_or_default();
+    let keys = raw.tls.inherit(&texts.raw.tls);
+    let spoken = |wish: &&Wish| wish.server == place;
+    let with_tls = wishes.iter().filter(spoken).any(|wish| listen::speaks(&wish.address, wishes).tls);
+    let http2 = keys.http2() || wishes.iter().filter(spoken).any(|wish| listen::speaks(&wish.address, wishes).http2);
+    // Certificates nobody can see are still checked where they are named.
+    let tls = match with_tls || raw.tls.ssl_certificate.is_some() {
+        true => tls::compile(&keys, http2, texts, diagnostics),
+        false => None,
+    };
     Arc::new(Server {
         name: name.into(),
         client: Arc::new(client_settings(&scope, &outside)),
+        tls,
+        http2: http2.then(|| tls::http2(&keys, &outside)),
+        verify_client: keys.ssl_verify_client(),
         merge_slashes: scope.merge_slashes(),
         script: location::script(&raw.handling, texts, diagnostics),
         locations,
@@ -408,19 +429,28 @@ fn client_settings(scope: &raw::Scope, outside: &super::Location) -> client::Set
     }
 }
 
-fn sockets(raw: &Raw, servers: &[Arc<Server>], diagnostics: &mut Diagnostics) -> Option<Vec<Socket>> {
+fn wishes(raw: &Raw, diagnostics: &mut Diagnostics) -> Vec<Wish> {
     let mut wishes = Vec::new();
     for (i, server) in raw.servers.iter().enumerate() {
         for listen in server.keys.listen() {
             wishes.extend(Wish::read(&listen, i, diagnostics));
         }
     }
-    let gathered = listen::gather(&wishes, diagnostics);
+    wishes
+}
+
+fn sockets(
+    raw: &Raw,
+    wishes: &[Wish],
+    servers: &[Arc<Server>],
+    diagnostics: &mut Diagnostics,
+) -> Option<Vec<Socket>> {
+    let gathered = listen::gather(wishes, diagnostics);
     let mut sockets = Vec::new();
     for (address, options, inside) in gathered {
         let mut virtuals = Vec::new();
         for address in inside {
-            virtuals.push(virtual_at(address, &wishes, raw, servers, diagnostics)?);
+            virtuals.push(virtual_at(address, wishes, raw, servers, diagnostics)?);
         }
         sockets.push(Socket { address, options, virtuals });
     }
@@ -452,7 +482,12 @@ fn virtual_at(
                     format!("the server name `{name}` on {address} belongs to an earlier server; it is ignored here"),
                 );
             }
-            Some(Virtual { default: servers.get(here.get(default)?.server)?.clone(), address, names })
+            let speaks = listen::speaks(&address, wishes);
+            let default = servers.get(here.get(default)?.server)?.clone();
+            if speaks.tls {
+                tls::check_certificates(&here, &default, raw, servers, diagnostics);
+            }
+            Some(Virtual { default, address, names, speaks })
         }
         Err(mistakes) => {
             for (server, mistake) in mistakes {

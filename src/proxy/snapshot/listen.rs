@@ -104,6 +104,30 @@ pub struct Virtual {
     pub address: ListenAddress,
     pub names: ServerNames<Arc<Server>>,
     pub default: Arc<Server>,
+    pub speaks: Speaks,
+}
+
+/// What connections to an address begin with, and speak then.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Speaks {
+    /// A header of the PROXY protocol comes first.
+    pub proxy_protocol: bool,
+    pub tls: bool,
+    /// HTTP/2, whatever the servers say.
+    pub http2: bool,
+}
+
+impl Virtual {
+    /// The server that a handshake of TLS is for: the one of that name, or the default one.
+    pub fn server_named(&self, name: Option<&str>) -> &Arc<Server> {
+        let found = name.and_then(|name| self.names.find(name.as_bytes()).0);
+        found.unwrap_or(&self.default)
+    }
+
+    /// Whether connections without TLS may begin with HTTP/2.
+    pub fn takes_http2(&self) -> bool {
+        self.speaks.http2 || self.default.http2.is_some()
+    }
 }
 
 impl Socket {
@@ -123,6 +147,7 @@ pub(super) struct Wish {
     pub address: ListenAddress,
     pub default: bool,
     pub options: SocketOptions,
+    pub speaks: Speaks,
     pub at: crate::config::Span,
     /// The server's place in the configuration.
     pub server: usize,
@@ -149,8 +174,18 @@ impl Wish {
             sndbuf: keys.sndbuf.as_ref().map(|s| s.value.0),
             keepalive: keys.so_keepalive() != "off",
         };
-        Some(Wish { address, default: keys.default_server(), options, at: listen.span, server })
+        let speaks = Speaks { proxy_protocol: keys.proxy_protocol(), tls: keys.ssl(), http2: keys.http2() };
+        Some(Wish { address, default: keys.default_server(), options, speaks, at: listen.span, server })
     }
+}
+
+/// What an address speaks: all that any server wants of it, as in nginx.
+pub(super) fn speaks(address: &ListenAddress, wishes: &[Wish]) -> Speaks {
+    wishes.iter().filter(|wish| wish.address == *address).fold(Speaks::default(), |all, wish| Speaks {
+        proxy_protocol: all.proxy_protocol || wish.speaks.proxy_protocol,
+        tls: all.tls || wish.speaks.tls,
+        http2: all.http2 || wish.speaks.http2,
+    })
 }
 
 /// The sockets that all wishes need, each with the addresses it stands for. A wildcard address takes the others of its port in.

@@ -9,14 +9,16 @@ mod headers;
 mod listen;
 mod location;
 mod pass;
+mod tls;
 
 pub use compile::{Resources, compile};
 pub use headers::{AddHeader, Expires, UpstreamField};
-pub use listen::{ListenAddress, Socket, SocketOptions, Virtual};
+pub use listen::{ListenAddress, Socket, SocketOptions, Speaks, Virtual};
 pub use pass::{Pass, PassTarget, Redirect, Url};
 
 use crate::client;
 use crate::compress;
+use crate::config::tls::VerifyClient;
 use crate::config::types::{ErrorPageStatus, LingeringClose, RewriteFlag};
 use crate::files::{FileSettings, mime::Charset};
 use crate::observe::{AccessLog, errors};
@@ -61,12 +63,28 @@ pub struct Server {
     pub name: Arc<str>,
     /// How heads are read on connections whose default server this is.
     pub client: Arc<client::Settings>,
+    /// Its certificates, if it has any.
+    pub tls: Option<Arc<crate::tls::Server>>,
+    /// How HTTP/2 is spoken, if it is.
+    pub http2: Option<Http2>,
+    /// What becomes of clients without a certificate.
+    pub verify_client: VerifyClient,
     pub merge_slashes: bool,
     /// Rewrites and `return` that come before the search for a location.
     pub script: Script,
     pub locations: Locations<Arc<Location>>,
     /// What holds where no location has been found yet, for the pages of early errors.
     pub outside: Arc<Location>,
+}
+
+/// `http2 on`
+#[derive(Clone, Copy, Debug)]
+pub struct Http2 {
+    pub max_concurrent_streams: u32,
+    /// Bytes of each stream's body that may be on the way, unread.
+    pub window: u32,
+    /// Requests until the client is told to make a new connection.
+    pub keepalive_requests: u64,
 }
 
 /// What is done to the URI before content is looked for.
