@@ -10,17 +10,23 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use bytes::Bytes;
+use http::HeaderMap;
 use pingora_core::protocols::tls::SslDigest;
 use pingora_core::protocols::{Digest, SocketDigest, Stream};
 use tokio::time::Instant;
 
 use super::body::BodyError;
+use super::http2::StreamFacts;
 use super::settings::{BodyLimits, Buffering, Settings};
 use super::wire::{BodyState, Wire};
 use crate::http::{Head, Headers};
 
 /// nginx's `$connection`: counts connections of the process.
 static SERIAL: AtomicU64 = AtomicU64::new(1);
+
+pub(super) fn next_serial() -> u64 {
+    SERIAL.fetch_add(1, Ordering::Relaxed)
+}
 
 /// What is known of a connection when it is made.
 #[derive(Clone)]
@@ -31,6 +37,8 @@ pub struct Facts {
     pub accepted: SystemTime,
     /// What the listener wants to be told again with each request.
     pub listener: Arc<dyn Any + Send + Sync>,
+    /// Of a stream of HTTP/2, which is a connection of one request here.
+    pub stream: Option<StreamFacts>,
 }
 
 impl Facts {
@@ -43,7 +51,13 @@ impl Facts {
             local: socket.and_then(|s| s.local_addr()).and_then(|a| a.as_inet()).copied(),
             accepted: SystemTime::now(),
             listener,
+            stream: None,
         }
+    }
+
+    /// The facts of a stream of HTTP/2 on this connection.
+    pub fn of_stream(&self, stream: StreamFacts) -> Self {
+        Facts { stream: Some(stream), ..self.clone() }
     }
 }
 
@@ -71,14 +85,22 @@ impl std::fmt::Debug for Connection {
 
 impl Connection {
     pub(super) fn new(stream: Stream, facts: Facts, settings: Arc<Settings>) -> Self {
+        let (serial, requests) = match &facts.stream {
+            Some(stream) => (stream.connection, stream.requests.saturating_sub(1)),
+            None => (next_serial(), 0),
+        };
+        let tls = stream.get_ssl_digest();
+        let mut wire = Wire::new(stream, settings);
+        wire.is_http2 = facts.stream.is_some();
+        wire.must_close = wire.is_http2;
         Connection {
-            serial: SERIAL.fetch_add(1, Ordering::Relaxed),
+            serial,
             facts,
-            tls: stream.get_ssl_digest(),
+            tls,
             began: Instant::now(),
-            requests: AtomicU64::new(0),
+            requests: AtomicU64::new(requests),
             kept: AtomicBool::new(false),
-            wire: Mutex::new(Wire::new(stream, settings)),
+            wire: Mutex::new(wire),
         }
     }
 
@@ -99,6 +121,18 @@ impl Connection {
 
     pub fn tls(&self) -> Option<&Arc<SslDigest>> {
         self.tls.as_ref()
+    }
+
+    /// Whether this is a stream of HTTP/2 (`$http2`: `h2` with TLS, else `h2c`).
+    pub fn is_http2(&self) -> bool {
+        self.facts.stream.is_some()
+    }
+
+    /// The trailer fields that the answer ends with, to be said before its last byte is written. Only HTTP/2 sends them.
+    pub fn set_trailers(&self, fields: HeaderMap) {
+        if let Some(stream) = &self.facts.stream {
+            stream.trailers.set(fields);
+        }
     }
 
     /// `$connection_requests`: heads read so far.

@@ -15,6 +15,7 @@
 //! | `connection` | the connection as the `ProxyHttp` sees it |
 //! | `handle` | the connection as Pingora sees it |
 //! | `turns` | the connection as the loop sees it |
+//! | `http2/` | a connection of HTTP/2, whose streams are connections of one request |
 //!
 //! The loop of the owner:
 //!
@@ -60,6 +61,7 @@ mod body;
 mod chunked;
 mod connection;
 mod handle;
+pub mod http2;
 mod outbox;
 pub mod parse;
 mod present;

@@ -15,6 +15,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use super::chunked::Decoder;
 use super::connection::Connection;
 use super::handle::Client;
+use super::http2;
 use super::parse::{Fault, Parser, Refusal};
 use super::present;
 use super::settings::Settings;
@@ -41,6 +42,20 @@ impl Client {
         settings: &Arc<Settings>,
         shutdown: &ShutdownWatch,
     ) -> Result<Option<Head>, Refusal> {
+        let connection = self.connection.clone();
+        let Some(stream) = &connection.facts().stream else {
+            return self.read_text(settings, shutdown).await;
+        };
+        if let Some(refusal) = &stream.refusal {
+            return Err(refusal.clone());
+        }
+        match self.read_text(settings, shutdown).await {
+            Ok(head) => Ok(head.map(http2::restore)),
+            Err(refusal) => Err(Refusal { line: http2::restore_line(&refusal.line), ..refusal }),
+        }
+    }
+
+    async fn read_text(&mut self, settings: &Arc<Settings>, shutdown: &ShutdownWatch) -> Result<Option<Head>, Refusal> {
         let connection = &self.connection;
         connection.lock().reset(settings);
         let mut parser = Parser::new(settings);
@@ -204,7 +219,7 @@ impl Connection {
             let wait = self.lock().settings.lingering_timeout;
             let shutdown = poll_fn(|cx| self.with_wire(|wire| wire.poll_shutdown(cx)));
             let told = timeout(wait, shutdown).await;
-            if linger && matches!(told, Ok(Ok(()))) {
+            if linger && !self.is_http2() && matches!(told, Ok(Ok(()))) {
                 self.linger().await;
             }
         }
@@ -248,7 +263,7 @@ impl Connection {
     }
 }
 
-async fn stop_signal(stop: Option<&ShutdownWatch>) {
+pub(super) async fn stop_signal(stop: Option<&ShutdownWatch>) {
     let Some(stop) = stop else {
         return std::future::pending().await;
     };

@@ -81,6 +81,8 @@ pub struct Wire {
     /// The connection ends with this request, whatever else is said.
     pub must_close: bool,
     pub ignore_abort: bool,
+    /// A stream of HTTP/2 ends with its answer: what its client still sends harms nobody.
+    pub is_http2: bool,
     pub received: u64,
     reader: Option<Waker>,
     /// Runs while a read of the body or a write without a queue waits.
@@ -105,6 +107,7 @@ impl Wire {
             open_ended: false,
             must_close: false,
             ignore_abort: false,
+            is_http2: false,
             received: 0,
             reader: None,
             read_timer: None,
@@ -334,7 +337,7 @@ impl Wire {
 
     /// Whether bytes of the client are, or may be on their way, that nobody reads.
     pub fn has_unread(&self) -> bool {
-        if self.ended.is_some() || self.stream.is_none() {
+        if self.ended.is_some() || self.stream.is_none() || self.is_http2 {
             return false;
         }
         !matches!(self.body, BodyState::Over | BodyState::Raw) || !self.inbox.is_empty()

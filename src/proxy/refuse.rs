@@ -18,7 +18,7 @@ use std::time::SystemTime;
 pub async fn refusal(refusal: &Refusal, connection: &Connection, slot: &Slot) -> Bytes {
     let bound = slot.bound();
     let peer = peer_of(connection, connection.requests() + 1);
-    let mut request = Request::new(Arc::new(head_of(refusal)), peer, bound.clone());
+    let mut request = Request::new(Arc::new(head_of(refusal, connection)), peer, bound.clone());
     let host = refusal.host.clone().unwrap_or_default();
     let virtual_ = bound.virtual_for(request.exchange.peer.local);
     request.server = virtual_.names.find(&host).0.unwrap_or(&virtual_.default).clone();
@@ -39,13 +39,13 @@ pub async fn refusal(refusal: &Refusal, connection: &Connection, slot: &Slot) ->
     answer
 }
 
-fn head_of(refusal: &Refusal) -> Head {
+fn head_of(refusal: &Refusal, connection: &Connection) -> Head {
     let mut words = refusal.line.split(|b| *b == b' ');
     let method = words.next().and_then(|m| http::Method::from_bytes(m).ok()).unwrap_or(http::Method::GET);
     Head {
         method,
         target: words.next().map(|t| refusal.line.slice_ref(t)).unwrap_or_default(),
-        version: Version::Http11,
+        version: if connection.is_http2() { Version::Http2 } else { Version::Http11 },
         headers: Headers::default(),
         line: refusal.line.clone(),
         framing: Framing::None,

@@ -40,8 +40,8 @@ pub fn compression_facts(request: &Request) -> RequestFacts {
     let head = &request.exchange.head;
     let version = match head.version {
         Version::Http10 => http::Version::HTTP_10,
-        Version::Http11 => http::Version::HTTP_11,
-        Version::Http2 => http::Version::HTTP_2,
+        // a stream of HTTP/2 is an HTTP/1.1 connection to everybody above `client/`, and its answers have chunks
+        Version::Http11 | Version::Http2 => http::Version::HTTP_11,
     };
     RequestFacts::keep(version, &request.exchange.method, &head.headers)
 }
