@@ -12,14 +12,16 @@ use std::time::SystemTime;
 use bytes::Bytes;
 use http::HeaderMap;
 use pingora_core::protocols::tls::SslDigest;
-use pingora_core::protocols::{Digest, SocketDigest, Stream};
+use pingora_core::protocols::{Digest, GetSocketDigest, SocketDigest, Stream};
 use tokio::time::Instant;
 
 use super::body::BodyError;
 use super::http2::StreamFacts;
+use super::proxy_protocol::Announced;
 use super::settings::{BodyLimits, Buffering, Settings};
 use super::wire::{BodyState, Wire};
 use crate::http::{Head, Headers};
+use crate::tls;
 
 /// nginx's `$connection`: counts connections of the process.
 static SERIAL: AtomicU64 = AtomicU64::new(1);
@@ -37,13 +39,19 @@ pub struct Facts {
     pub accepted: SystemTime,
     /// What the listener wants to be told again with each request.
     pub listener: Arc<dyn Any + Send + Sync>,
+    /// What a header of the PROXY protocol said.
+    pub announced: Option<Announced>,
+    /// What the handshake of TLS came to.
+    pub tls: Option<Arc<tls::Session>>,
+    /// The listener speaks TLS and the client does not.
+    pub plain_to_tls: bool,
     /// Of a stream of HTTP/2, which is a connection of one request here.
     pub stream: Option<StreamFacts>,
 }
 
 impl Facts {
-    /// The facts of a stream that was just accepted.
-    pub fn of(stream: &Stream, listener: Arc<dyn Any + Send + Sync>) -> Self {
+    /// The facts of a socket that was just accepted.
+    pub fn of(stream: &impl GetSocketDigest, listener: Arc<dyn Any + Send + Sync>) -> Self {
         let socket: Option<Arc<SocketDigest>> = stream.get_socket_digest();
         let socket = socket.as_deref();
         Facts {
@@ -51,6 +59,9 @@ impl Facts {
             local: socket.and_then(|s| s.local_addr()).and_then(|a| a.as_inet()).copied(),
             accepted: SystemTime::now(),
             listener,
+            announced: None,
+            tls: None,
+            plain_to_tls: false,
             stream: None,
         }
     }

@@ -65,6 +65,7 @@ pub mod http2;
 mod outbox;
 pub mod parse;
 mod present;
+pub mod proxy_protocol;
 mod settings;
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,6 @@
 //! One connection from its first byte to its last: heads are read and checked, requests handed to Pingora's `HttpProxy`.
 
-use super::open::{Opened, open};
+use super::open::{Opened, local_of, open};
 use crate::client::{self, Client, Facts, http2};
 use crate::proxy::snapshot::Http2;
 use crate::proxy::{self, Edge, Slot};
@@ -88,7 +88,7 @@ impl Front {
     /// Every stream of the connection is served as if it were one of its own.
     async fn serve_http2(self: &Arc<Self>, opened: Opened, slot: Arc<Slot>) {
         let Opened { stream, facts, http2: Some(limits) } = opened else { return };
-        let heads = slot.bound().virtual_for(facts.local()).default.client.clone();
+        let heads = slot.bound().virtual_for(local_of(&facts)).default.client.clone();
         let settings = http2_settings(&heads, limits);
         let listener = slot.clone();
         let gone = move || listener.is_gone();
@@ -100,7 +100,7 @@ impl Front {
     }
 
     async fn serve(&self, stream: Stream, facts: Facts, slot: Arc<Slot>) {
-        let local = facts.local();
+        let local = local_of(&facts);
         let settings = || slot.bound().virtual_for(local).default.client.clone();
         let mut client = Client::new(stream, facts, settings());
         loop {

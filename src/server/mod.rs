@@ -10,6 +10,7 @@
 
 mod front;
 mod listeners;
+mod open;
 pub mod load;
 mod process;
 mod signals;

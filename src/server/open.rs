@@ -3,11 +3,12 @@
 
 use crate::client::proxy_protocol;
 use crate::client::{Facts, http2};
-use crate::proxy::Slot;
+use crate::proxy::{NO_ADDRESS, Slot};
 use crate::proxy::snapshot::{Http2, Virtual};
 use crate::tls::{self, Rejected};
 use pingora_core::protocols::Stream;
 use pingora_core::protocols::l4::stream::Stream as Socket;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::timeout;
@@ -24,7 +25,7 @@ pub struct Opened {
 pub async fn open(mut socket: Socket, slot: &Arc<Slot>) -> Option<Opened> {
     let mut facts = Facts::of(&socket, slot.clone());
     let bound = slot.bound();
-    let here = bound.virtual_for(facts.local());
+    let here = bound.virtual_for(local_of(&facts));
     let limit = here.default.client.client_header_timeout;
     if here.speaks.proxy_protocol {
         facts.announced = Some(announced(&mut socket, limit, &facts, here).await?);
@@ -97,6 +98,11 @@ async fn without_tls(mut socket: Socket, facts: Facts, limit: Duration, here: &V
         };
     }
     Some(Opened { stream: Box::new(socket), facts, http2: chosen })
+}
+
+/// Where a connection came to.
+pub fn local_of(facts: &Facts) -> SocketAddr {
+    facts.local.unwrap_or(NO_ADDRESS)
 }
 
 /// Both ends, as nginx's log names them.

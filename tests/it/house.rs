@@ -12,7 +12,7 @@ const LAYERS: &[&[&str]] = &[
     &["proxy"],
     &["route", "rules", "session", "cache", "upstream", "compress", "files", "client", "observe"],
     &["variables"],
-    &["config", "http", "pattern"],
+    &["config", "http", "pattern", "tls"],
 ];
 
 /// Rooms beside the layers: whom they know, and who knows them.
