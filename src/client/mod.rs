@@ -15,6 +15,7 @@
 //! | `connection` | the connection as the `ProxyHttp` sees it |
 //! | `handle` | the connection as Pingora sees it |
 //! | `turns` | the connection as the loop sees it |
+//! | `proxy_protocol` | what a balancer says of the connection before anything else |
 //! | `http2/` | a connection of HTTP/2, whose streams are connections of one request |
 //!
 //! The loop of the owner:

@@ -92,6 +92,8 @@ pub struct Socket {
     meter: Arc<Meter>,
     scanner: Scanner,
     left: Left,
+    /// Bytes were written that are still to be flushed.
+    flushes: bool,
 }
 
 /// Where a [`Socket`] leaves its stream.
@@ -99,15 +101,16 @@ pub type Left = Arc<Mutex<Option<Stream>>>;
 
 impl Socket {
     pub fn new(stream: Stream, meter: Arc<Meter>, left: Left) -> Self {
-        Socket { stream: Some(stream), meter, scanner: Scanner::default(), left }
+        Socket { stream: Some(stream), meter, scanner: Scanner::default(), left, flushes: false }
     }
 
     fn stream(&mut self) -> io::Result<Pin<&mut Stream>> {
         self.stream.as_mut().map(Pin::new).ok_or(io::ErrorKind::NotConnected.into())
     }
 
-    fn count(&self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+    fn count(&mut self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         if let Poll::Ready(Ok(n)) = written {
+            self.flushes = true;
             self.meter.written.fetch_add(n as u64, Ordering::Relaxed);
         }
         written
@@ -155,7 +158,12 @@ impl AsyncWrite for Socket {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.stream()?.poll_flush(cx)
+        ready!(self.stream()?.poll_flush(cx))?;
+        if std::mem::take(&mut self.flushes) && self.meter.alive() == 0 {
+            // the last frame of the last stream may have left, and the connection be idle
+            self.meter.changed.notify_one();
+        }
+        Poll::Ready(Ok(()))
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

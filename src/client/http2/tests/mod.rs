@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
+use h2::SendStream;
 use h2::client::{ResponseFuture, SendRequest};
-use h2::{RecvStream, SendStream};
 use http::{HeaderMap, Request, Response};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::sync::{mpsc, watch};
@@ -85,8 +85,9 @@ impl Pair {
 
     /// Why the connection was ended, and when.
     async fn ended(self) -> (Option<h2::Reason>, u64) {
+        // a client without a handle would close by itself
+        let _peer = self.peer;
         let began = Instant::now();
-        drop(self.peer);
         let reason = self.end.await.unwrap().err().map(|e| e.reason().unwrap());
         self.served.done.await.unwrap();
         (reason, began.elapsed().as_secs())

@@ -17,7 +17,7 @@ async fn head_of(request: Request<()>) -> Result<Head, Refusal> {
 
 #[tokio::test(start_paused = true)]
 async fn a_request_is_read_as_the_client_sent_it() {
-    let mut request = get("/a%20b?c=\"d\"");
+    let mut request = get("/a%20b{\"}?c=d");
     for crumb in ["a=1", "b=2", "c=3"] {
         request.headers_mut().append("cookie", crumb.parse().unwrap());
     }
@@ -26,8 +26,8 @@ async fn a_request_is_read_as_the_client_sent_it() {
     request.headers_mut().append("te", "trailers".parse().unwrap());
     let head = head_of(request).await.unwrap();
     assert_eq!((head.version, head.version.as_str()), (Version::Http2, "HTTP/2.0"));
-    assert_eq!(head.line, "GET /a%20b?c=\"d\" HTTP/2.0");
-    assert_eq!(head.target, "/a%20b?c=\"d\"");
+    assert_eq!(head.line, "GET /a%20b{\"}?c=d HTTP/2.0");
+    assert_eq!(head.target, "/a%20b{\"}?c=d");
     assert_eq!(head.framing, Framing::None);
     assert_eq!(field(&head, "host"), ["example.com"]);
     assert_eq!(field(&head, "cookie"), ["a=1; b=2; c=3"]);

@@ -191,8 +191,13 @@ impl ProxyHttp for Front {
 }
 
 /// The loop, as the owner of the listener writes it.
-async fn serve(proxy: Arc<HttpProxy<Front>>, stream: Stream, settings: Arc<Settings>, shutdown: ShutdownWatch) {
-    let facts = Facts::of(&stream, Arc::new(()));
+async fn serve(
+    proxy: Arc<HttpProxy<Front>>,
+    stream: Stream,
+    facts: Facts,
+    settings: Arc<Settings>,
+    shutdown: ShutdownWatch,
+) {
     let mut client = Client::new(stream, facts, settings.clone());
     loop {
         let head = match client.read_head(&settings, &shutdown).await {
@@ -220,20 +225,45 @@ async fn serve(proxy: Arc<HttpProxy<Front>>, stream: Stream, settings: Arc<Setti
 pub struct Served {
     pub peer: TcpStream,
     pub log: Arc<Log>,
-    _switch: watch::Sender<bool>,
+    pub _switch: watch::Sender<bool>,
 }
 
 pub async fn served(upstreams: Vec<SocketAddr>, settings: Settings) -> Served {
+    let (proxy, log) = proxy(upstreams);
+    let (peer, stream, facts) = accepted().await;
+    let (switch, shutdown) = watch::channel(false);
+    tokio::spawn(serve(proxy, stream, facts, Arc::new(settings), shutdown));
+    Served { peer, log, _switch: switch }
+}
+
+/// The same over HTTP/2, until its client closes.
+pub async fn served_http2(upstreams: Vec<SocketAddr>) -> Served {
+    let (proxy, log) = proxy(upstreams);
+    let (peer, stream, facts) = accepted().await;
+    let (switch, shutdown) = watch::channel(false);
+    let stops = shutdown.clone();
+    let each = move |stream, of| {
+        let settings = Arc::new(Settings::default());
+        tokio::spawn(serve(proxy.clone(), stream, facts.of_stream(of), settings, shutdown.clone()));
+    };
+    tokio::spawn(http2::serve(stream, http2::Settings::default(), stops, || false, each));
+    Served { peer, log, _switch: switch }
+}
+
+fn proxy(upstreams: Vec<SocketAddr>) -> (Arc<HttpProxy<Front>>, Arc<Log>) {
     let log = Arc::new(Log::default());
     let front = Front { upstreams, next: AtomicUsize::new(0), log: log.clone() };
-    let proxy = Arc::new(http_proxy(&Arc::new(ServerConf::default()), front));
+    (Arc::new(http_proxy(&Arc::new(ServerConf::default()), front)), log)
+}
+
+async fn accepted() -> (TcpStream, Stream, Facts) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let peer = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
     let (accepted, _) = listener.accept().await.unwrap();
     let socket = SocketDigest::from_raw_fd(accepted.as_raw_fd());
     let mut stream = pingora_core::protocols::l4::stream::Stream::from(accepted);
     stream.set_socket_digest(socket);
-    let (switch, shutdown) = watch::channel(false);
-    tokio::spawn(serve(proxy, Box::new(stream), Arc::new(settings), shutdown));
-    Served { peer, log, _switch: switch }
+    let stream: Stream = Box::new(stream);
+    let facts = Facts::of(&stream, Arc::new(()));
+    (peer, stream, facts)
 }

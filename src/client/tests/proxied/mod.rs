@@ -1,6 +1,7 @@
 //! Through a real `HttpProxy`, on real sockets.
 
 mod front;
+mod http2;
 mod origin;
 
 use pingora_core::protocols::http::ServerSession;
