@@ -8,6 +8,7 @@
 #![allow(dead_code)] // each part is complete by itself; not every test uses all of it
 
 pub mod backend;
+pub mod certificates;
 pub mod client;
 pub mod edge;
 pub mod front;
@@ -18,6 +19,7 @@ pub mod ports;
 pub mod process;
 pub mod request;
 pub mod response;
+pub mod tls;
 pub mod tomcat;
 pub mod wait;
 pub mod webapp;
