@@ -12,6 +12,7 @@ pub mod certificates;
 pub mod client;
 pub mod edge;
 pub mod front;
+pub mod load;
 pub mod memcached;
 pub mod nginx;
 mod parse;

@@ -27,7 +27,7 @@ pub struct Plan {
     roots: RootCertStore,
     name: String,
     client: Option<(CertificateDer<'static>, rustls::pki_types::PrivateKeyDer<'static>)>,
-    versions: &'static [&'static SupportedProtocolVersion],
+    versions: Vec<&'static SupportedProtocolVersion>,
     protocols: Vec<Vec<u8>>,
     sessions: usize,
 }
@@ -41,7 +41,7 @@ impl Tls {
             roots,
             name: HOST.into(),
             client: None,
-            versions: rustls::ALL_VERSIONS,
+            versions: rustls::ALL_VERSIONS.to_vec(),
             protocols: Vec::new(),
             sessions: 0,
         }
@@ -84,8 +84,9 @@ impl Plan {
         self
     }
 
-    pub fn only(mut self, versions: &'static [&'static SupportedProtocolVersion]) -> Plan {
-        self.versions = versions;
+    /// No other version, such as `&rustls::version::TLS12`.
+    pub fn only(mut self, version: &'static SupportedProtocolVersion) -> Plan {
+        self.versions = vec![version];
         self
     }
 
@@ -105,7 +106,7 @@ impl Plan {
         // Said here, since another part of the process may know another provider.
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let config = ClientConfig::builder_with_provider(provider)
-            .with_protocol_versions(self.versions)
+            .with_protocol_versions(&self.versions)
             .expect("versions that ring can do")
             .with_root_certificates(self.roots);
         let mut config = match self.client {
