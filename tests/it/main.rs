@@ -11,6 +11,7 @@ mod features;
 mod house;
 mod messages;
 mod process;
+mod reload;
 mod rig;
 mod snapshots;
 mod tomcats;

@@ -28,3 +28,8 @@ pub mod websocket;
 
 /// The nginx.conf of the deployment that edge replaces, as it was found.
 pub const SEED_NGINX_CONF: &str = include_str!("../../conf/nginx.conf");
+
+/// Whether there is time: `EDGE_TEST_LONG=1` makes the proofs under load as long as they should be before a release.
+pub fn is_long() -> bool {
+    std::env::var_os("EDGE_TEST_LONG").is_some_and(|value| value != "0")
+}

@@ -238,18 +238,21 @@ impl Shared {
     async fn work(self: Arc<Self>, connection: usize) {
         let mut turn = Turn { connection, count: 0 };
         while !self.is_over() {
+            // Made before the connection is: what it expects may depend on when that began.
+            let mut question = (self.plan.ask)(turn);
             let Some(mut wire) = self.open(turn).await else {
                 tokio::time::sleep(PAUSE).await;
                 continue;
             };
             // At least one request: a connection that is opened for none would make the counts differ.
             let then = loop {
-                let then = self.ask(&mut wire, turn).await;
+                let then = self.ask(&mut wire, question, turn).await;
                 turn.count += 1;
                 self.rounds[connection].fetch_add(1, Ordering::SeqCst);
                 if !matches!(then, Then::GoOn) || self.is_over() || !self.rest(&mut wire, turn).await {
                     break then;
                 }
+                question = (self.plan.ask)(turn);
             };
             if matches!(then, Then::Told) && self.plan.ends_when_told {
                 return;
@@ -270,8 +273,8 @@ impl Shared {
         }
     }
 
-    async fn ask(&self, wire: &mut Wire, turn: Turn) -> Then {
-        let Question { request, check } = (self.plan.ask)(turn);
+    async fn ask(&self, wire: &mut Wire, question: Question, turn: Turn) -> Then {
+        let Question { request, check } = question;
         let request = if self.plan.fresh { request.header("Connection", "close") } else { request };
         self.lock().requests += 1;
         let at = Instant::now();
