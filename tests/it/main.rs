@@ -14,5 +14,6 @@ mod process;
 mod reload;
 mod rig;
 mod snapshots;
+mod tls;
 mod tomcats;
 mod upstream_timeouts;

@@ -10,6 +10,7 @@
 pub mod backend;
 pub mod certificates;
 pub mod client;
+pub mod curl;
 pub mod edge;
 pub mod front;
 pub mod load;

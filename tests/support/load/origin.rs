@@ -25,7 +25,7 @@ pub fn event(number: usize) -> String {
     format!("id: {number}\ndata: event {number}\n\n")
 }
 
-fn behave(seen: &Seen, answer: &mut Answer) {
+pub fn behave(seen: &Seen, answer: &mut Answer) {
     let path = seen.target().split('?').next().unwrap_or_default();
     let number = path.strip_prefix("/item/").and_then(|number| number.parse().ok());
     match (number, path) {
