@@ -187,7 +187,7 @@ fn reloads_under_load_fail_no_request_and_close_no_connection() {
     let state = State::first(places);
     let edge = Edge::yaml(&state.configuration(), places.stays).start();
 
-    let to = edge.address();
+    let (to, before) = (edge.address(), edge.resident_memory());
     // As fast as answers come only where there is time: other tests run beside this one.
     let quick = if is_long() { 0 } else { 10 };
     let loads = [(10, quick), (35, 50), (5, 2_000)].map(|(connections, pause)| {
@@ -214,7 +214,7 @@ fn reloads_under_load_fail_no_request_and_close_no_connection() {
         let count = watch.finish().unwrap_or_else(|failure| panic!("{failure}"));
         assert!(count > 5 * seconds, "{count} {what} in more than {seconds} seconds");
     }
-    eprintln!("memory after the first round: {first} KiB, after the second: {second} KiB");
+    eprintln!("memory: {before} KiB before, {first} KiB after the first round, {second} KiB after the second");
     assert!(second < first + GROWTH, "memory grew from {first} KiB to {second} KiB");
     let errors = stage.edge.errors();
     assert!(!["panicked", "[alert]", "[crit]", "[emerg]"].iter().any(|word| errors.contains(word)), "{errors}");

@@ -101,7 +101,7 @@ impl Client {
         self.stream.set_write_timeout(Some(limit)).expect("a limit that is not zero");
     }
 
-    /// The connection itself, for what this client has no word for.
+    /// The connection itself, below TLS if it has that, for what this client has no word for.
     pub fn stream(&self) -> &TcpStream {
         &self.stream
     }

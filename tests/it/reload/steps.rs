@@ -117,7 +117,7 @@ impl State {
                 (good + &both.concat(), format!("cannot listen on 127.0.0.1:{taken}: Address already in use"))
             }
             Step::NoCertificate => (with_certificate("none/at-all.pem"), "none/at-all.pem".into()),
-            Step::NotACertificate => (with_certificate("edge.yaml"), "edge.yaml".into()),
+            Step::NotACertificate => (with_certificate("edge.yaml"), "ssl_certificate".into()),
             _ => return None,
         };
         Some(Broken { configuration, told })
