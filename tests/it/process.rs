@@ -51,7 +51,7 @@ fn count_errors(edge: &Edge, text: &str) -> usize {
 }
 
 /// Reads the configuration again, which must succeed, and waits until it is in force.
-fn reload(edge: &Edge, configuration: &str) {
+pub fn reload(edge: &Edge, configuration: &str) {
     const DONE: &str = "the configuration was reloaded";
     let before = count_errors(edge, DONE);
     edge.write_configuration(configuration);
@@ -61,7 +61,7 @@ fn reload(edge: &Edge, configuration: &str) {
 }
 
 /// Reads the configuration again, which must be refused, and waits until that is told.
-fn reload_in_vain(edge: &Edge, configuration: &str) {
+pub fn reload_in_vain(edge: &Edge, configuration: &str) {
     const REFUSED: &str = "the configuration was not reloaded";
     let before = count_errors(edge, REFUSED);
     edge.write_configuration(configuration);

@@ -1,6 +1,8 @@
 //! The rig's own tests: a strict client that believed anything, or a backend that did not do what it says, would make
 //! every other test worthless.
 
+mod load;
+
 use std::time::Duration;
 
 use crate::support::backend::{self, Backend};

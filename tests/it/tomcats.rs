@@ -3,6 +3,7 @@
 //! With `EDGE_TEST_FRONT=nginx` the same tests run against Debian's nginx.
 
 mod failover;
+mod killed;
 mod load;
 
 use std::net::SocketAddr;

@@ -39,6 +39,7 @@ struct Shared {
     connections: AtomicUsize,
     open: AtomicUsize,
     ended: AtomicBool,
+    forgetful: AtomicBool,
 }
 
 pub struct Backend {
@@ -60,6 +61,7 @@ impl Backend {
             connections: AtomicUsize::new(0),
             open: AtomicUsize::new(0),
             ended: AtomicBool::new(false),
+            forgetful: AtomicBool::new(false),
         });
         let listening = Arc::clone(&shared);
         std::thread::spawn(move || listening.listen(&listener));
@@ -127,6 +129,12 @@ impl Backend {
     /// Breaks each connection (RST) as soon as a request came.
     pub fn resetting() -> Backend {
         Self::start(|_, answer| answer.reset())
+    }
+
+    /// Remembers no requests from now on: for load, of which there would be too many.
+    pub fn forgetful(self) -> Backend {
+        self.shared.forgetful.store(true, Ordering::SeqCst);
+        self
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -211,6 +219,16 @@ impl Answer<'_> {
         self.keep = false;
     }
 
+    /// The connection itself, for what an answer has no word for.
+    pub fn stream(&self) -> &TcpStream {
+        self.stream
+    }
+
+    /// Whether nobody can be told anything any more.
+    pub fn is_lost(&self) -> bool {
+        !self.keep
+    }
+
     /// Ends the connection after what was written.
     pub fn close(&mut self) {
         let _ = self.stream.shutdown(Shutdown::Both);
@@ -272,7 +290,9 @@ impl Shared {
             if std::mem::take(&mut first) {
                 self.connections.fetch_add(1, Ordering::SeqCst);
             }
-            self.seen.lock().expect("no one panics holding it").push(seen.clone());
+            if !self.forgetful.load(Ordering::SeqCst) {
+                self.seen.lock().expect("no one panics holding it").push(seen.clone());
+            }
             let behaviour = Arc::clone(&self.behaviour.lock().expect("no one panics holding it"));
             let mut answer = Answer { stream: &stream, keep: true };
             behaviour(&seen, &mut answer);

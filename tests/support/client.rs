@@ -1,4 +1,4 @@
-//! A strict, blocking HTTP/1 client on a plain TCP connection.
+//! A strict, blocking HTTP/1 client on a TCP connection, plain or with TLS.
 //!
 //! It shows what came over the wire and believes nothing: an answer that HTTP does not allow, or that ends before its
 //! framing says so, is a failure, never a shorter answer. Anything can be sent. Every wait has a limit.
@@ -12,12 +12,15 @@ use super::parse::{content_length, framing, latin1, parse_head, parse_line};
 use super::ports;
 use super::request::{self, Request};
 use super::response::{Framing, Head, Headers, Response};
+use super::tls::{self, Tls};
 
 /// How long any single wait may take, unless a test says otherwise.
 const PATIENCE: Duration = Duration::from_secs(15);
 
 pub struct Client {
     stream: TcpStream,
+    /// The TLS connection on that stream, if it has one.
+    tls: Option<Box<tls::Wire>>,
     /// Received and not yet read as part of an answer.
     buffer: Vec<u8>,
     body: Body,
@@ -73,9 +76,21 @@ impl Client {
         Self::on(stream).unwrap_or_else(|failure| panic!("connecting to {to}: {failure}"))
     }
 
+    /// Connects and shakes hands; a failure of either ends the test.
+    pub fn connect_tls(to: SocketAddr, tls: &Tls) -> Client {
+        Self::try_connect_tls(to, tls).unwrap_or_else(|failure| panic!("connecting to {to} with TLS: {failure}"))
+    }
+
+    pub fn try_connect_tls(to: SocketAddr, tls: &Tls) -> Result<Client, Failure> {
+        let mut client = Self::try_connect(to)?;
+        client.tls = Some(Box::new(tls.connect(client.stream.try_clone()?)?));
+        Ok(client)
+    }
+
     fn on(stream: TcpStream) -> Result<Client, Failure> {
         stream.set_nodelay(true)?;
-        let mut client = Client { stream, buffer: Vec::new(), body: Body::Done, trailers: Headers::default() };
+        let mut client =
+            Client { stream, tls: None, buffer: Vec::new(), body: Body::Done, trailers: Headers::default() };
         client.set_patience(PATIENCE);
         Ok(client)
     }
@@ -86,14 +101,33 @@ impl Client {
         self.stream.set_write_timeout(Some(limit)).expect("a limit that is not zero");
     }
 
-    /// The connection itself, for what this client has no word for.
+    /// The connection itself, below TLS if it has that, for what this client has no word for.
     pub fn stream(&self) -> &TcpStream {
         &self.stream
     }
 
+    /// What was agreed on in the handshake, of a connection with TLS.
+    pub fn tls(&self) -> Option<&rustls::ClientConnection> {
+        self.tls.as_ref().map(|wire| &wire.conn)
+    }
+
     /// Sends these bytes, whatever they are.
     pub fn try_write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
-        Ok(self.stream.write_all(bytes)?)
+        match &mut self.tls {
+            Some(wire) => {
+                wire.write_all(bytes)?;
+                Ok(wire.flush()?)
+            }
+            None => Ok(self.stream.write_all(bytes)?),
+        }
+    }
+
+    /// Reads whatever comes next, outside of any answer; 0 at the end.
+    pub fn read(&mut self, into: &mut [u8]) -> Result<usize, Failure> {
+        Ok(match &mut self.tls {
+            Some(wire) => wire.read(into)?,
+            None => self.stream.read(into)?,
+        })
     }
 
     pub fn write(&mut self, bytes: impl AsRef<[u8]>) {
@@ -312,7 +346,7 @@ impl Client {
 
     fn fill(&mut self) -> Result<(), Failure> {
         let mut piece = vec![0; 64 * 1024];
-        match self.stream.read(&mut piece)? {
+        match self.read(&mut piece)? {
             0 => Err(Failure::Closed),
             count => {
                 self.buffer.extend_from_slice(&piece[..count]);

@@ -42,6 +42,13 @@ impl Edge {
         self.process.id()
     }
 
+    /// What it holds of the machine's memory, in KiB.
+    pub fn resident_memory(&self) -> usize {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.id())).expect("a process that runs");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a process with memory");
+        line.trim().trim_end_matches(" kB").parse().expect("a number")
+    }
+
     pub fn signal(&self, signal: i32) {
         self.process.signal(signal);
     }

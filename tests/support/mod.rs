@@ -8,9 +8,12 @@
 #![allow(dead_code)] // each part is complete by itself; not every test uses all of it
 
 pub mod backend;
+pub mod certificates;
 pub mod client;
+pub mod curl;
 pub mod edge;
 pub mod front;
+pub mod load;
 pub mod memcached;
 pub mod nginx;
 mod parse;
@@ -18,6 +21,7 @@ pub mod ports;
 pub mod process;
 pub mod request;
 pub mod response;
+pub mod tls;
 pub mod tomcat;
 pub mod wait;
 pub mod webapp;
@@ -25,3 +29,8 @@ pub mod websocket;
 
 /// The nginx.conf of the deployment that edge replaces, as it was found.
 pub const SEED_NGINX_CONF: &str = include_str!("../../conf/nginx.conf");
+
+/// Whether there is time: `EDGE_TEST_LONG=1` makes the proofs under load as long as they should be before a release.
+pub fn is_long() -> bool {
+    std::env::var_os("EDGE_TEST_LONG").is_some_and(|value| value != "0")
+}

@@ -85,6 +85,11 @@ impl Request {
         &self.method
     }
 
+    /// `GET /x`, for messages.
+    pub fn line(&self) -> String {
+        format!("{} {}", self.method, self.target)
+    }
+
     pub fn head_bytes(&self) -> Vec<u8> {
         let mut head = format!("{} {} {}\r\n", self.method, self.target, self.version);
         if let Some(host) = &self.host {

@@ -101,6 +101,12 @@ impl Tomcat {
         Load { busy_threads: numbers[0], connections: numbers[1], requests: numbers[2] }
     }
 
+    /// What `/run` was asked for here, also before a kill: `GET ID`, `POST ID`, as often as it was run.
+    pub fn runs(&self) -> Vec<String> {
+        let all = std::fs::read_to_string(self.base.join("logs/runs")).unwrap_or_default();
+        all.lines().map(str::to_owned).collect()
+    }
+
     pub fn output(&self) -> String {
         self.process.output()
     }

@@ -13,7 +13,11 @@ pub struct WebSocket {
 impl WebSocket {
     /// Upgrades a fresh connection; the answer must be a correct 101.
     pub fn connect(to: SocketAddr, target: &str) -> WebSocket {
-        let mut client = Client::connect(to);
+        Self::upgrade(Client::connect(to), target)
+    }
+
+    /// The same on a connection that is open already, such as one with TLS.
+    pub fn upgrade(mut client: Client, target: &str) -> WebSocket {
         let upgrade = request::get(target)
             .header("Connection", "Upgrade")
             .header("Upgrade", "websocket")
@@ -68,10 +72,9 @@ impl WebSocket {
     }
 
     fn bytes(&mut self, count: usize) -> Result<Vec<u8>, Failure> {
-        use std::io::Read;
         while self.received.len() < count {
             let mut piece = [0; 4096];
-            match self.client.stream().read(&mut piece)? {
+            match self.client.read(&mut piece)? {
                 0 => return Err(Failure::Closed),
                 got => self.received.extend_from_slice(&piece[..got]),
             }
