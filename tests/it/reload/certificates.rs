@@ -99,7 +99,6 @@ impl Stage {
 }
 
 #[test]
-#[ignore = "listeners have no TLS yet"]
 fn certificates_are_exchanged_under_load() {
     let turns = if is_long() { 100 } else { 20 };
     let (authority, origin) = (Authority::new("the test's"), origin::start());

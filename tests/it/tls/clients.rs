@@ -63,7 +63,6 @@ impl Door {
 }
 
 #[test]
-#[ignore = "listeners have no TLS yet"]
 fn a_certificate_that_is_required_must_be_good() {
     let authority = Authority::new("the test's");
     let somebody = Authority::new("somebody else's");
@@ -79,7 +78,6 @@ fn a_certificate_that_is_required_must_be_good() {
 }
 
 #[test]
-#[ignore = "listeners have no TLS yet"]
 fn a_certificate_that_is_optional_may_be_missing_but_not_wrong() {
     let authority = Authority::new("the test's");
     let somebody = Authority::new("somebody else's");
@@ -91,7 +89,6 @@ fn a_certificate_that_is_optional_may_be_missing_but_not_wrong() {
 }
 
 #[test]
-#[ignore = "listeners have no TLS yet"]
 fn a_certificate_without_an_authority_may_be_looked_at_by_the_application() {
     let authority = Authority::new("the test's");
     let somebody = Authority::new("somebody else's");
@@ -105,7 +102,6 @@ fn a_certificate_without_an_authority_may_be_looked_at_by_the_application() {
 }
 
 #[test]
-#[ignore = "listeners have no TLS yet"]
 fn a_revoked_certificate_is_refused() {
     let authority = Authority::new("the test's");
     let (good, revoked) = (authority.client("alice"), authority.client("bob"));
@@ -117,7 +113,6 @@ fn a_revoked_certificate_is_refused() {
 
 /// A session begun where nobody asked for a certificate must not open the door of a server that does.
 #[test]
-#[ignore = "listeners have no TLS yet"]
 fn a_session_of_one_server_is_no_key_to_another() {
     let (authority, backend) = (Authority::new("the test's"), backend());
     let (open, closed) = (authority.server(&["open.test"]), authority.server(&["closed.test"]));

@@ -17,7 +17,6 @@ use super::{Site, Stage, backend, curl, front};
 const SOON: Duration = Duration::from_secs(20);
 
 #[test]
-#[ignore = "listeners have no TLS yet"]
 fn both_versions_are_spoken() {
     let stage = Stage::start(false);
     for (version, told) in [("1.2", "TLSv1.2"), ("1.3", "TLSv1.3")] {
@@ -29,7 +28,6 @@ fn both_versions_are_spoken() {
 }
 
 #[test]
-#[ignore = "listeners have no TLS yet"]
 fn a_version_that_is_not_configured_is_refused() {
     let (authority, backend) = (Authority::new("the test's"), backend());
     let issued = authority.server(&[HOST]);
@@ -46,7 +44,6 @@ fn a_version_that_is_not_configured_is_refused() {
 }
 
 #[test]
-#[ignore = "listeners have no TLS yet"]
 fn the_name_that_is_asked_for_chooses_the_certificate() {
     let (authority, backend) = (Authority::new("the test's"), backend());
     let (a, b) = (authority.server(&["a.test"]), authority.server(&["b.test", "*.b.test"]));
@@ -67,7 +64,6 @@ fn the_name_that_is_asked_for_chooses_the_certificate() {
 }
 
 #[test]
-#[ignore = "listeners have no TLS yet"]
 fn an_expired_certificate_is_shown_all_the_same() {
     let (authority, backend) = (Authority::new("the test's"), backend());
     let expired = authority.expired_server(&[HOST]);
@@ -78,7 +74,6 @@ fn an_expired_certificate_is_shown_all_the_same() {
 }
 
 #[test]
-#[ignore = "listeners have no TLS yet"]
 fn plain_http_to_the_https_port_is_told_so() {
     let stage = Stage::start(false);
     let said = Curl::http(HOST, stage.front.address()).get("/own").expecting(400);
@@ -88,7 +83,6 @@ fn plain_http_to_the_https_port_is_told_so() {
 }
 
 #[test]
-#[ignore = "listeners have no TLS yet"]
 fn garbage_in_the_place_of_a_handshake_ends_the_connection_and_harms_nobody() {
     let stage = Stage::start(true);
     let half_a_hello = [0x16, 0x03, 0x01, 0x01, 0x00, 0x01, 0x00, 0x00, 0xfc, 0x03, 0x03];
@@ -106,7 +100,6 @@ fn garbage_in_the_place_of_a_handshake_ends_the_connection_and_harms_nobody() {
 }
 
 #[test]
-#[ignore = "listeners have no TLS yet"]
 fn connections_over_tls_are_kept() {
     let stage = Stage::start(false);
     for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
@@ -123,7 +116,6 @@ fn connections_over_tls_are_kept() {
 }
 
 #[test]
-#[ignore = "listeners have no TLS yet"]
 fn sessions_are_resumed_and_no_handshake_fails() {
     let stage = Stage::start(false);
     for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
@@ -138,7 +130,6 @@ fn sessions_are_resumed_and_no_handshake_fails() {
 }
 
 #[test]
-#[ignore = "listeners have no TLS yet"]
 fn websockets_and_events_pass_over_tls() {
     let stage = Stage::start(false);
     let tls = Tls::trusting(&stage.authority).build();
@@ -160,7 +151,6 @@ fn websockets_and_events_pass_over_tls() {
 }
 
 #[test]
-#[ignore = "listeners have no TLS yet"]
 fn the_end_of_a_connection_is_said_in_tls_too() {
     let stage = Stage::start(false);
     let tls = Tls::trusting(&stage.authority).build();

@@ -20,7 +20,6 @@ fn plain() -> (Front, Backend) {
 }
 
 #[test]
-#[ignore = "listeners have no TLS yet"]
 fn it_is_spoken_where_it_is_configured_and_asked_for() {
     let stage = Stage::start(true);
     let said = stage.curl().with(["--http2"]).get("/own").expecting(200);
@@ -32,7 +31,6 @@ fn it_is_spoken_where_it_is_configured_and_asked_for() {
 }
 
 #[test]
-#[ignore = "listeners speak no HTTP/2 yet"]
 fn prior_knowledge_is_enough_on_a_plain_listener() {
     let (front, _backend) = plain();
     let said = Curl::http(HOST, front.address()).with(["--http2-prior-knowledge"]).get("/own").expecting(200);
@@ -45,7 +43,6 @@ fn prior_knowledge_is_enough_on_a_plain_listener() {
 }
 
 #[test]
-#[ignore = "listeners have no TLS yet"]
 fn h2load_succeeds_with_every_request() {
     let stage = Stage::start(true);
     let url = format!("https://{}", stage.front.address());
@@ -55,14 +52,12 @@ fn h2load_succeeds_with_every_request() {
 }
 
 #[test]
-#[ignore = "listeners speak no HTTP/2 yet"]
 fn h2load_succeeds_without_tls() {
     let (front, _backend) = plain();
     assert_eq!(h2load(&format!("http://{}/own", front.address()), REQUESTS, 20, 10), ALL_WELL);
 }
 
 #[test]
-#[ignore = "listeners have no TLS yet"]
 fn much_goes_up_and_comes_down_whole() {
     let stage = Stage::start(true);
     let directory = crate::support::process::temporary_directory("much");
@@ -79,7 +74,6 @@ fn much_goes_up_and_comes_down_whole() {
 }
 
 #[test]
-#[ignore = "listeners have no TLS yet"]
 fn answers_without_a_body_have_none() {
     let stage = Stage::start(true);
     let curl = || stage.curl().with(["--http2"]);
@@ -92,7 +86,6 @@ fn answers_without_a_body_have_none() {
 }
 
 #[test]
-#[ignore = "listeners have no TLS yet"]
 fn an_upstreams_trailers_do_no_harm() {
     let stage = Stage::start(true);
     let said = stage.curl().with(["--http2"]).get("/trailers").expecting(200);
@@ -100,7 +93,6 @@ fn an_upstreams_trailers_do_no_harm() {
 }
 
 #[test]
-#[ignore = "listeners have no TLS yet"]
 fn a_head_that_is_too_large_is_refused() {
     let stage = Stage::start(true);
     let fields: Vec<String> = (0..6).map(|number| format!("X-Big-{number}: {}", "a".repeat(7_000))).collect();
