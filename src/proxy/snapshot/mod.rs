@@ -9,6 +9,7 @@ mod headers;
 mod listen;
 mod location;
 mod pass;
+mod upstream;
 
 pub use compile::{Resources, compile};
 pub use headers::{AddHeader, Expires, UpstreamField};
