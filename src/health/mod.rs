@@ -89,12 +89,9 @@ impl Checks {
         self.reconcile(None);
     }
 
-    /// The same at the start, and waits until each server was checked once: so the first request meets no server that is
-    /// known to be dead a moment later. Ends within the limits of names and checks.
+    /// The same at the start, and waits until each name was asked for and each server checked once: so the first request
+    /// finds the servers there are, and none that is known to be dead a moment later. Ends within the limits of both.
     pub async fn begin(&self, table: &Arc<Table>) {
-        if !table.iter().any(|upstream| upstream.settings().health_check.is_some()) {
-            return self.apply(table);
-        }
         self.upstreams.resolve().await;
         let (checked, mut first_round) = mpsc::channel(1);
         self.state().tables.push(Arc::downgrade(table));

@@ -17,7 +17,7 @@ use crate::upstream::{self, Address, HealthCheck};
 /// So much of a body is looked at, as in nginx.
 const LOOKED_AT: usize = 256 * 1024;
 
-/// How servers of one upstream are checked; used for all of them, at the same time.
+/// How servers of one upstream are checked; used for all of them, at the same time. The one limit is that of the whole check.
 pub struct Probe {
     check: Box<dyn Check + Send + Sync>,
     timeout: Duration,
@@ -29,14 +29,14 @@ impl Probe {
         let check: Box<dyn Check + Send + Sync> = match &settings.probe {
             upstream::Probe::Tcp => {
                 let mut check = TcpHealthCheck::new();
-                check.peer_template.options.connection_timeout = Some(settings.timeout);
+                check.peer_template.options.connection_timeout = None;
                 check
             }
             upstream::Probe::Http { uri, fields, statuses, body } => {
                 let request = request(uri, fields);
                 let statuses = statuses.clone();
                 match body.clone() {
-                    None => heads(request, statuses, settings.timeout),
+                    None => heads(request, statuses),
                     Some(pattern) => {
                         Box::new(BodyCheck { request, statuses, pattern, connector: Connector::new(None) })
                     }
@@ -82,11 +82,11 @@ fn request(uri: &str, fields: &[(String, String)]) -> RequestHeader {
     request
 }
 
-fn heads(request: RequestHeader, statuses: Vec<(u16, u16)>, timeout: Duration) -> Box<dyn Check + Send + Sync> {
+fn heads(request: RequestHeader, statuses: Vec<(u16, u16)>) -> Box<dyn Check + Send + Sync> {
     let mut check = HttpHealthCheck::new("", false);
     check.req = request;
-    check.peer_template.options.connection_timeout = Some(timeout);
-    check.peer_template.options.read_timeout = Some(timeout);
+    check.peer_template.options.connection_timeout = None;
+    check.peer_template.options.read_timeout = None;
     check.validator = Some(Box::new(move |head| check_status(head, &statuses)));
     Box::new(check)
 }
@@ -147,8 +147,6 @@ impl Check for BodyCheck {
 fn reason(error: &Error) -> String {
     match error.etype() {
         ErrorType::ConnectRefused => "connection refused".into(),
-        ErrorType::ConnectTimedout => "no connection in time".into(),
-        ErrorType::ReadTimedout | ErrorType::WriteTimedout => "no answer in time".into(),
         ErrorType::ConnectionClosed => "the connection was closed without an answer".into(),
         ErrorType::InvalidHTTPHeader if error.context.is_none() => "the answer is not HTTP".into(),
         kind => match &error.context {
