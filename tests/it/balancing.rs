@@ -6,7 +6,7 @@ mod chance;
 mod farm;
 mod least_time;
 
-use farm::{Farm, Step, compare};
+use farm::{Step, compare};
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
