@@ -7,6 +7,7 @@ pub mod config;
 pub mod convert;
 pub mod demo;
 pub mod files;
+pub mod health;
 pub mod http;
 pub mod observe;
 pub mod pattern;

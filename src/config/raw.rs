@@ -310,8 +310,9 @@ keys! {
 keys! {
     /// Keys of one upstream.
     pub struct UpstreamKeys {
-        /// How a server is chosen: `round_robin`, `least_conn`, `ip_hash`, `random`.
-        ["u"] balance: BalanceMethod = "round_robin",
+        /// How a server is chosen: `round_robin`, `least_conn`, `ip_hash`, `random`, `{ random: two }`,
+        /// `{ hash: $request_uri, consistent: true }` or `{ least_time: header }` (or `last_byte`).
+        ["u"] balance: BalanceBy = "round_robin",
         /// The servers: addresses or maps.
         ["u"] servers: Vec<Spanned<UpstreamServer>>,
         /// The most idle connections kept open; `0`: none.
@@ -320,8 +321,13 @@ keys! {
         ["u"] keepalive_timeout: Time = "15s",
         /// The most requests on one connection.
         ["u"] keepalive_requests: u32 = "1000",
+        /// Servers are asked at intervals whether they live, and left out when they do not: `http`, `tcp` or a map. The first
+        /// check of a server decides at once; edge listens only when each was checked. If none is healthy the answer is 502.
+        ["u"] health_check: HealthCheck,
         /// Accepted; state is shared by all threads anyway.
         ["u"] zone: Accepted,
+        /// Accepted; a connection ends with `keepalive_timeout` and `keepalive_requests`.
+        ["u"] keepalive_time: Accepted,
     }
 }
 

@@ -111,12 +111,20 @@ fn what_edge_does_not_carry_is_told_from_what_nobody_knows() {
             "1:8 edge does not support \"map\" yet = it is a directive of nginx's ngx_http_map_module",
         ),
         (
-            "upstream a { hash $uri consistent; }",
-            "1:21 edge does not support \"hash $uri consistent\" yet = edge has `least_conn`, `ip_hash` and `random`; without any, weighted round robin",
+            "upstream a { least_time header inflight; }",
+            "1:21 \"least_time\" directive: edge's `least_time` has no `inflight`: it counts the times of answers that have come",
         ),
         (
-            "upstream a { random two least_conn; }",
-            "1:21 edge does not support \"random two least_conn\" yet = edge has `least_conn`, `ip_hash` and `random`; without any, weighted round robin",
+            "upstream a { random two least_time=header; }",
+            "1:21 \"random\" directive: edge has `random two` with `least_conn` only, not with `least_time=header`",
+        ),
+        (
+            "upstream a { server b service=http resolve; }",
+            "1:21 \"server\" directive: edge asks for no SRV records (`service=http`): name each server with its port",
+        ),
+        (
+            "upstream a { queue 100; }",
+            "1:21 edge does not support \"queue\" yet = it is a directive of nginx's ngx_http_upstream_module",
         ),
         ("proxy_read_timout 5s;", "1:8 unknown directive \"proxy_read_timout\" = did you mean `proxy_read_timeout`?"),
         ("srever { }", "1:8 unknown directive \"srever\" = did you mean `server`?"),
@@ -138,6 +146,24 @@ fn what_edge_does_not_carry_is_told_from_what_nobody_knows() {
         in_server("if ($a = \"b\") { return 403; }"),
         ["1:17 edge does not support \"if\" yet = it is a directive of nginx's ngx_http_rewrite_module"]
     );
+}
+
+#[test]
+fn methods_of_balancing_are_refused_in_nginx_s_words() {
+    for (text, expected) in [
+        ("hash $uri ketama;", "1:21 \"hash\" directive: invalid parameter \"ketama\""),
+        ("random three;", "1:21 \"random\" directive: invalid parameter \"three\""),
+        ("random two most_conn;", "1:21 \"random\" directive: invalid parameter \"most_conn\""),
+        ("least_time body;", "1:21 \"least_time\" directive: invalid parameter \"body\""),
+        ("hash;", "1:21 invalid number of arguments in \"hash\" directive"),
+        ("hash a b c;", "1:21 invalid number of arguments in \"hash\" directive"),
+        ("random a b c;", "1:21 invalid number of arguments in \"random\" directive"),
+        ("least_conn x;", "1:21 invalid number of arguments in \"least_conn\" directive"),
+        ("ip_hash x;", "1:21 invalid number of arguments in \"ip_hash\" directive"),
+        ("least_time;", "1:21 invalid number of arguments in \"least_time\" directive"),
+    ] {
+        assert_eq!(in_http(&format!("upstream a {{ {text} }}")), [expected], "{text}");
+    }
 }
 
 #[test]

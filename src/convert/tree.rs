@@ -12,6 +12,7 @@ use crate::config::diagnostics::nearest;
 use crate::config::keys::Key;
 use crate::config::node::Entry;
 use crate::config::raw::all_keys;
+use crate::config::types::balance_of;
 use crate::config::{Diagnostics, Node, Span};
 use std::collections::HashMap;
 
@@ -174,19 +175,22 @@ impl Builder<'_> {
             return;
         }
         let (name, span) = (d.name.text.as_str(), d.name.span);
-        match (name, d.args.as_slice()) {
-            ("least_conn" | "ip_hash" | "random", []) => {}
-            ("least_conn" | "ip_hash", _) | ("hash" | "least_time", []) => return self.wrong_number(d, None),
-            _ => {
-                let words = d.args.iter().map(|arg| shown(&arg.text)).collect::<Vec<_>>().join(" ");
-                let help = "edge has `least_conn`, `ip_hash` and `random`; without any, weighted round robin";
-                return self.error(span, format!("edge does not support \"{name} {words}\" yet"), Some(help.into()));
-            }
+        let wrong_number = match name {
+            "least_conn" | "ip_hash" => !d.args.is_empty(),
+            "hash" | "least_time" => !(1..=2).contains(&d.args.len()),
+            _ => d.args.len() > 2,
+        };
+        if wrong_number {
+            return self.wrong_number(d, None);
         }
+        let value = match balance_of(name, span, &d.args) {
+            Ok(value) => value,
+            Err(why) => return self.wrong_value(d, why),
+        };
         if into.get("balance").is_some() {
             self.diagnostics.warning(span, "load balancing method redefined: the last one counts, as in nginx");
         }
-        into.set("balance", Entry { key: "balance".into(), span, value: Node::scalar(span, name) });
+        into.set("balance", Entry { key: "balance".into(), span, value });
     }
 
     /// nginx has an error log for each block, edge one for the process.

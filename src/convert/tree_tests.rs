@@ -86,6 +86,18 @@ fn directives_become_the_tree_that_yaml_becomes() {
             "{server: [{location: [{match: '^~ /a'}, {match: '~ b'}, {match: '@c'}, {match: '= /d'}]}]}",
         ),
         (
+            "http { upstream a { hash $uri$args consistent; } upstream b { random two least_conn; } upstream c { random; } }",
+            "{upstream: {a: {balance: {hash: $uri$args, consistent: true}}, b: {balance: {random: two}}, c: {balance: random}}}",
+        ),
+        (
+            "http { upstream a { hash $uri; } upstream b { least_time last_byte; zone b 64k; keepalive_time 1h; } }",
+            "{upstream: {a: {balance: {hash: $uri}}, b: {balance: {least_time: last_byte}, zone: b 64k, keepalive_time: 1h}}}",
+        ),
+        (
+            "http { upstream a { health_check; } upstream b { health_check uri=/ping interval=2s fails=3 passes=2 port=81; } }",
+            "{upstream: {a: {health_check: http}, b: {health_check: {uri: /ping, interval: 2s, fall: 3, rise: 2, port: 81}}}}",
+        ),
+        (
             "http { upstream a { least_conn; server b:1 weight=2 backup; server c; keepalive 5; keepalive_timeout 1m; } }",
             "{upstream: {a: {balance: least_conn, servers: [{address: 'b:1', weight: 2, backup: true}, c], keepalive: 5, keepalive_timeout: 1m}}}",
         ),

@@ -28,6 +28,7 @@ pub fn of(key: &Key, directive: &Directive) -> Result<Node, String> {
     match (key.name, args) {
         ("internal", []) => Ok(Node::scalar(span, "true")),
         ("internal", _) => Err("no arguments are expected".into()),
+        ("health_check", []) => Ok(Node::scalar(span, "http")),
         ("user", [_, _]) => Ok(joined(args)),
         ("expires", [modified, _]) if modified.text == "modified" => Ok(joined(args)),
         // The levels of directories are not needed: temporary files have no names.

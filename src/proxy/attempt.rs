@@ -23,6 +23,8 @@ pub struct Attempts {
     began: Option<Instant>,
     /// The next connection must not come from the pool: one that lay idle just broke.
     fresh: bool,
+    /// What `hash KEY` of the upstream became, once for all servers that are tried.
+    key: Vec<u8>,
     /// `proxy_set_body`, evaluated.
     pub set_body: Option<Bytes>,
     /// The URI of a `proxy_pass` with variables that names one.
@@ -31,6 +33,17 @@ pub struct Attempts {
     redirects: u8,
     /// How much of the body went to the current server.
     body_sent: usize,
+}
+
+impl Attempts {
+    /// An internal redirect leads to another `proxy_pass`: whom the one before tried in vain, how often and since when, and
+    /// what its hash was made of, is not its concern.
+    fn begin_anew(&mut self, redirects: u8) {
+        self.tried = Tried::default();
+        self.counted = 0;
+        self.began = None;
+        self.redirects = redirects;
+    }
 }
 
 struct Attempt {
@@ -55,12 +68,22 @@ impl Request {
     /// The next server to ask. An error is the status to answer with.
     pub async fn next_peer(&mut self) -> Result<Box<HttpPeer>, u16> {
         self.end_attempt();
+        let redirected = self.redirects != self.attempts.redirects;
+        if redirected {
+            self.attempts.begin_anew(self.redirects);
+        }
         let upstream = self.upstream().await?;
+        if self.attempts.began.is_none() {
+            self.attempts.key.clear();
+            if let Some(key) = &upstream.settings().hash_key {
+                key.write(&self.exchange, &mut self.attempts.key);
+            }
+        }
         let now = Instant::now();
         let want = Want {
             now,
             client_ip: Some(self.exchange.peer.remote.ip()),
-            key: b"",
+            key: &self.attempts.key,
             tried: &self.attempts.tried,
             route: None,
         };
@@ -72,8 +95,6 @@ impl Request {
         self.attempts.began.get_or_insert(now);
         self.attempts.counted += u32::from(!self.attempts.fresh);
         self.attempts.body_sent = 0;
-        let redirected = self.redirects != self.attempts.redirects;
-        self.attempts.redirects = self.redirects;
         self.exchange.tries.push(Try { address: chosen.address().to_string(), redirected, ..Try::default() });
         let peer = self.peer(chosen.address(), &upstream).map_err(|_| 502_u16);
         self.attempts.current = Some(Attempt {
@@ -239,7 +260,8 @@ impl Request {
         };
         let mut tried = self.attempts.tried.clone();
         tried.add(&attempt.chosen);
-        let want = Want { now, client_ip: Some(self.exchange.peer.remote.ip()), key: b"", tried: &tried, route: None };
+        let key = &self.attempts.key;
+        let want = Want { now, client_ip: Some(self.exchange.peer.remote.ip()), key, tried: &tried, route: None };
         let facts = Facts {
             idempotent: retry::is_idempotent(self.exchange.method.as_str()),
             bytes_sent: attempt.connected,

@@ -19,6 +19,7 @@ pub use load::{Loaded, Options};
 
 use crate::config::Severity;
 use crate::config::diagnostics::plain;
+use crate::health::Checks;
 use crate::observe::{self, errors};
 use crate::proxy::snapshot::Snapshot;
 use front::Front;
@@ -73,6 +74,11 @@ async fn serve(loader: &load::Loader, snapshot: Arc<Snapshot>, ready: impl FnOnc
     let mut orders = Orders::listen().map_err(Failure::system("signals"))?;
     let (stop, shutdown) = watch::channel(false);
     let front = Arc::new(Front::new(snapshot.process.workers, snapshot.process.connections, shutdown));
+    let checks = Arc::new(Checks::new(loader.upstreams().clone()));
+    tokio::select! {
+        () = checks.begin(&snapshot.upstreams) => {}
+        () = orders.end() => return Ok(()),
+    }
     let mut listeners = Listeners::default();
     listeners.apply(&snapshot, &front)?;
     errors::use_log(snapshot.process.error_log.clone());
@@ -82,6 +88,8 @@ async fn serve(loader: &load::Loader, snapshot: Arc<Snapshot>, ready: impl FnOnc
     ready();
     let names = loader.upstreams().clone();
     let resolving = tokio::spawn(async move { names.keep_resolving().await });
+    let following = checks.clone();
+    let checking = tokio::spawn(async move { following.keep_checking().await });
     let mut current = snapshot;
     let graceful = loop {
         match orders.next().await {
@@ -93,6 +101,7 @@ async fn serve(loader: &load::Loader, snapshot: Arc<Snapshot>, ready: impl FnOnc
                     if new.process.workers != current.process.workers {
                         log::warn!("`worker_processes` counts from the next start on");
                     }
+                    checks.apply(&new.upstreams);
                     current = new;
                 }
             }
@@ -109,6 +118,7 @@ async fn serve(loader: &load::Loader, snapshot: Arc<Snapshot>, ready: impl FnOnc
         log::info!(target: "edge::notice", "gracefully shutting down");
         end_gracefully(&front, &mut orders, current.process.shutdown_timeout).await;
     }
+    checking.abort();
     log::info!(target: "edge::notice", "exit");
     Ok(())
 }

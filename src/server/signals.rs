@@ -49,4 +49,9 @@ impl Orders {
             _ = self.usr2.recv() => Order::Upgrade,
         }
     }
+
+    /// Waits for one that ends the process.
+    pub async fn end(&mut self) {
+        while !matches!(self.next().await, Order::Quit | Order::Stop) {}
+    }
 }

@@ -253,14 +253,16 @@ impl Upstream {
         })
     }
 
-    /// Takes over what the names resolve to now.
-    pub(super) fn refresh(&self, names: &Names, now: Instant) {
+    /// Takes over what the names resolve to now; says whether that is something else than before.
+    pub(super) fn refresh(&self, names: &Names, now: Instant) -> bool {
         if self.hosts().next().is_none() {
-            return;
+            return false;
         }
         let fresh = Peers::build(&self.settings, &self.targets, names, &self.pool, now);
-        if !fresh.same_as(&self.peers.load()) {
+        let moved = !fresh.same_as(&self.peers.load());
+        if moved {
             self.peers.store(Arc::new(fresh));
         }
+        moved
     }
 }

@@ -39,7 +39,7 @@ use tokio::sync::Notify;
 pub use choose::{Chosen, Outcome, Tried, Upstream, Want};
 pub use names::{Address, NamesSettings};
 pub use peers::{Peer, Peers};
-pub use settings::{Balance, ServerSettings, Until, UpstreamSettings};
+pub use settings::{Balance, HealthCheck, Probe, ServerSettings, Until, UpstreamSettings};
 pub use state::{DrainSwitch, Health, LastError, Pool, Server};
 
 use names::{Names, Unresolved};
@@ -72,6 +72,8 @@ pub struct Upstreams {
     alive: Mutex<Vec<Weak<Upstream>>>,
     /// Rung when a new table may contain new names.
     applied: Notify,
+    /// Rung when names have led to other addresses.
+    moved: Notify,
 }
 
 impl Upstreams {
@@ -85,6 +87,7 @@ impl Upstreams {
             pools: Mutex::default(),
             alive: Mutex::default(),
             applied: Notify::new(),
+            moved: Notify::new(),
         })
     }
 
@@ -120,8 +123,9 @@ impl Upstreams {
             self.alive().iter().flat_map(|upstream| upstream.hosts().map(str::to_owned).collect::<Vec<_>>()).collect();
         let unresolved = self.names.ask(hosts).await;
         let now = Instant::now();
-        for upstream in self.alive() {
-            upstream.refresh(&self.names, now);
+        let moved = self.alive().iter().filter(|upstream| upstream.refresh(&self.names, now)).count();
+        if moved > 0 {
+            self.moved.notify_one();
         }
         unresolved
     }
@@ -144,6 +148,11 @@ impl Upstreams {
             // Either the pause is over or there is something new: both mean another round.
             let _ = tokio::time::timeout(pause, self.applied.notified()).await;
         }
+    }
+
+    /// Waits until the peers of an upstream have changed since this was last waited for. For one who waits.
+    pub async fn moved(&self) {
+        self.moved.notified().await;
     }
 
     fn alive(&self) -> Vec<Arc<Upstream>> {

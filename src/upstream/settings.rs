@@ -2,7 +2,11 @@
 //! defaults. They are here and not in `config/` so that this room knows nothing of files; whoever reads
 //! a configuration fills them in.
 
+use std::sync::Arc;
 use std::time::Duration;
+
+use crate::pattern::Pattern;
+use crate::variables::Template;
 
 /// How the next server is picked; the names are nginx's directives.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -27,6 +31,11 @@ pub enum Balance {
 }
 
 impl Balance {
+    /// nginx: such a method "does not support parameter \"backup\"".
+    pub fn knows_backups(self) -> bool {
+        self.honours_slow_start()
+    }
+
     /// nginx: "cannot be used along with the hash, ip_hash, and random load balancing methods".
     pub fn honours_slow_start(self) -> bool {
         matches!(self, Balance::RoundRobin | Balance::LeastConn | Balance::LeastTime(_))
@@ -47,6 +56,8 @@ pub enum Until {
 pub struct UpstreamSettings {
     pub name: String,
     pub balance: Balance,
+    /// `hash KEY`: what whoever has the request makes [`super::Want::key`] of.
+    pub hash_key: Option<Template>,
     pub servers: Vec<ServerSettings>,
     /// Idle connections kept open to this upstream; 0: every request opens its own. nginx since 1.29.7
     /// keeps 32 unless told otherwise.
@@ -57,6 +68,8 @@ pub struct UpstreamSettings {
     pub keepalive_timeout: Duration,
     /// After so many requests a connection is closed (nginx: 1000).
     pub keepalive_requests: usize,
+    /// How its servers are checked; `None`: only requests tell how they are.
+    pub health_check: Option<Arc<HealthCheck>>,
 }
 
 impl UpstreamSettings {
@@ -65,12 +78,48 @@ impl UpstreamSettings {
         UpstreamSettings {
             name: name.into(),
             balance: Balance::default(),
+            hash_key: None,
             servers: Vec::new(),
             keepalive: 32,
             keepalive_timeout: Duration::from_secs(15),
             keepalive_requests: 1000,
+            health_check: None,
         }
     }
+}
+
+/// `health_check`: servers are asked at intervals whether they live. The `health` room asks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HealthCheck {
+    pub probe: Probe,
+    pub interval: Duration,
+    /// A check is late by a random time up to this.
+    pub jitter: Duration,
+    /// For one whole check.
+    pub timeout: Duration,
+    /// Checks in a row that must pass until a server that was down is up, at least 1.
+    pub rise: u32,
+    /// Checks in a row that must fail until a server that was up is down, at least 1.
+    pub fall: u32,
+    /// Another port than the server's.
+    pub port: Option<u16>,
+}
+
+/// What one check does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Probe {
+    /// Connects.
+    Tcp,
+    /// Asks and looks at the answer.
+    Http {
+        uri: String,
+        /// Fields of the request, `Host` among them.
+        fields: Vec<(String, String)>,
+        /// Ranges of the statuses that pass, both ends included.
+        statuses: Vec<(u16, u16)>,
+        /// Must be found in the beginning of the body.
+        body: Option<Pattern>,
+    },
 }
 
 /// `server ADDRESS …;` inside an upstream.

@@ -9,7 +9,7 @@ use std::process::Command;
 const LAYERS: &[&[&str]] = &[
     &["cli"],
     &["server"],
-    &["proxy"],
+    &["proxy", "health"],
     &["route", "rules", "session", "cache", "upstream", "compress", "files", "client", "observe"],
     &["variables"],
     &["config", "http", "pattern", "tls"],

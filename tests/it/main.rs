@@ -5,9 +5,12 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod balancing;
 mod demo;
 mod differential;
+mod failing;
 mod features;
+mod health;
 mod house;
 mod messages;
 mod process;

@@ -87,6 +87,14 @@ impl Client {
         Ok(client)
     }
 
+    /// Connects from this address of loopback's.
+    pub fn connect_from(from: std::net::Ipv4Addr, to: SocketAddr) -> Client {
+        let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).expect("a socket");
+        socket.bind(&SocketAddr::from((from, 0)).into()).expect("an address of loopback's");
+        socket.connect_timeout(&to.into(), PATIENCE).unwrap_or_else(|e| panic!("connecting to {to} from {from}: {e}"));
+        Self::on(socket.into()).unwrap_or_else(|failure| panic!("connecting to {to}: {failure}"))
+    }
+
     fn on(stream: TcpStream) -> Result<Client, Failure> {
         stream.set_nodelay(true)?;
         let mut client =

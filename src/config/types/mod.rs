@@ -13,20 +13,24 @@ use super::keys::{Keys, map_schema, read_map};
 use super::node::{Entry, Kind, Node};
 use super::value::{Arg, Value, mismatch};
 
+mod balance;
 mod cache;
 mod error_page;
 mod handling;
 mod headers;
+mod health_check;
 mod listen;
 mod logs;
 mod pairs;
 mod upstream;
 mod words;
 
+pub use balance::*;
 pub use cache::*;
 pub use error_page::*;
 pub use handling::*;
 pub use headers::*;
+pub use health_check::*;
 pub use listen::*;
 pub use logs::*;
 pub use pairs::*;

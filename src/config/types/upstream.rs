@@ -64,22 +64,13 @@ impl Value for UpstreamServer {
         if rest.is_empty() {
             return Ok(address.node());
         }
+        if let Some(service) = rest.iter().find(|arg| arg.parameter("service").is_some()) {
+            return Err(format!("edge asks for no SRV records (`{}`): name each server with its port", service.text));
+        }
         let mut entries = vec![entry("address", address.span, address.node())];
         entries.extend(parameters(rest, &["backup", "down", "drain", "resolve"])?);
         entries.retain(|e| e.key != "resolve"); // names are resolved again and again anyway
         Ok(Node::map(address.span, entries))
-    }
-}
-
-words! {
-    /// How a server of an upstream is chosen.
-    pub enum BalanceMethod {
-        RoundRobin = "round_robin",
-        LeastConn = "least_conn",
-        IpHash = "ip_hash",
-        Random = "random",
-        Hash = "hash",
-        LeastTime = "least_time",
     }
 }
 

@@ -7,12 +7,12 @@ use super::{Process, Server, Snapshot, Socket, Virtual, tls};
 use crate::client;
 use crate::config::diagnostics::nearest;
 use crate::config::raw::{self, Raw};
-use crate::config::types::{BalanceMethod, LogLevel, ProxyRedirect};
+use crate::config::types::{LogLevel, ProxyRedirect};
 use crate::config::{Diagnostics, Span, Spanned};
 use crate::observe::{self, LogFile, errors};
 use crate::pattern::Pattern;
 use crate::route::ServerNames;
-use crate::upstream::{self, Balance, ServerSettings, Table, UpstreamSettings};
+use crate::upstream::{self, ServerSettings, Table, UpstreamSettings};
 use crate::variables::{Defined, Template, Variable};
 use std::cell::Cell;
 use std::path::PathBuf;
@@ -31,9 +31,12 @@ pub struct Resources {
 /// Compiles a configuration; `None` if it has mistakes.
 pub fn compile(raw: &Raw, resources: &Resources, diagnostics: &mut Diagnostics) -> Option<Arc<Snapshot>> {
     let defined = defined_names(raw);
-    let settings = upstream_settings(raw, diagnostics);
-    let upstreams = resources.upstreams.apply(&settings, Instant::now());
     let names_files = Cell::new(false);
+    // The texts of upstreams name no upstreams.
+    let none = Table::default();
+    let texts = Texts { names_files: &names_files, defined: &defined, upstreams: &none, resources, raw };
+    let settings = upstream_settings(raw, &texts, diagnostics);
+    let upstreams = resources.upstreams.apply(&settings, Instant::now());
     let texts = Texts { names_files: &names_files, defined: &defined, upstreams: &upstreams, resources, raw };
     let process = process(raw, &texts, diagnostics);
     check_references(raw, &texts, diagnostics);
@@ -243,13 +246,13 @@ fn redirect_names(scope: &raw::Scope, take: &mut impl FnMut(&str, bool)) {
     }
 }
 
-fn upstream_settings(raw: &Raw, diagnostics: &mut Diagnostics) -> Vec<UpstreamSettings> {
+fn upstream_settings(raw: &Raw, texts: &Texts<'_>, diagnostics: &mut Diagnostics) -> Vec<UpstreamSettings> {
     let mut all: Vec<UpstreamSettings> = Vec::new();
     for upstream in &raw.upstreams {
         if all.iter().any(|u| u.name == *upstream.name) {
             diagnostics.error(upstream.name.span, format!("a second upstream `{}`", upstream.name.value));
         }
-        all.push(one_upstream(upstream, diagnostics));
+        all.push(one_upstream(upstream, texts, diagnostics));
     }
     let mut implicit = Vec::new();
     raw.servers.iter().flat_map(|s| &s.locations).for_each(|l| implicit_of(l, &all, &mut implicit));
@@ -266,23 +269,15 @@ fn implicit_of(location: &raw::Location, defined: &[UpstreamSettings], found: &m
     location.locations.iter().for_each(|l| implicit_of(l, defined, found));
 }
 
-fn one_upstream(upstream: &raw::Upstream, diagnostics: &mut Diagnostics) -> UpstreamSettings {
+fn one_upstream(upstream: &raw::Upstream, texts: &Texts<'_>, diagnostics: &mut Diagnostics) -> UpstreamSettings {
     let keys = &upstream.keys;
     let mut settings = UpstreamSettings::new(upstream.name.value.clone());
     settings.keepalive = keys.keepalive() as usize;
     settings.keepalive_timeout = keys.keepalive_timeout().0;
     settings.keepalive_requests = keys.keepalive_requests() as usize;
-    settings.balance = match keys.balance() {
-        BalanceMethod::RoundRobin => Balance::RoundRobin,
-        BalanceMethod::LeastConn => Balance::LeastConn,
-        BalanceMethod::IpHash => Balance::IpHash,
-        BalanceMethod::Random => Balance::Random,
-        BalanceMethod::Hash | BalanceMethod::LeastTime => {
-            let at = keys.balance.as_ref().map_or(upstream.name.span, |b| b.span);
-            diagnostics.error(at, format!("`balance: {}` is not supported yet", keys.balance().word()));
-            Balance::RoundRobin
-        }
-    };
+    (settings.balance, settings.hash_key) = super::upstream::balance(keys, texts, diagnostics);
+    settings.health_check = super::upstream::health_check(upstream, texts, diagnostics);
+    super::upstream::check_servers(upstream, settings.balance, diagnostics);
     let servers = keys.servers.as_ref().map(|s| s.value.as_slice()).unwrap_or_default();
     if keys.servers.as_ref().is_none_or(|s| s.value.is_empty()) {
         diagnostics.error(upstream.name.span, format!("the upstream `{}` has no servers", upstream.name.value));

@@ -10,6 +10,7 @@ mod listen;
 mod location;
 mod pass;
 mod tls;
+mod upstream;
 
 pub use compile::{Resources, compile};
 pub use headers::{AddHeader, Expires, UpstreamField};

@@ -87,6 +87,23 @@ fn tries_are_counted() {
 }
 
 #[test]
+fn an_error_page_asks_the_upstream_anew() {
+    Feature::new(
+        "retries behind error_page",
+        r#"upstream app { server {a} max_fails=0; server {b} max_fails=0; }
+        server { listen {port}; proxy_http_version 1.0;
+            location / { proxy_next_upstream_tries 2; proxy_pass http://app; error_page 502 = /instead; }
+            location /instead { proxy_next_upstream_tries 2; proxy_pass http://app/fine; }
+        }"#,
+    )
+    .backend(FAILS)
+    .backend(FAILS)
+    .without_probes()
+    .get(&["/hangup", "/hangup?2", "/fine", "/hangup?3"])
+    .check();
+}
+
+#[test]
 fn failing_servers_are_left_out() {
     let mut feature = Feature::new(
         "max_fails",

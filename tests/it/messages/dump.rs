@@ -225,7 +225,10 @@ access_log: [{ path: a.log, format: combined, if: $arg_log }, off]
 add_header: { X-A: 1, X-B: { value: b, always: on } }
 error_log: logs/error.log
 upstream:
-  web: { balance: ip_hash, servers: ['127.0.0.1:1', { address: '127.0.0.1:2', weight: 2, backup: true }] }
+  web: { balance: least_conn, servers: ['127.0.0.1:1', { address: '127.0.0.1:2', weight: 2, backup: true }] }
+  hashed: { balance: { hash: $request_uri, consistent: true }, health_check: tcp, servers: '127.0.0.1:1' }
+  drawn: { balance: { random: two }, health_check: { status: [200, 300-399], body: ok, fall: 3 }, servers: '127.0.0.1:1' }
+  quick: { balance: { least_time: header }, health_check: { uri: /ping, headers: { Host: x } }, servers: '127.0.0.1:1' }
 server:
   - listen: [8080, { address: '127.0.0.1:8081', default_server: true }]
     server_name: shop.example
@@ -256,6 +259,9 @@ fn the_schema_refuses_what_the_reader_refuses() {
         "proxy_buffering: maybe",
         "proxy_next_upstream: [eror]",
         "upstream: { web: { balance: best } }",
+        "upstream: { web: { balance: { hash: [a] } } }",
+        "upstream: { web: { balance: { random: three } } }",
+        "upstream: { web: { health_check: https } }",
         "server: [{ lisen: 80 }]",
         "server: [{ location: [{ match: /, proxy_pas: x }] }]",
         "server: [{ location: [{ match: /, listen: 80 }] }]",
