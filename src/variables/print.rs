@@ -2,8 +2,8 @@
 
 use super::names::Variable;
 use super::{Exchange, Try, clock};
-use crate::http::Framing;
 use crate::http::escape::{self, LogEscape};
+use crate::http::{Framing, Version};
 use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
@@ -30,6 +30,7 @@ pub fn value(variable: &Variable, x: &Exchange, out: &mut Vec<u8>) -> bool {
         DocumentRoot => bytes(&x.root, out),
         Host => bytes(&x.host, out),
         Hostname => bytes(hostname().as_bytes(), out),
+        Http2 => bytes(http2(x), out),
         Https => bytes(if x.peer.tls { b"on" } else { b"" }, out),
         IsArgs => bytes(if x.args.as_ref().is_some_and(|a| !a.is_empty()) { b"?" } else { b"" }, out),
         Msec => seconds(std::time::SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default(), out),
@@ -206,6 +207,14 @@ fn tries(x: &Exchange, out: &mut Vec<u8>, print: impl Fn(&Try, &mut Vec<u8>) -> 
     !x.tries.is_empty()
 }
 
+fn http2(x: &Exchange) -> &'static [u8] {
+    match (x.head.version, x.peer.tls) {
+        (Version::Http2, true) => b"h2",
+        (Version::Http2, false) => b"h2c",
+        _ => b"",
+    }
+}
+
 fn hostname() -> &'static str {
     static NAME: once_cell::sync::Lazy<String> = once_cell::sync::Lazy::new(|| {
         std::fs::read_to_string("/proc/sys/kernel/hostname").map(|n| n.trim().to_lowercase()).unwrap_or_default()
@@ -236,6 +245,21 @@ mod tests {
     use super::*;
     use bytes::Bytes;
     use std::sync::Arc;
+
+    #[test]
+    fn http2_is_named_with_and_without_tls() {
+        let named = |version, tls| {
+            let mut x = exchange();
+            x.head = std::sync::Arc::new(crate::http::Head { version, ..(*x.head).clone() });
+            x.peer.tls = tls;
+            let mut out = Vec::new();
+            assert!(value(&Variable::Http2, &x, &mut out));
+            String::from_utf8(out).unwrap()
+        };
+        assert_eq!(named(Version::Http2, true), "h2");
+        assert_eq!(named(Version::Http2, false), "h2c");
+        assert_eq!(named(Version::Http11, true), "");
+    }
 
     #[test]
     fn the_user_of_basic_authorization_is_known() {
