@@ -3,8 +3,8 @@
 use super::names::Variable;
 use super::tls::TlsField;
 use super::{Exchange, Try, clock};
-use crate::http::{Framing, Version};
 use crate::http::escape::{self, LogEscape};
+use crate::http::{Framing, Version};
 use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
@@ -265,6 +265,21 @@ mod tests {
     use super::*;
     use bytes::Bytes;
     use std::sync::Arc;
+
+    #[test]
+    fn http2_is_named_with_and_without_tls() {
+        let named = |version, tls| {
+            let mut x = exchange();
+            x.head = std::sync::Arc::new(crate::http::Head { version, ..(*x.head).clone() });
+            x.peer.tls = tls;
+            let mut out = Vec::new();
+            assert!(value(&Variable::Http2, &x, &mut out));
+            String::from_utf8(out).unwrap()
+        };
+        assert_eq!(named(Version::Http2, true), "h2");
+        assert_eq!(named(Version::Http2, false), "h2c");
+        assert_eq!(named(Version::Http11, true), "");
+    }
 
     #[test]
     fn the_user_of_basic_authorization_is_known() {

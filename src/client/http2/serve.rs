@@ -65,7 +65,7 @@ where
     let hello = builder(&turn.settings).handshake(socket);
     match timeout(turn.settings.header_timeout, hello).await {
         Ok(Ok(mut connection)) => turn.run(&mut connection, &shutdown).await,
-        Ok(Err(e)) => log::info!("*{serial} client sent invalid HTTP/2 preface: {e}"),
+        Ok(Err(e)) => log::info!("*{serial} HTTP/2 connection ended before it began: {e}"),
         Err(_) => log::info!("*{serial} client timed out while sending its HTTP/2 preface"),
     }
     let stream = left.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -107,7 +107,7 @@ async fn throw_away(mut stream: Stream) {
 
 /// What a connection waited for.
 enum Step {
-    Accepted(Request<RecvStream>, SendResponse<Bytes>),
+    Accepted(Box<(Request<RecvStream>, SendResponse<Bytes>)>),
     Over(Option<h2::Error>),
     Changed,
     Shutdown,
@@ -150,7 +150,7 @@ impl<G: Fn() -> bool, F: FnMut(Box<dyn IO>, StreamFacts)> Turn<G, F> {
                 biased;
                 () = self.meter.changed() => Step::Changed,
                 accepted = connection.accept() => match accepted {
-                    Some(Ok((request, respond))) => Step::Accepted(request, respond),
+                    Some(Ok(stream)) => Step::Accepted(Box::new(stream)),
                     Some(Err(e)) => Step::Over(Some(e)),
                     None => Step::Over(None),
                 },
@@ -158,7 +158,7 @@ impl<G: Fn() -> bool, F: FnMut(Box<dyn IO>, StreamFacts)> Turn<G, F> {
                 () = late => Step::Late,
             };
             match step {
-                Step::Accepted(request, respond) => self.take(connection, request, respond),
+                Step::Accepted(stream) => self.take(connection, stream.0, stream.1),
                 Step::Changed if self.meter.is_flooded() => self.end(connection, Reason::ENHANCE_YOUR_CALM),
                 Step::Changed => {}
                 Step::Shutdown => {

@@ -30,7 +30,8 @@ fn trailers() -> HeaderMap {
 #[tokio::test(start_paused = true)]
 async fn a_body_ends_by_length_by_chunks_or_is_none() {
     let head = || Request::head("http://a/").body(()).unwrap();
-    let table: [(Request<()>, &[u8], u16, &[u8]); 7] = [
+    type Row = (Request<()>, &'static [u8], u16, &'static [u8]);
+    let table: [Row; 7] = [
         (get("/"), OK, 200, b"ok"),
         (get("/"), b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", 200, b""),
         (get("/"), b"HTTP/1.1 404 No\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n10;x=y\r\n0123456789abcdef\r\n0\r\nA: b\r\n\r\n", 404, b"abc0123456789abcdef"),
