@@ -10,7 +10,7 @@ const LAYERS: &[&[&str]] = &[
     &["cli"],
     &["server"],
     &["proxy"],
-    &["route", "rules", "session", "cache", "upstream", "compress", "files", "client", "observe"],
+    &["route", "rules", "session", "cache", "upstream", "compress", "files", "client", "tls", "observe"],
     &["variables"],
     &["config", "http", "pattern"],
 ];
