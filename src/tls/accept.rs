@@ -28,7 +28,7 @@ pub struct Accepted {
 pub enum Rejected {
     /// The client speaks no TLS: here is its connection, with all it sent, for nginx's `The plain HTTP request was sent to
     /// HTTPS port` (497).
-    Plain(Stream),
+    Plain(Box<Stream>),
     /// The client has been told, as far as it can be.
     Failed(Failure),
     /// The client went away.
@@ -69,7 +69,7 @@ pub async fn accept(
     stream.rewind(&first[..length]);
     match first[..length].first() {
         None => return Err(Rejected::Closed),
-        Some(byte) if !is_tls(*byte) => return Err(Rejected::Plain(stream)),
+        Some(byte) if !is_tls(*byte) => return Err(Rejected::Plain(stream.into())),
         Some(_) => {}
     }
     let start = read_hello(stream).await?;

@@ -195,14 +195,14 @@ struct Line(Vec<(&'static Cipher, bool)>);
 
 impl Line {
     fn add(&mut self, matches: impl Fn(&Cipher) -> bool) {
-        self.to_the_end(|cipher, used| !used && matches(cipher));
+        self.move_last(|cipher, used| !used && matches(cipher));
     }
 
     fn put_last(&mut self, matches: impl Fn(&Cipher) -> bool) {
-        self.to_the_end(|cipher, used| used && matches(cipher));
+        self.move_last(|cipher, used| used && matches(cipher));
     }
 
-    fn to_the_end(&mut self, moves: impl Fn(&Cipher, bool) -> bool) {
+    fn move_last(&mut self, moves: impl Fn(&Cipher, bool) -> bool) {
         let (moved, stay): (Vec<_>, Vec<_>) = self.0.iter().partition(|(cipher, used)| moves(cipher, *used));
         self.0 = stay;
         self.0.extend(moved.into_iter().map(|(cipher, _)| (cipher, true)));

@@ -1,5 +1,7 @@
 //! What is known about a connection once its handshake is done: nginx's `$ssl_*` variables.
 
+use std::borrow::Cow;
+
 use rustls::{CipherSuite, HandshakeKind, NamedGroup, ProtocolVersion, ServerConnection};
 
 use super::clients::Verdict;
@@ -35,7 +37,7 @@ pub struct Session {
     is_reused: bool,
     verify_client: VerifyClient,
     verdict: Verdict,
-    client_verify: String,
+    client_verify: Cow<'static, str>,
     certificate: Option<Certificate>,
 }
 
@@ -45,9 +47,9 @@ impl Session {
         let now = rustls::pki_types::UnixTime::now();
         let verdict = server.clients.as_ref().map_or(Verdict::None, |clients| clients.judge(chain, now));
         let client_verify = match &verdict {
-            Verdict::None => "NONE".to_owned(),
-            Verdict::Success => "SUCCESS".to_owned(),
-            Verdict::Failed { reason, .. } => format!("FAILED:{reason}"),
+            Verdict::None => "NONE".into(),
+            Verdict::Success => "SUCCESS".into(),
+            Verdict::Failed { reason, .. } => format!("FAILED:{reason}").into(),
         };
         Session {
             protocol: connection.protocol_version(),
