@@ -162,7 +162,8 @@ impl Clients {
         }
         let intermediates: Vec<CertificateDer> = sent.iter().chain(&self.others).cloned().collect();
         let path = self.path(leaf, &intermediates);
-        let Some(verifier) = &self.verifier else {
+        // The verifier would rather complain that most of those that issued themselves are a CA's.
+        let Some(verifier) = self.verifier.as_ref().filter(|_| !issued_itself(leaf)) else {
             return dates_of(leaf, now).unwrap_or_else(|| self.unknown_issuer(leaf, &path));
         };
         match verifier.verify_client_cert(leaf, &intermediates, now) {
@@ -170,6 +171,7 @@ impl Clients {
             Ok(_) if path.len() > self.depth => Verdict::unknown("unable to get local issuer certificate"),
             Ok(_) => Verdict::Success,
             Err(Error::InvalidCertificate(CertificateError::UnknownIssuer)) => self.unknown_issuer(leaf, &path),
+            Err(_) if is_authority(leaf) => Verdict::failed("certificate of a CA used as a client's"),
             Err(error) => Verdict::failed(reason(&error)),
         }
     }
@@ -228,6 +230,10 @@ fn judge_itself_trusted(leaf: &CertificateDer, has_crl: bool, now: UnixTime) -> 
     } else {
         Verdict::Success
     }
+}
+
+fn is_authority(leaf: &CertificateDer) -> bool {
+    X509Certificate::from_der(leaf).is_ok_and(|(_, certificate)| certificate.is_ca())
 }
 
 fn dates_of(leaf: &CertificateDer, now: UnixTime) -> Option<Verdict> {

@@ -151,6 +151,9 @@ async fn a_self_signed_certificate_may_be_trusted_by_name() {
     let settings = verifying(VerifyClient::On, Some(certificate));
     assert_eq!(verdict(&settings, Some(&identity)).await, told("SUCCESS", None));
     assert_eq!(verdict(&settings, Some(&pair("pinned"))).await.1, Some(495));
+    let stranger = Some(pem("ca.crt", authority("stranger").pem()));
+    let unknown = verifying(VerifyClient::OptionalNoCa, stranger);
+    assert_eq!(verdict(&unknown, Some(&identity)).await, told("FAILED:self-signed certificate", None));
 }
 
 #[tokio::test]
