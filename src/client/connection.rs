@@ -51,7 +51,7 @@ pub struct Facts {
 
 impl Facts {
     /// The facts of a socket that was just accepted.
-    pub fn of(stream: &impl GetSocketDigest, listener: Arc<dyn Any + Send + Sync>) -> Self {
+    pub fn of(stream: &(impl GetSocketDigest + ?Sized), listener: Arc<dyn Any + Send + Sync>) -> Self {
         let socket: Option<Arc<SocketDigest>> = stream.get_socket_digest();
         let socket = socket.as_deref();
         Facts {

@@ -71,7 +71,7 @@ async fn with_tls(socket: Socket, mut facts: Facts, limit: Duration, here: &Virt
         Ok(Err(Rejected::Plain(socket))) => {
             // The request is read, so that `error_page 497` can answer it.
             facts.plain_to_tls = true;
-            Some(Opened { stream: Box::new(socket), facts, http2: None })
+            Some(Opened { stream: socket, facts, http2: None })
         }
         Ok(Err(Rejected::Closed)) => {
             log::info!("client closed connection while SSL handshaking, {}", ends(&facts, here));

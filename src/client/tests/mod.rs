@@ -37,7 +37,7 @@ fn pair_with(settings: Settings, room: usize) -> Pair {
 
 fn pair_of(settings: Settings, peer: DuplexStream, stream: Stream) -> Pair {
     let settings = Arc::new(settings);
-    let facts = Facts::of(&stream, Arc::new(()));
+    let facts = Facts::of(&*stream, Arc::new(()));
     let (switch, shutdown) = watch::channel(false);
     Pair { peer, client: Client::new(stream, facts, settings.clone()), settings, shutdown, switch }
 }

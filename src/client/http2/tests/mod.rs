@@ -30,7 +30,7 @@ struct Served {
 
 fn serve_on(stream: DuplexStream, settings: Settings) -> Served {
     let stream: pingora_core::protocols::Stream = Box::new(stream);
-    let facts = Facts::of(&stream, Arc::new(()));
+    let facts = Facts::of(&*stream, Arc::new(()));
     let (switch, shutdown) = watch::channel(false);
     let (send, streams) = mpsc::unbounded_channel();
     let gone = Arc::new(AtomicBool::new(false));

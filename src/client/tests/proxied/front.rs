@@ -264,6 +264,6 @@ async fn accepted() -> (TcpStream, Stream, Facts) {
     let mut stream = pingora_core::protocols::l4::stream::Stream::from(accepted);
     stream.set_socket_digest(socket);
     let stream: Stream = Box::new(stream);
-    let facts = Facts::of(&stream, Arc::new(()));
+    let facts = Facts::of(&*stream, Arc::new(()));
     (peer, stream, facts)
 }

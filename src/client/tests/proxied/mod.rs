@@ -267,7 +267,7 @@ async fn a_shared_handle_knows_its_addresses() {
     let socket = pingora_core::protocols::SocketDigest::from_raw_fd(std::os::fd::AsRawFd::as_raw_fd(&accepted));
     let mut stream: Stream = Box::new(pingora_core::protocols::l4::stream::Stream::from(accepted));
     stream.set_socket_digest(socket);
-    let facts = Facts::of(&stream, Arc::new("listener"));
+    let facts = Facts::of(&*stream, Arc::new("listener"));
     assert_eq!(facts.remote, Some(peer.local_addr().unwrap()));
     assert_eq!(facts.local, Some(listener.local_addr().unwrap()));
     let client = Client::new(stream, facts, Arc::new(Settings::default()));
