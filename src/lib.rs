@@ -13,5 +13,6 @@ pub mod pattern;
 pub mod proxy;
 pub mod route;
 pub mod server;
+pub mod system;
 pub mod upstream;
 pub mod variables;

@@ -13,12 +13,14 @@ use crate::keys;
 keys! {
     /// Keys of the process and of things that have names.
     pub struct MainKeys {
-        /// How many threads serve requests; `auto`: one for each processor.
+        /// How many threads serve requests; `auto`: one for each processor. Counts from a start on, not from a reload.
         ["m"] worker_processes: String = "auto",
-        /// The user, and perhaps the group, that edge runs as once its ports are bound.
+        /// The user, and perhaps the group, that edge runs as if root starts it. A small process stays root, for reloads.
         ["m"] user: String,
         /// The file that holds the number of the process.
         ["m"] pid: String = "logs/edge.pid",
+        /// The socket of `edge -s reload` and `edge upstream`; beside `pid` by default, as `edge.sock`; `off`: none.
+        ["m"] control: String,
         /// Where errors are logged, and which.
         ["m"] error_log: ErrorLog = "{path: logs/error.log, level: error}",
         /// The most files (and so connections) the process may have open.

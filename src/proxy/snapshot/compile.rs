@@ -3,19 +3,20 @@
 use super::listen::{self, ListenAddress, Wish};
 use super::location;
 use super::pass::implicit_upstream;
-use super::{Process, Server, Snapshot, Socket, Virtual};
+use super::{Control, Process, Server, Snapshot, Socket, Virtual};
 use crate::client;
 use crate::config::diagnostics::nearest;
 use crate::config::raw::{self, Raw};
-use crate::config::types::{BalanceMethod, LogLevel, ProxyRedirect};
+use crate::config::types::{BalanceMethod, LogLevel, ProxyRedirect, TempPath};
 use crate::config::{Diagnostics, Span, Spanned};
 use crate::observe::{self, LogFile, errors};
 use crate::pattern::Pattern;
 use crate::route::ServerNames;
+use crate::system;
 use crate::upstream::{self, Balance, ServerSettings, Table, UpstreamSettings};
 use crate::variables::{Defined, Template, Variable};
 use std::cell::Cell;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -100,13 +101,25 @@ impl Texts<'_> {
         self.resources.prefix.join(written)
     }
 
+    /// A directory for temporary files, made if it is not there; the system's if none is written.
+    pub fn temp_directory(&self, written: Option<&Spanned<TempPath>>, diagnostics: &mut Diagnostics) -> PathBuf {
+        let Some(written) = written else { return std::env::temp_dir() };
+        let path = self.path(&written.0);
+        if !self.resources.check_only
+            && let Err(e) = system::make_directory(&path)
+        {
+            diagnostics.error(written.span, format!("the directory {} cannot be made: {e}", path.display()));
+        }
+        path
+    }
+
     /// Opens a log, and says so where that cannot be.
     pub fn log_file(&self, written: &str, at: Span, diagnostics: &mut Diagnostics) -> Option<LogFile> {
         let path = self.path(written);
         if self.resources.check_only {
             return Some(LogFile::unopened(&path));
         }
-        let made = path.parent().map_or(Ok(()), std::fs::create_dir_all);
+        let made = path.parent().map_or(Ok(()), system::make_directory);
         match made.and_then(|()| observe::open(&path)) {
             Ok(file) => Some(file),
             Err(e) => {
@@ -350,10 +363,20 @@ fn process(raw: &Raw, texts: &Texts<'_>, diagnostics: &mut Diagnostics) -> Proce
         workers,
         user: main.user.as_ref().map(|u| u.value.clone()),
         pid: texts.path(&main.pid()),
+        control: control(main, &texts.resources.prefix),
         error_log: errors::ErrorLog { file, level: severity(log.0.level()) },
         nofile: main.worker_rlimit_nofile.as_ref().map(|n| n.value),
         connections: main.worker_connections(),
         shutdown_timeout: main.worker_shutdown_timeout().0,
+    }
+}
+
+/// Where edge takes commands: as written, or beside the pid file.
+pub fn control(main: &raw::MainKeys, prefix: &Path) -> Option<Control> {
+    match main.control.as_deref().map(String::as_str) {
+        Some("off" | "false") => None,
+        Some(path) => Some(Control { path: prefix.join(path), by_default: false }),
+        None => Some(Control { path: prefix.join(main.pid()).with_extension("sock"), by_default: true }),
     }
 }
 
