@@ -42,14 +42,12 @@ pub fn read(path: &Path) -> io::Result<File> {
 pub fn append(path: &Path, user: u32, group: u32) -> io::Result<File> {
     let place = walk(path)?;
     let flags = libc::O_WRONLY | libc::O_APPEND;
-    if place.is_roots {
-        match place.open(flags | libc::O_CREAT | libc::O_EXCL, 0o644) {
-            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
-            new => {
-                let new = new?;
-                std::os::unix::fs::fchown(&new, Some(user), Some(group))?;
-                return Ok(new);
-            }
+    match place.open(flags | libc::O_CREAT | libc::O_EXCL, 0o644) {
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
+        new => {
+            let new = new?;
+            std::os::unix::fs::fchown(&new, Some(user), Some(group))?;
+            return Ok(new);
         }
     }
     let file = match place.open(flags, 0) {
@@ -260,7 +258,8 @@ mod tests {
             assert_eq!(read(&users.join(deceit)).unwrap_err().raw_os_error(), Some(libc::EACCES), "{deceit}");
             assert!(append(&users.join(deceit), USER, USER).is_err(), "{deceit}");
         }
-        assert!(append(&users.join("new"), USER, USER).is_err(), "the user can make it without root");
+        append(&users.join("new"), USER, USER).unwrap();
+        assert_eq!(std::fs::metadata(users.join("new")).unwrap().uid(), USER);
         assert_eq!(text(read(&users.join("own"))), "own");
         // The same if others may write to a directory of root's.
         chown(&users, Some(0), Some(0)).unwrap();
