@@ -41,7 +41,7 @@ keys! {
         ["m"] accept_mutex: Accepted,
         /// Accepted; the command line says whether edge runs in the background (`-d`).
         ["m"] daemon: Accepted,
-        /// Accepted; there is one process.
+        /// Accepted; whether there is a second process follows from `user`.
         ["m"] master_process: Accepted,
         /// Accepted; regular expressions are always compiled.
         ["m"] pcre_jit: Accepted,

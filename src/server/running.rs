@@ -42,8 +42,9 @@ impl Running {
         let mut listeners = Listeners::inheriting(inherited.unwrap_or_default());
         let opened = listeners.open(&snapshot)?;
         errors::use_log(snapshot.process.error_log.clone());
-        let pid = PidFile::write(&snapshot.process.pid)?;
         let control = open_control(snapshot.process.control.as_ref(), inherits, &desk)?;
+        // The last: who sees it may send commands.
+        let pid = PidFile::write(&snapshot.process.pid)?;
         // Only now: a connection must not be accepted by a new binary that then fails.
         listeners.apply(&snapshot, opened, &front);
         let successor = Successor::default();

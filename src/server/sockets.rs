@@ -163,6 +163,16 @@ mod tests {
     }
 
     #[test]
+    fn buffers_and_queue_of_a_listening_socket_can_be_changed() {
+        let address = ListenAddress::Tcp("127.0.0.1:0".parse().unwrap());
+        let socket = super::open(&address, &OPTIONS, &mut Inherited::default()).unwrap();
+        let before = socket.recv_buffer_size().unwrap();
+        adjust(&socket, &SocketOptions { rcvbuf: Some(8192), keepalive: true, backlog: 1, ..OPTIONS }).unwrap();
+        assert!(socket.recv_buffer_size().unwrap() < before);
+        assert!(socket.keepalive().unwrap());
+    }
+
+    #[test]
     fn an_inherited_socket_is_what_it_is_said_to_be_or_not_taken() {
         let open = || std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let given = open();

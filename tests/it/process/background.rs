@@ -77,6 +77,47 @@ fn what_is_wrong_is_printed_and_the_status_is_1() {
     }
 }
 
+/// Nobody reads the stderr of a new binary in the background: what it says there is in the error log.
+#[test]
+fn a_new_binary_that_fails_says_why_in_the_error_log() {
+    for user in users() {
+        let port = ports::free();
+        let desk = Desk::new().with("edge.yaml", format!("{user}{}", saying(port, "here")));
+        let daemon = Daemon(&desk);
+        assert!(desk.edge(&["-d", "-c", "edge.yaml"]).status.success());
+        desk.put("edge.yaml", format!("{user}{}    servername: a\n", saying(port, "here")));
+        let id = daemon.id().unwrap();
+        // SAFETY: kill takes two numbers.
+        unsafe { libc::kill(id, libc::SIGUSR2) };
+        let log = || std::fs::read_to_string(desk.path("logs/error.log")).unwrap_or_default();
+        let told = ["unknown key `servername`", "the new binary has ended"];
+        let all = wait::until(SOON, || told.iter().all(|text| log().contains(text)).then_some(()));
+        assert!(all.is_some(), "{}", log());
+        assert_eq!(client::get(ports::local(port), "/").text(), "here");
+        assert!(wait::until(SOON, || (daemon.id() == Some(id)).then_some(())).is_some());
+    }
+}
+
+#[test]
+fn a_new_binary_takes_over_in_the_background() {
+    for user in users() {
+        let port = ports::free();
+        let desk = Desk::new().with("edge.yaml", format!("{user}{}", saying(port, "here")));
+        let daemon = Daemon(&desk);
+        assert!(desk.edge(&["-d", "-c", "edge.yaml"]).status.success());
+        let old = daemon.id().unwrap();
+        // SAFETY: kill takes two numbers.
+        unsafe { libc::kill(old, libc::SIGUSR2) };
+        assert!(wait::until(SOON, || daemon.id().filter(|id| *id != old)).is_some());
+        // SAFETY: as above.
+        unsafe { libc::kill(old, libc::SIGQUIT) };
+        let gone = wait::until(SOON, || (!desk.path("logs/edge.pid.oldbin").exists()).then_some(()));
+        assert!(gone.is_some());
+        assert_eq!(client::get(ports::local(port), "/").text(), "here");
+        assert!(daemon.end(libc::SIGQUIT));
+    }
+}
+
 #[test]
 fn a_user_that_is_none_is_told() {
     if users().len() == 1 {
