@@ -10,7 +10,7 @@ use super::load::Loader;
 use super::pid::PidFile;
 use super::sockets::Inherited;
 use super::successor::Successor;
-use super::{Failure, load};
+use super::{Failure, load, start};
 use crate::config::Severity;
 use crate::observe::{self, errors};
 use crate::proxy::snapshot::{Control, Process, Snapshot};
@@ -94,6 +94,7 @@ impl Running {
                 log::warn!("`{key}` counts from the next start on");
             }
         }
+        start::tell_keeper();
         self.desk.snapshot.store(new.clone());
         self.snapshot = new.clone();
         Ok(())

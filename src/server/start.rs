@@ -52,9 +52,14 @@ pub fn run(options: Options, in_background: bool) -> Result<ExitCode, Failure> {
 
 /// Every listener is bound: whoever waits for that is told, and the terminal is let go.
 pub fn tell_ready(background: Option<Background>) {
-    // Without an answer the keeper is dead, which is found out elsewhere.
-    let _ = system::ask(&Request::Ready, None);
+    tell_keeper();
     if let Some(mut background) = background {
         background.ready();
     }
+}
+
+/// What the files say is in force: the keeper goes by it from now on, also when they change.
+pub fn tell_keeper() {
+    // Without an answer there is no keeper, or none any more, which is found out elsewhere.
+    let _ = system::ask(&Request::Ready, None);
 }

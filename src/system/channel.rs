@@ -27,7 +27,7 @@ pub enum Request {
     Remove(PathBuf),
     /// That the number of the process be written there.
     Pid(PathBuf),
-    /// Every listener is bound: whoever started edge may be told.
+    /// All is open: the configuration as it stands in the files is in force, and whoever started edge may be told.
     Ready,
     /// A listening socket for the new binary, with its address.
     Inherit(String),

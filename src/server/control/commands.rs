@@ -212,7 +212,7 @@ mod tests {
 
     #[test]
     fn what_was_meant_is_told() {
-        assert_eq!(hint("wbe", &["web", "app"]), "did you mean `web`?");
+        assert_eq!(hint("webb", &["web", "app"]), "did you mean `web`?");
         assert_eq!(hint("x", &["web", "app"]), "known are: web, app");
         assert_eq!(hint("x", &[]), "there is none");
     }

@@ -19,9 +19,9 @@ const FRESH: Duration = Duration::from_secs(2);
 const MOST_SOCKETS: usize = 4096;
 
 impl Keeper {
-    /// Whether the configuration allows it: as it was a moment ago, or as it is now.
+    /// Whether the configuration allows it: the one in force, the files as they were a moment ago or as they are now.
     fn allows(&mut self, request: &Request) -> bool {
-        if Permits::are_not_needed(request) {
+        if Permits::are_not_needed(request) || self.in_force.as_ref().is_some_and(|permits| permits.allow(request)) {
             return true;
         }
         let fresh = self.permits_read.is_some_and(|at| at.elapsed() < FRESH);
@@ -51,6 +51,8 @@ impl Keeper {
             Request::Remove(path) => self.remove(path),
             Request::Pid(path) => self.write_pid(path),
             Request::Ready => {
+                self.read_permits();
+                self.in_force = Some(self.permits.clone());
                 if let Some(mut background) = self.background.take() {
                     background.ready();
                 }
@@ -78,9 +80,13 @@ impl Keeper {
         let socket = Socket::from(descriptor);
         match &address {
             ListenAddress::Tcp(address) => socket.bind(&SockAddr::from(*address))?,
-            ListenAddress::Unix(path) => self.bind_unix(&socket, path, self.permits.is_control(&address))?,
+            ListenAddress::Unix(path) => self.bind_unix(&socket, path, self.is_control(&address))?,
         }
         Ok(Reply::default())
+    }
+
+    fn is_control(&self, address: &ListenAddress) -> bool {
+        self.in_force.iter().chain([&self.permits]).any(|permits| permits.is_control(address))
     }
 
     fn bind_unix(&mut self, socket: &Socket, path: &Path, control: bool) -> io::Result<()> {

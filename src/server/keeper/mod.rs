@@ -93,6 +93,9 @@ struct Keeper {
     worker: libc::pid_t,
     background: Option<Background>,
     in_background: bool,
+    /// Of the configuration in force, whatever has become of the files since.
+    in_force: Option<Permits>,
+    /// Of the files.
     permits: Permits,
     permits_read: Option<Instant>,
     pid: Option<PathBuf>,
@@ -112,6 +115,7 @@ impl Keeper {
             worker,
             in_background: background.is_some(),
             background,
+            in_force: None,
             permits: Permits::default(),
             permits_read: None,
             pid: None,
@@ -253,8 +257,10 @@ impl Keeper {
     }
 
     fn error_log(&mut self) -> io::Result<File> {
-        self.read_permits();
-        let path = self.permits.error_log().ok_or_else(denied)?;
+        if self.in_force.is_none() {
+            self.read_permits();
+        }
+        let path = self.in_force.as_ref().unwrap_or(&self.permits).error_log().ok_or_else(denied)?;
         paths::append(path, self.account.user, self.account.group)
     }
 

@@ -11,7 +11,7 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 /// One configuration's permits.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Permits {
     /// The configuration, what it includes, and every path that stands as a value in it.
     read: HashSet<PathBuf>,
