@@ -14,6 +14,7 @@ pub mod pattern;
 pub mod proxy;
 pub mod route;
 pub mod server;
+pub mod system;
 pub mod tls;
 pub mod upstream;
 pub mod variables;

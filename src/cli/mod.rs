@@ -6,6 +6,7 @@ mod explain;
 mod schema;
 mod serve;
 mod signal;
+mod upstream;
 
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
@@ -33,7 +34,11 @@ pub struct Arguments {
     #[arg(short = 'q', requires = "test")]
     quiet: bool,
 
-    /// Send a running edge a signal: reload, quit, stop or reopen
+    /// Run in the background; what was started ends once every listener is bound: 0, or 1 after saying what went wrong
+    #[arg(short = 'd', conflicts_with_all = ["test", "dump", "signal"])]
+    daemon: bool,
+
+    /// Tell a running edge: reload (0: the new configuration is in force), quit, stop or reopen
     #[arg(short = 's', value_name = "SIGNAL")]
     signal: Option<signal::Signal>,
 
@@ -62,6 +67,9 @@ struct Configuration {
 enum Command {
     /// Say which server and location answer a request, and why
     Explain(explain::Arguments),
+    /// Take a server of the running edge out of rotation, or back
+    #[command(subcommand)]
+    Upstream(upstream::Upstream),
     /// Print the JSON Schema of edge.yaml, for editors
     Schema,
     /// Two small applications, a session store and the edge in front, on loopback, with a page to look at
@@ -73,12 +81,13 @@ pub fn run(arguments: Arguments) -> ExitCode {
     let configuration = &arguments.configuration;
     match arguments.command {
         Some(Command::Explain(explain)) => explain::run(&explain, configuration),
+        Some(Command::Upstream(command)) => upstream::run(&command, configuration),
         Some(Command::Schema) => schema::run(),
         Some(Command::Demo(demo)) => demo::run(&demo),
         None if arguments.test || arguments.dump => check::run(configuration, arguments.dump, arguments.quiet),
         None => match arguments.signal {
             Some(signal) => signal::run(signal, configuration),
-            None => serve::run(configuration),
+            None => serve::run(configuration, arguments.daemon),
         },
     }
 }

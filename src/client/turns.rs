@@ -23,6 +23,8 @@ use super::wire::{BodyState, Wire};
 use crate::http::{Framing, Head, Version};
 
 const TIMED_OUT: Fault = Fault { status: 408, reason: "client timed out" };
+/// How long a first request is waited for once the server shuts down.
+const FRESH: Duration = Duration::from_millis(900);
 const LEFT: Fault = Fault { status: 400, reason: "client prematurely closed connection" };
 
 /// What waiting for more of a head came to.
@@ -192,7 +194,9 @@ impl Wire {
 impl Connection {
     async fn read_more(self: &Arc<Self>, until: Instant, stop: Option<&ShutdownWatch>) -> More {
         let mut late = pin!(tokio::time::sleep_until(until));
-        let mut stopped = pin!(stop_signal(stop));
+        // Who has just connected is about to ask, and would take a close for a failure.
+        let grace = if self.requests() == 0 { FRESH } else { Duration::ZERO };
+        let mut stopped = pin!(stop_signal(stop, grace));
         poll_fn(|cx| {
             if let Poll::Ready(read) = self.poll_fill(cx) {
                 return Poll::Ready(match read {
@@ -263,12 +267,13 @@ impl Connection {
     }
 }
 
-pub(super) async fn stop_signal(stop: Option<&ShutdownWatch>) {
+pub(super) async fn stop_signal(stop: Option<&ShutdownWatch>, grace: Duration) {
     let Some(stop) = stop else {
         return std::future::pending().await;
     };
     // a watch without a sender never speaks
     if stop.clone().wait_for(|on| *on).await.is_err() {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
+    tokio::time::sleep(grace).await;
 }

@@ -52,6 +52,8 @@ pub struct Diagnostics {
     list: Vec<Diagnostic>,
     /// What came out of `${…}`: never shown, whatever a message quotes.
     hidden: Vec<String>,
+    /// Files that were read for the sake of one value.
+    read: Vec<PathBuf>,
 }
 
 impl Diagnostics {
@@ -64,6 +66,16 @@ impl Diagnostics {
         let file = u16::try_from(self.sources.len()).unwrap_or(u16::MAX);
         self.sources.push(Source { path: path.to_owned(), lines: text.lines().map(str::to_owned).collect() });
         file
+    }
+
+    /// Notes that the configuration consists of this file as well.
+    pub fn add_read(&mut self, path: &Path) {
+        self.read.push(path.to_owned());
+    }
+
+    /// Every file the configuration was read from.
+    pub fn files(&self) -> impl Iterator<Item = &Path> {
+        self.sources.iter().map(|source| &source.path).chain(&self.read).map(PathBuf::as_path)
     }
 
     /// From now on this text is not shown in any message.

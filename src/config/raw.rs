@@ -14,12 +14,14 @@ use crate::keys;
 keys! {
     /// Keys of the process and of things that have names.
     pub struct MainKeys {
-        /// How many threads serve requests; `auto`: one for each processor.
+        /// How many threads serve requests; `auto`: one for each processor. Counts from a start on, not from a reload.
         ["m"] worker_processes: String = "auto",
-        /// The user, and perhaps the group, that edge runs as once its ports are bound.
+        /// The user, and perhaps the group, that edge runs as if root starts it. A small process stays root, for reloads.
         ["m"] user: String,
         /// The file that holds the number of the process.
         ["m"] pid: String = "logs/edge.pid",
+        /// The socket of `edge -s reload` and `edge upstream`; beside `pid` by default, as `edge.sock`; `off`: none.
+        ["m"] control: String,
         /// Where errors are logged, and which.
         ["m"] error_log: ErrorLog = "{path: logs/error.log, level: error}",
         /// The most files (and so connections) the process may have open.
@@ -40,7 +42,7 @@ keys! {
         ["m"] accept_mutex: Accepted,
         /// Accepted; the command line says whether edge runs in the background (`-d`).
         ["m"] daemon: Accepted,
-        /// Accepted; there is one process.
+        /// Accepted; whether there is a second process follows from `user`.
         ["m"] master_process: Accepted,
         /// Accepted; regular expressions are always compiled.
         ["m"] pcre_jit: Accepted,
@@ -403,7 +405,9 @@ impl Raw {
                 raw.servers = value.items().iter().filter_map(|item| read_server(item, d)).collect();
                 true
             }
-            _ => raw.main.read_key(key, value, d) || raw.scope.read_key(key, value, d) || raw.tls.read_key(key, value, d),
+            _ => {
+                raw.main.read_key(key, value, d) || raw.scope.read_key(key, value, d) || raw.tls.read_key(key, value, d)
+            }
         });
         raw
     }

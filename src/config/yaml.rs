@@ -167,6 +167,7 @@ impl Loader<'_> {
     fn value_of(&mut self, inner: &str, span: Span, path: &Path) -> Option<String> {
         if let Some(file) = inner.strip_prefix("file:") {
             let file = path.parent().unwrap_or(Path::new("")).join(file);
+            self.diagnostics.add_read(&file);
             return match read_text(&file) {
                 Ok(text) => Some(text.trim_end_matches(['\n', '\r']).to_owned()),
                 Err(why) => {
@@ -204,11 +205,14 @@ fn same_file(a: &Path, b: &Path) -> bool {
 /// A text file of a sensible size.
 pub(super) fn read_text(path: &Path) -> Result<String, String> {
     use std::io::Read;
-    let kind = std::fs::metadata(path).map_err(|e| plain(&e))?;
-    if !kind.is_file() {
+    let is_other = |kind: std::io::Result<std::fs::Metadata>| kind.is_ok_and(|kind| !kind.is_file());
+    if is_other(std::fs::metadata(path)) {
         return Err("it is no regular file".into());
     }
-    let file = std::fs::File::open(path).map_err(|e| plain(&e))?;
+    let file = crate::system::open(path).map_err(|e| plain(&e))?;
+    if is_other(file.metadata()) {
+        return Err("it is no regular file".into());
+    }
     let mut bytes = Vec::new();
     file.take(MAX_FILE + 1).read_to_end(&mut bytes).map_err(|e| plain(&e))?;
     if bytes.len() as u64 > MAX_FILE {

@@ -68,14 +68,15 @@ impl<'d> Files<'d> {
         self.read += 1;
         let failed = |e: io::Error| format!("open() \"{}\" failed ({})", path.display(), reason(&e));
         // A pipe would be waited for, a device read without end.
-        if std::fs::metadata(path).map_err(failed)?.is_dir() {
-            return Err(failed(io::Error::from_raw_os_error(libc::EISDIR)));
-        }
-        if !std::fs::metadata(path).map_err(failed)?.is_file() {
-            return Err(format!("\"{}\" is not a file", path.display()));
-        }
+        let regular = |kind: std::fs::Metadata| match (kind.is_dir(), kind.is_file()) {
+            (true, _) => Err(failed(io::Error::from_raw_os_error(libc::EISDIR))),
+            (_, true) => Ok(()),
+            _ => Err(format!("\"{}\" is not a file", path.display())),
+        };
+        std::fs::metadata(path).map_or(Ok(()), regular)?;
         let mut bytes = Vec::new();
-        let file = std::fs::File::open(path).map_err(failed)?;
+        let file = crate::system::open(path).map_err(failed)?;
+        regular(file.metadata().map_err(failed)?)?;
         file.take(self.bytes_left + 1).read_to_end(&mut bytes).map_err(failed)?;
         let size = bytes.len() as u64;
         if size > self.bytes_left {

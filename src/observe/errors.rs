@@ -106,12 +106,17 @@ impl Log for Logger {
 }
 
 fn line(severity: Severity, message: &str) -> Vec<u8> {
+    line_of(severity.word(), message)
+}
+
+/// A line of the log, for a process that has no threads to write it.
+pub fn line_of(severity: &str, message: &str) -> Vec<u8> {
     let at = crate::variables::iso8601(SystemTime::now());
     // 2026-11-22T16:10:00+01:00 → 2026/11/22 16:10:00
     let (date, time) = (at[..10].replace('-', "/"), &at[11..19]);
     // SAFETY: gettid has no preconditions.
     let thread = unsafe { libc::gettid() };
-    let mut line = format!("{date} {time} [{}] {}#{thread}: ", severity.word(), std::process::id()).into_bytes();
+    let mut line = format!("{date} {time} [{severity}] {}#{thread}: ", std::process::id()).into_bytes();
     line.extend(message.bytes().map(|b| if b < 0x20 && b != b'\t' { b' ' } else { b }));
     line.push(b'\n');
     line

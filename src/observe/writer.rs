@@ -3,11 +3,11 @@
 //! A request hands its line over and goes on. The queue is bounded: when the disk is slower than the requests, lines are
 //! dropped and counted, never waited for. Files are known by their path and outlive a reload; USR1 opens them anew.
 
+use crate::system;
 use once_cell::sync::Lazy;
 use std::collections::HashMap;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Write};
-use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
@@ -54,15 +54,9 @@ pub fn open(path: &Path) -> io::Result<LogFile> {
     if let Some(file) = files.get(path).and_then(Weak::upgrade) {
         return Ok(LogFile(file));
     }
-    let file = LogFile(Arc::new(Target { path: path.to_owned(), file: Mutex::new(Some(append_to(path)?)) }));
+    let file = LogFile(Arc::new(Target { path: path.to_owned(), file: Mutex::new(Some(system::append(path)?)) }));
     files.insert(path.to_owned(), Arc::downgrade(&file.0));
     Ok(file)
-}
-
-/// A pipe is opened for reading as well and without blocking: whether somebody reads it is not waited for.
-fn append_to(path: &Path) -> io::Result<File> {
-    let is_pipe = std::fs::metadata(path).is_ok_and(|m| m.file_type().is_fifo());
-    OpenOptions::new().append(true).create(true).read(is_pipe).custom_flags(libc::O_NONBLOCK).open(path)
 }
 
 /// Opens every file anew, after logrotate has moved it away. A file that cannot be opened goes on as it was.
@@ -71,7 +65,7 @@ pub fn reopen() -> Vec<(PathBuf, io::Error)> {
     let mut failed = Vec::new();
     let used = files.iter().filter_map(|(path, file)| Some((path, file.upgrade()?)));
     for (path, target) in used {
-        match append_to(path) {
+        match system::append(path) {
             Ok(new) => *target.file.lock().unwrap_or_else(PoisonError::into_inner) = Some(new),
             Err(e) => failed.push((path.clone(), e)),
         }

@@ -5,8 +5,8 @@ use crate::client::{self, Client, Facts, http2};
 use crate::proxy::snapshot::Http2;
 use crate::proxy::{self, Edge, Slot};
 use pingora_core::apps::HttpServerApp;
-use pingora_core::protocols::http::ServerSession;
 use pingora_core::protocols::Stream;
+use pingora_core::protocols::http::ServerSession;
 use pingora_core::protocols::l4::stream::Stream as Socket;
 use pingora_core::protocols::{GetSocketDigest, SocketDigest};
 use pingora_core::server::ShutdownWatch;
@@ -25,7 +25,7 @@ pub struct Front {
     proxy: Arc<HttpProxy<Edge>>,
     shutdown: ShutdownWatch,
     /// `worker_connections`
-    most: usize,
+    most: AtomicUsize,
     open: AtomicUsize,
     closed: Notify,
 }
@@ -44,10 +44,15 @@ impl Front {
         Front {
             proxy: Arc::new(proxy),
             shutdown,
-            most: most as usize,
+            most: AtomicUsize::new(most as usize),
             open: AtomicUsize::new(0),
             closed: Notify::new(),
         }
+    }
+
+    /// `worker_connections` of a new configuration. Connections beyond it that are open already stay.
+    pub fn set_most(&self, most: u32) {
+        self.most.store(most as usize, Ordering::Relaxed);
     }
 
     /// How many connections are open.
@@ -68,9 +73,10 @@ impl Front {
 
     /// Serves a connection on a task of its own.
     pub fn take(self: &Arc<Self>, mut stream: Socket, slot: &Arc<Slot>) {
-        if self.open.fetch_add(1, Ordering::AcqRel) >= self.most {
+        let most = self.most.load(Ordering::Relaxed);
+        if self.open.fetch_add(1, Ordering::AcqRel) >= most {
             self.open.fetch_sub(1, Ordering::AcqRel);
-            log::error!(target: "edge::alert", "{} worker_connections are not enough", self.most);
+            log::error!(target: "edge::alert", "{most} worker_connections are not enough");
             return;
         }
         stream.set_socket_digest(SocketDigest::from_raw_fd(stream.as_raw_fd()));

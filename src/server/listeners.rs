@@ -1,10 +1,12 @@
 //! The sockets edge listens on. They come and go with the configuration; connections that were accepted stay.
 
 use super::front::Front;
+use super::sockets::{self, Inherited};
 use crate::proxy::snapshot::{ListenAddress, Snapshot, SocketOptions};
 use crate::proxy::{Bound, Slot};
+use crate::system;
 use pingora_core::protocols::l4::stream::Stream;
-use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+use socket2::Socket;
 use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
@@ -23,14 +25,25 @@ pub struct BindError {
     error: io::Error,
 }
 
-/// The listeners in force, by address.
+/// The listeners in force.
 #[derive(Default)]
-pub struct Listeners(HashMap<ListenAddress, Listener>);
+pub struct Listeners {
+    by_address: HashMap<ListenAddress, Listener>,
+    inherited: Inherited,
+    /// Another process listens on the same sockets: the files of unix sockets stay.
+    pub handed_over: bool,
+}
 
 struct Listener {
     slot: Arc<Slot>,
     task: JoinHandle<()>,
+    /// The same socket as the task's, for what is asked of it besides connections.
+    socket: Socket,
+    options: SocketOptions,
 }
+
+/// Sockets that a snapshot needs and that were not there, open and not yet used: by their places in the snapshot.
+pub struct Opened(Vec<(usize, Socket, Acceptor)>);
 
 enum Acceptor {
     Tcp(TcpListener),
@@ -38,102 +51,113 @@ enum Acceptor {
 }
 
 impl Listeners {
-    /// Listens where the snapshot says: new sockets are opened first, and only if all of them could be, the others are
-    /// bound to the snapshot and those it does not name are closed.
-    pub fn apply(&mut self, snapshot: &Arc<Snapshot>, front: &Arc<Front>) -> Result<(), BindError> {
-        let mut opened = Vec::new();
-        for (place, socket) in snapshot.sockets.iter().enumerate() {
-            if !self.0.contains_key(&socket.address) {
-                let acceptor = open(&socket.address, &socket.options)
-                    .map_err(|error| BindError { address: socket.address.clone(), error })?;
-                opened.push((place, acceptor));
+    pub fn inheriting(inherited: Inherited) -> Listeners {
+        Listeners { inherited, ..Listeners::default() }
+    }
+
+    /// Opens the sockets the snapshot needs and that are not there, all or none.
+    pub fn open(&mut self, snapshot: &Snapshot) -> Result<Opened, BindError> {
+        let mut opened = Opened(Vec::new());
+        for (place, wanted) in snapshot.sockets.iter().enumerate() {
+            if self.by_address.contains_key(&wanted.address) {
+                continue;
+            }
+            let socket = sockets::open(&wanted.address, &wanted.options, &mut self.inherited);
+            match socket.and_then(|socket| Ok((socket.try_clone()?, acceptor(socket, &wanted.address)?))) {
+                Ok((socket, acceptor)) => opened.0.push((place, socket, acceptor)),
+                Err(error) => {
+                    opened.close(snapshot);
+                    return Err(BindError { address: wanted.address.clone(), error });
+                }
             }
         }
+        Ok(opened)
+    }
+
+    /// Listens where the snapshot says, and nowhere else: the other listeners are bound to it, those it does not name end.
+    pub fn apply(&mut self, snapshot: &Arc<Snapshot>, opened: Opened, front: &Arc<Front>) {
         let bound = |socket| Bound { snapshot: snapshot.clone(), socket };
         for (place, socket) in snapshot.sockets.iter().enumerate() {
-            if let Some(listener) = self.0.get(&socket.address) {
+            if let Some(listener) = self.by_address.get_mut(&socket.address) {
                 listener.slot.rebind(bound(place));
+                listener.change(&socket.address, &socket.options);
             }
         }
-        for (place, acceptor) in opened {
+        for (place, socket, acceptor) in opened.0 {
             let slot = Arc::new(Slot::new(bound(place)));
             let task = tokio::spawn(accept(acceptor, slot.clone(), front.clone()));
-            self.0.insert(snapshot.sockets[place].address.clone(), Listener { slot, task });
+            let wanted = &snapshot.sockets[place];
+            let listener = Listener { slot, task, socket, options: wanted.options.clone() };
+            self.by_address.insert(wanted.address.clone(), listener);
         }
-        self.0.retain(|address, listener| {
+        let handed_over = self.handed_over;
+        self.by_address.retain(|address, listener| {
             let stays = snapshot.sockets.iter().any(|s| s.address == *address);
             if !stays {
-                listener.end(address);
+                listener.end(address, handed_over);
             }
             stays
         });
-        Ok(())
+        self.inherited.close();
+    }
+
+    /// Every listening socket with its address.
+    pub fn sockets(&self) -> impl Iterator<Item = (String, &Socket)> {
+        self.by_address.iter().map(|(address, listener)| (address.to_string(), &listener.socket))
     }
 
     /// Accepts nothing more.
     pub fn close(&mut self) {
-        for (address, listener) in self.0.drain() {
-            listener.end(&address);
+        for (address, listener) in self.by_address.drain() {
+            listener.end(&address, self.handed_over);
+        }
+    }
+}
+
+impl Opened {
+    /// They are not needed: no trace is left of them.
+    pub fn close(self, snapshot: &Snapshot) {
+        for (place, ..) in self.0 {
+            remove_file_of(&snapshot.sockets[place].address);
         }
     }
 }
 
 impl Listener {
-    fn end(&self, address: &ListenAddress) {
+    /// As nginx: queue and buffers of a socket change with a reload, what it was bound with does not.
+    fn change(&mut self, address: &ListenAddress, options: &SocketOptions) {
+        if self.options == *options {
+            return;
+        }
+        if (self.options.ipv6only, self.options.reuseport) != (options.ipv6only, options.reuseport) {
+            log::warn!("`ipv6only` and `reuseport` of {address} count from the next start on");
+        }
+        if let Err(e) = sockets::adjust(&self.socket, options) {
+            log::error!("the options of {address} could not be changed: {e}");
+        }
+        self.options = options.clone();
+    }
+
+    fn end(&self, address: &ListenAddress, handed_over: bool) {
         self.slot.leave();
         self.task.abort();
-        if let ListenAddress::Unix(path) = address {
-            let _ = std::fs::remove_file(path);
+        if !handed_over {
+            remove_file_of(address);
         }
     }
 }
 
-fn open(address: &ListenAddress, options: &SocketOptions) -> io::Result<Acceptor> {
-    let backlog = options.backlog.min(i32::MAX as u32) as i32;
-    let socket = match address {
-        ListenAddress::Unix(path) => {
-            remove_stale(path)?;
-            let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
-            socket.bind(&SockAddr::unix(path)?)?;
-            socket
-        }
-        ListenAddress::Tcp(address) => {
-            let socket = Socket::new(Domain::for_address(*address), Type::STREAM, Some(Protocol::TCP))?;
-            socket.set_reuse_address(true)?;
-            if options.reuseport {
-                socket.set_reuse_port(true)?;
-            }
-            if address.is_ipv6() {
-                socket.set_only_v6(options.ipv6only)?;
-            }
-            if let Some(size) = options.rcvbuf {
-                socket.set_recv_buffer_size(size as usize)?;
-            }
-            if let Some(size) = options.sndbuf {
-                socket.set_send_buffer_size(size as usize)?;
-            }
-            socket.set_keepalive(options.keepalive)?;
-            socket.bind(&SockAddr::from(*address))?;
-            socket
-        }
-    };
-    socket.listen(backlog)?;
-    socket.set_nonblocking(true)?;
+fn remove_file_of(address: &ListenAddress) {
+    if let ListenAddress::Unix(path) = address {
+        let _ = system::remove(path);
+    }
+}
+
+fn acceptor(socket: Socket, address: &ListenAddress) -> io::Result<Acceptor> {
     Ok(match address {
         ListenAddress::Tcp(_) => Acceptor::Tcp(TcpListener::from_std(socket.into())?),
         ListenAddress::Unix(_) => Acceptor::Unix(UnixListener::from_std(socket.into())?),
     })
-}
-
-/// A socket that a process which was killed has left behind; one that still answers is left alone.
-fn remove_stale(path: &std::path::Path) -> io::Result<()> {
-    if std::os::unix::net::UnixStream::connect(path).is_ok() {
-        return Err(io::Error::from(io::ErrorKind::AddrInUse));
-    }
-    match std::fs::remove_file(path) {
-        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e),
-        _ => Ok(()),
-    }
 }
 
 async fn accept(acceptor: Acceptor, slot: Arc<Slot>, front: Arc<Front>) {

@@ -30,10 +30,45 @@ pub struct Loaded {
     pub diagnostics: Diagnostics,
 }
 
+/// What stands in the files, typed, and not yet what it means.
+pub struct Read {
+    pub raw: Raw,
+    pub tree: Option<Node>,
+    pub diagnostics: Diagnostics,
+}
+
 /// Reads the same file again and again, keeping what outlives a configuration.
 pub struct Loader {
     options: Options,
     upstreams: Arc<Upstreams>,
+}
+
+impl Options {
+    pub fn prefix(&self) -> PathBuf {
+        let beside = || self.file.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_owned();
+        self.prefix.clone().unwrap_or_else(beside)
+    }
+
+    /// Reads the files. Nothing is opened but them, nothing is started.
+    pub fn read(&self) -> Read {
+        let mut diagnostics = Diagnostics::new();
+        let tree = self.tree(&mut diagnostics);
+        let raw = tree.as_ref().map(|tree| Raw::read(tree, &mut diagnostics)).unwrap_or_default();
+        Read { raw, tree, diagnostics }
+    }
+
+    fn tree(&self, diagnostics: &mut Diagnostics) -> Option<Node> {
+        match self.file.extension().and_then(|e| e.to_str()) {
+            Some("yaml" | "yml") => yaml::load(&self.file, diagnostics),
+            Some("conf") => convert::load(&self.file, diagnostics),
+            _ => {
+                diagnostics
+                    .error_nowhere(format!("{}: is this edge.yaml or nginx.conf?", self.file.display()))
+                    .help("the name must end in `.yaml`, `.yml` or `.conf`");
+                None
+            }
+        }
+    }
 }
 
 impl Loader {
@@ -47,16 +82,12 @@ impl Loader {
     }
 
     pub fn prefix(&self) -> PathBuf {
-        let beside =
-            || self.options.file.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_owned();
-        self.options.prefix.clone().unwrap_or_else(beside)
+        self.options.prefix()
     }
 
     /// Reads, checks and compiles. Everything that is wrong is in the diagnostics.
     pub fn load(&self) -> Loaded {
-        let mut diagnostics = Diagnostics::new();
-        let tree = self.tree(&mut diagnostics);
-        let raw = tree.as_ref().map(|tree| Raw::read(tree, &mut diagnostics)).unwrap_or_default();
+        let Read { raw, tree, mut diagnostics } = self.options.read();
         let resources =
             Resources { upstreams: self.upstreams.clone(), prefix: self.prefix(), check_only: self.options.check_only };
         // Mistakes in values are no reason not to look for those in what they mean.
@@ -64,19 +95,5 @@ impl Loader {
         diagnostics.sort();
         let snapshot = snapshot.filter(|_| !diagnostics.has_errors());
         Loaded { snapshot, raw, tree, diagnostics }
-    }
-
-    fn tree(&self, diagnostics: &mut Diagnostics) -> Option<Node> {
-        let file = &self.options.file;
-        match file.extension().and_then(|e| e.to_str()) {
-            Some("yaml" | "yml") => yaml::load(file, diagnostics),
-            Some("conf") => convert::load(file, diagnostics),
-            _ => {
-                diagnostics
-                    .error_nowhere(format!("{}: is this edge.yaml or nginx.conf?", file.display()))
-                    .help("the name must end in `.yaml`, `.yml` or `.conf`");
-                None
-            }
-        }
     }
 }

@@ -3,8 +3,8 @@
 
 use crate::client::proxy_protocol;
 use crate::client::{Facts, http2};
-use crate::proxy::{NO_ADDRESS, Slot};
 use crate::proxy::snapshot::{Http2, Virtual};
+use crate::proxy::{NO_ADDRESS, Slot};
 use crate::tls::{self, Rejected};
 use pingora_core::protocols::Stream;
 use pingora_core::protocols::l4::stream::Stream as Socket;

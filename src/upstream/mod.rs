@@ -38,7 +38,7 @@ use tokio::sync::Notify;
 
 pub use choose::{Chosen, Outcome, Tried, Upstream, Want};
 pub use names::{Address, NamesSettings};
-pub use peers::{Peer, Peers};
+pub use peers::{Condition, Peer, Peers};
 pub use settings::{Balance, HealthCheck, Probe, ServerSettings, Until, UpstreamSettings};
 pub use state::{DrainSwitch, Health, LastError, Pool, Server};
 

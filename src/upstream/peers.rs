@@ -13,7 +13,7 @@ use super::balance::Ring;
 use super::choose::{Tried, Want};
 use super::names::{Names, Target};
 use super::settings::{Balance, ServerSettings, UpstreamSettings};
-use super::state::{DrainSwitch, Health, Pool, Server, Stamp, millis};
+use super::state::{DrainSwitch, Health, Pool, Server, Stamp, millis, stamp};
 
 /// One address of one server.
 #[derive(Debug)]
@@ -30,7 +30,29 @@ pub struct Peer {
     pub(super) times: bool,
 }
 
+/// How a peer is, in a word for people.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Condition {
+    Up,
+    /// By the configuration or by active checks.
+    Down,
+    /// Only sessions bound to it come here.
+    Draining,
+    /// Left alone because of `max_fails`.
+    Failed,
+}
+
 impl Peer {
+    /// For status pages and `edge upstream list`.
+    pub fn condition(&self, now: Instant) -> Condition {
+        match () {
+            () if !self.is_up() => Condition::Down,
+            () if self.is_draining() => Condition::Draining,
+            () if self.is_failed(stamp(now)) => Condition::Failed,
+            () => Condition::Up,
+        }
+    }
+
     /// Could it take a request at all? Not asked: failures, room, who was tried.
     pub(super) fn is_up(&self) -> bool {
         !self.settings.down && self.server.health() != Health::Down

@@ -13,11 +13,12 @@ const LAYERS: &[&[&str]] = &[
     &["route", "rules", "session", "cache", "upstream", "compress", "files", "client", "observe"],
     &["variables"],
     &["config", "http", "pattern", "tls"],
+    &["system"],
 ];
 
 /// Rooms beside the layers: whom they know, and who knows them.
 const BESIDE: &[(&str, &[&str], &[&str])] = &[
-    ("convert", &["config"], &["cli", "server"]),
+    ("convert", &["config", "system"], &["cli", "server"]),
     ("demo", &["http"], &["cli"]),
     // Each other's file of main.rs and lib.rs.
     ("main", &["cli"], &[]),

@@ -1,14 +1,18 @@
 //! The process: signals, reloads, logs, the pid file. What nginx's master process does, edge does in one process, and
 //! nobody who is being served notices.
 
+mod background;
+mod commands;
 mod control;
 mod formats;
+mod keeper;
 mod load;
 mod malformed;
 mod reload;
 mod reopen;
 mod stop;
 mod stuck;
+mod upgrade;
 
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};

@@ -112,3 +112,18 @@ fn name(address: SocketAddr) -> libc::sockaddr_in {
     name.sin_addr.s_addr = u32::from(Ipv4Addr::LOCALHOST).to_be();
     name
 }
+
+/// A free port below 1024, which only root may bind.
+pub fn free_for_root() -> u16 {
+    let mut taken = TAKEN.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    for port in (600..1023).rev() {
+        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_err() {
+            continue;
+        }
+        if let Some(lock) = lock(port) {
+            taken.1.push(lock);
+            return port;
+        }
+    }
+    panic!("no free port below 1024");
+}

@@ -136,7 +136,7 @@ struct Turn<G, F> {
 
 impl<G: Fn() -> bool, F: FnMut(Box<dyn IO>, StreamFacts)> Turn<G, F> {
     async fn run(&mut self, connection: &mut Connection, shutdown: &ShutdownWatch) {
-        let mut stopped = pin!(stop_signal(Some(shutdown)));
+        let mut stopped = pin!(stop_signal(Some(shutdown), Duration::ZERO));
         let mut listens = true;
         loop {
             let until = self.deadline(connection);

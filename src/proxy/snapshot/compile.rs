@@ -3,19 +3,20 @@
 use super::listen::{self, ListenAddress, Wish};
 use super::location;
 use super::pass::implicit_upstream;
-use super::{Process, Server, Snapshot, Socket, Virtual, tls};
+use super::{Control, Process, Server, Snapshot, Socket, Virtual, tls};
 use crate::client;
 use crate::config::diagnostics::nearest;
 use crate::config::raw::{self, Raw};
-use crate::config::types::{LogLevel, ProxyRedirect};
+use crate::config::types::{LogLevel, ProxyRedirect, TempPath};
 use crate::config::{Diagnostics, Span, Spanned};
 use crate::observe::{self, LogFile, errors};
 use crate::pattern::Pattern;
 use crate::route::ServerNames;
+use crate::system;
 use crate::upstream::{self, ServerSettings, Table, UpstreamSettings};
 use crate::variables::{Defined, Template, Variable};
 use std::cell::Cell;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -41,7 +42,10 @@ pub fn compile(raw: &Raw, resources: &Resources, diagnostics: &mut Diagnostics) 
     let process = process(raw, &texts, diagnostics);
     check_references(raw, &texts, diagnostics);
     let wishes = wishes(raw, diagnostics);
-    [&raw.tls].into_iter().chain(raw.servers.iter().map(|s| &s.tls)).for_each(|t| tls::warn_of_versions(t, diagnostics));
+    [&raw.tls]
+        .into_iter()
+        .chain(raw.servers.iter().map(|s| &s.tls))
+        .for_each(|t| tls::warn_of_versions(t, diagnostics));
     let servers: Vec<Arc<Server>> =
         raw.servers.iter().enumerate().map(|(i, s)| server(i, s, &wishes, &texts, diagnostics)).collect();
     if raw.servers.is_empty() && !diagnostics.has_errors() {
@@ -106,13 +110,25 @@ impl Texts<'_> {
         self.resources.prefix.join(written)
     }
 
+    /// A directory for temporary files, made if it is not there; the system's if none is written.
+    pub fn temp_directory(&self, written: Option<&Spanned<TempPath>>, diagnostics: &mut Diagnostics) -> PathBuf {
+        let Some(written) = written else { return std::env::temp_dir() };
+        let path = self.path(&written.0);
+        if !self.resources.check_only
+            && let Err(e) = system::make_directory(&path)
+        {
+            diagnostics.error(written.span, format!("the directory {} cannot be made: {e}", path.display()));
+        }
+        path
+    }
+
     /// Opens a log, and says so where that cannot be.
     pub fn log_file(&self, written: &str, at: Span, diagnostics: &mut Diagnostics) -> Option<LogFile> {
         let path = self.path(written);
         if self.resources.check_only {
             return Some(LogFile::unopened(&path));
         }
-        let made = path.parent().map_or(Ok(()), std::fs::create_dir_all);
+        let made = path.parent().map_or(Ok(()), system::make_directory);
         match made.and_then(|()| observe::open(&path)) {
             Ok(file) => Some(file),
             Err(e) => {
@@ -348,10 +364,20 @@ fn process(raw: &Raw, texts: &Texts<'_>, diagnostics: &mut Diagnostics) -> Proce
         workers,
         user: main.user.as_ref().map(|u| u.value.clone()),
         pid: texts.path(&main.pid()),
+        control: control(main, &texts.resources.prefix),
         error_log: errors::ErrorLog { file, level: severity(log.0.level()) },
         nofile: main.worker_rlimit_nofile.as_ref().map(|n| n.value),
         connections: main.worker_connections(),
         shutdown_timeout: main.worker_shutdown_timeout().0,
+    }
+}
+
+/// Where edge takes commands: as written, or beside the pid file.
+pub fn control(main: &raw::MainKeys, prefix: &Path) -> Option<Control> {
+    match main.control.as_deref().map(String::as_str) {
+        Some("off" | "false") => None,
+        Some(path) => Some(Control { path: prefix.join(path), by_default: false }),
+        None => Some(Control { path: prefix.join(main.pid()).with_extension("sock"), by_default: true }),
     }
 }
 
@@ -434,12 +460,7 @@ fn wishes(raw: &Raw, diagnostics: &mut Diagnostics) -> Vec<Wish> {
     wishes
 }
 
-fn sockets(
-    raw: &Raw,
-    wishes: &[Wish],
-    servers: &[Arc<Server>],
-    diagnostics: &mut Diagnostics,
-) -> Option<Vec<Socket>> {
+fn sockets(raw: &Raw, wishes: &[Wish], servers: &[Arc<Server>], diagnostics: &mut Diagnostics) -> Option<Vec<Socket>> {
     let gathered = listen::gather(wishes, diagnostics);
     let mut sockets = Vec::new();
     for (address, options, inside) in gathered {

@@ -150,9 +150,9 @@ fn settings(scope: &Scope, texts: &Texts<'_>, diagnostics: &mut Diagnostics) -> 
         "off" | "" => None,
         name => Some(files::Charset { name: name.to_owned(), types: scope.charset_types() }),
     };
-    let temp_dir = scope.client_body_temp_path.as_ref().map_or_else(std::env::temp_dir, |p| texts.path(&p.value.0));
+    let temp_dir = texts.temp_directory(scope.client_body_temp_path.as_ref(), diagnostics);
     let buffers = scope.proxy_buffers();
-    let answer_temp = scope.proxy_temp_path.as_ref().map_or_else(std::env::temp_dir, |p| texts.path(&p.value.0));
+    let answer_temp = texts.temp_directory(scope.proxy_temp_path.as_ref(), diagnostics);
     let keepalive = scope.keepalive_timeout();
     let root_at = scope.root.as_ref().map(|r| r.span).unwrap_or_default();
     let expires_at = scope.expires.as_ref().map(|e| e.span).unwrap_or_default();

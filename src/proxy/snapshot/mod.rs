@@ -12,7 +12,7 @@ mod pass;
 mod tls;
 mod upstream;
 
-pub use compile::{Resources, compile};
+pub use compile::{Resources, compile, control};
 pub use headers::{AddHeader, Expires, UpstreamField};
 pub use listen::{ListenAddress, Socket, SocketOptions, Speaks, Virtual};
 pub use pass::{Pass, PassTarget, Redirect, Url};
@@ -50,11 +50,21 @@ pub struct Process {
     pub workers: usize,
     pub user: Option<String>,
     pub pid: PathBuf,
+    /// Where edge takes commands; `None`: nowhere.
+    pub control: Option<Control>,
     pub error_log: errors::ErrorLog,
     pub nofile: Option<u64>,
     pub connections: u32,
     /// How long a graceful stop waits.
     pub shutdown_timeout: Duration,
+}
+
+/// The control socket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Control {
+    pub path: PathBuf,
+    /// Not written, but beside the pid file by itself: edge runs without it as well.
+    pub by_default: bool,
 }
 
 /// One `server`.

@@ -181,7 +181,7 @@ impl Files<'_> {
 
     fn read(&self, path: &Spanned<String>, diagnostics: &mut Diagnostics) -> Option<Pem> {
         let full = self.texts.path(path);
-        match std::fs::read(&full) {
+        match crate::system::read(&full) {
             Ok(bytes) => Some(Pem { path: full.display().to_string(), bytes }),
             Err(e) => {
                 let why = crate::config::diagnostics::plain(&e);

@@ -9,13 +9,13 @@ use crate::support::{ports, wait};
 
 use super::{SOON, count_errors, saying};
 
-fn tell(edge: &Edge, signal: &str) -> Said {
+pub fn tell(edge: &Edge, signal: &str) -> Said {
     let file = edge.file("edge.yaml");
     Desk::new().edge(&["-s", signal, "-c", file.to_str().unwrap()])
 }
 
 /// An edge that has written its pid file.
-fn start(configuration: &str, port: u16) -> Edge {
+pub fn start(configuration: &str, port: u16) -> Edge {
     let edge = Edge::yaml(configuration, port).start();
     let number = || std::fs::read_to_string(edge.file("logs/edge.pid")).ok()?.trim().parse::<u32>().ok();
     assert_eq!(wait::until(SOON, number), Some(edge.id()));
@@ -60,7 +60,7 @@ fn a_reload_of_a_broken_file_is_refused_where_somebody_reads_it() {
     assert!(said.stderr.contains("error: unknown key `servername`"), "{}", said.stderr);
     assert!(said.stderr.ends_with("edge: nothing was reloaded: the configuration has mistakes\n"), "{}", said.stderr);
     assert_eq!(client::get(edge.address(), "/").text(), "old");
-    assert_eq!(count_errors(&edge, "reloaded"), 0);
+    assert_eq!(count_errors(&edge, "was reloaded"), 0);
 }
 
 /// Whatever the file has become meanwhile: edge can be stopped.

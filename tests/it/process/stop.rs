@@ -4,6 +4,7 @@ use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
 use crate::messages::Desk;
+use crate::support::backend::Backend;
 use crate::support::client::{self, Client};
 use crate::support::edge::Edge;
 use crate::support::request;
@@ -90,6 +91,42 @@ fn term_hurries_a_graceful_stop() {
     assert!(refuses(port));
     edge.signal(libc::SIGTERM);
     assert!(ends(&mut edge, Duration::from_secs(5)).success());
+}
+
+#[test]
+fn a_second_quit_hurries_as_well() {
+    let (port, held) = (ports::free(), Held::start());
+    let mut edge = Edge::yaml(&passing_to(port, &held.backend, ""), port).start();
+    let mut busy = Client::connect(edge.address());
+    busy.write(request::get("/slow").bytes());
+    assert!(held.backend.wait_requests(1));
+    edge.signal(libc::SIGQUIT);
+    assert!(refuses(port));
+    assert!(edge.wait_end(Duration::from_millis(300)).is_none());
+    edge.signal(libc::SIGQUIT);
+    assert!(ends(&mut edge, Duration::from_secs(5)).success());
+}
+
+/// A websocket has no last request: it is served until the limit.
+#[test]
+fn an_upgraded_connection_is_served_until_the_limit_of_a_graceful_stop() {
+    let port = ports::free();
+    let backend = Backend::start(|_, answer| {
+        answer.write("HTTP/1.1 101 Switching Protocols\r\nUpgrade: echo\r\nConnection: upgrade\r\n\r\nhello");
+        answer.stall();
+    });
+    let upgrade = "        proxy_set_header: { Upgrade: $http_upgrade, Connection: upgrade }\n";
+    let configuration = format!("worker_shutdown_timeout: 1s\n{}", passing_to(port, &backend, upgrade));
+    let mut edge = Edge::yaml(&configuration, port).start();
+    let mut socket = Client::connect(edge.address());
+    socket.write(request::get("/").header("Upgrade", "echo").header("Connection", "upgrade").bytes());
+    assert_eq!(socket.head("GET").unwrap().status, 101);
+    let at = Instant::now();
+    edge.signal(libc::SIGQUIT);
+    assert!(refuses(port));
+    assert!(socket.is_open() && edge.wait_end(Duration::from_millis(300)).is_none(), "it was not waited for");
+    assert!(ends(&mut edge, Duration::from_secs(5)).success());
+    assert!(at.elapsed() >= Duration::from_millis(900), "{:?}", at.elapsed());
 }
 
 #[test]

@@ -1,0 +1,65 @@
+//! Which processes edge consists of, decided before there are threads: a fork knows only the one that forks.
+//!
+//! ```text
+//! edge              one process
+//! edge, root, user  keeper (root) ── worker (user)
+//! edge -d           started, ends once all is bound ── one of the above
+//! ```
+
+use super::background::{self, Background};
+use super::keeper;
+use super::privileges::{Account, is_root};
+use super::sockets::Inherited;
+use super::{Failure, Heritage, limits, load::Options, serve};
+use crate::observe::errors;
+use crate::system::{self, Request};
+use std::process::ExitCode;
+
+/// Runs until a signal ends it; with `in_background`, the process that was started only until all is bound. To be called
+/// while the process has one thread.
+pub fn run(options: Options, in_background: bool) -> Result<ExitCode, Failure> {
+    errors::install();
+    let mut heritage = Heritage { sockets: Inherited::take(), background: None };
+    if in_background {
+        heritage.background = match heritage.sockets.is_some() {
+            true => Some(Background::inherited()),
+            false => match background::enter()? {
+                background::Side::Started(status) => return Ok(status),
+                background::Side::Background(background) => Some(background),
+            },
+        };
+    }
+    let raw = options.read().raw;
+    // What only root may do at all: as the user the limit could not be raised any more.
+    limits::raise(raw.main.worker_rlimit_nofile.as_ref().map(|n| n.value));
+    match (raw.main.user.as_ref().map(|user| user.value.as_str()), is_root()) {
+        (Some(user), true) => {
+            let account = Account::find(user)?;
+            if account.user != 0
+                && let keeper::Side::Keeper(status) = keeper::split(&options, account, &mut heritage)?
+            {
+                return Ok(status);
+            }
+        }
+        (None, true) => log::warn!("edge runs as root: name a `user`"),
+        (Some(_), false) => {
+            log::warn!("the `user` key makes sense only if edge is started by root; it is ignored");
+        }
+        (None, false) => {}
+    }
+    serve(options, heritage, || ()).map(|()| ExitCode::SUCCESS)
+}
+
+/// Every listener is bound: whoever waits for that is told, and the terminal is let go.
+pub fn tell_ready(background: Option<Background>) {
+    tell_keeper();
+    if let Some(mut background) = background {
+        background.ready();
+    }
+}
+
+/// What the files say is in force: the keeper goes by it from now on, also when they change.
+pub fn tell_keeper() {
+    // Without an answer there is no keeper, or none any more, which is found out elsewhere.
+    let _ = system::ask(&Request::Ready, None);
+}
