@@ -137,6 +137,16 @@ impl Connection {
         self.lock().trailers.clone()
     }
 
+    /// Trailer fields of the answer, as the upstream sent them after its body. A client of HTTP/1 is not told them.
+    pub fn set_trailers(&self, trailers: http::HeaderMap) {
+        self.lock().trailers_out = Some(trailers);
+    }
+
+    /// What [`Self::set_trailers`] was given for this answer.
+    pub fn answer_trailers(&self) -> Option<http::HeaderMap> {
+        self.lock().trailers_out.clone()
+    }
+
     /// Why a streamed or collected body broke, to turn Pingora's read error into a status.
     pub fn body_error(&self) -> Option<BodyError> {
         match self.lock().body {

@@ -74,6 +74,8 @@ pub struct Wire {
     pub settings: Arc<Settings>,
     pub head: Option<Arc<Head>>,
     pub trailers: Headers,
+    /// Fields that follow the body of the answer.
+    pub trailers_out: Option<http::HeaderMap>,
     /// The client waits for `100 Continue` before it sends its body.
     pub owes_continue: bool,
     /// Pingora was told of a body that never ends, until it is known whether the protocol changes.
@@ -101,6 +103,7 @@ impl Wire {
             settings,
             head: None,
             trailers: Headers::default(),
+            trailers_out: None,
             owes_continue: false,
             open_ended: false,
             must_close: false,
@@ -121,6 +124,7 @@ impl Wire {
         self.body = BodyState::Over;
         self.head = None;
         self.trailers = Headers::default();
+        self.trailers_out = None;
         self.owes_continue = false;
         self.open_ended = false;
         self.ignore_abort = false;

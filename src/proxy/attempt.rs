@@ -1,7 +1,11 @@
 //! Asking upstreams: which server next, what became of it, and what a failure leads to.
 
+use super::dial::{self, Dial};
+use super::line::{self, Lease, Line};
 use super::request::Request;
-use super::snapshot::{Handler, Pass, PassTarget};
+use super::snapshot::{self, Handler, Pass, PassTarget};
+use super::words::describe;
+use crate::config::types::{ProxyHeader, UpstreamVersion};
 use crate::upstream::{Address, Chosen, Outcome, Tried, Upstream, Want, names, retry};
 use crate::variables::Try;
 use bytes::Bytes;
@@ -10,8 +14,11 @@ use pingora_core::upstreams::peer::HttpPeer;
 use pingora_error::{Error, ErrorSource, ErrorType, Result};
 use pingora_http::ResponseHeader;
 use retry::{Facts, Failure, Verdict};
+use std::hash::BuildHasher;
+use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 /// The servers a request was sent to.
 #[derive(Default)]
@@ -23,6 +30,10 @@ pub struct Attempts {
     began: Option<Instant>,
     /// The next connection must not come from the pool: one that lay idle just broke.
     fresh: bool,
+    /// The next attempt is the last one once more.
+    again: bool,
+    /// So many connections from the pool had outlived what their server announced.
+    outlived: u8,
     /// `proxy_set_body`, evaluated.
     pub set_body: Option<Bytes>,
     /// The URI of a `proxy_pass` with variables that names one.
@@ -31,7 +42,13 @@ pub struct Attempts {
     redirects: u8,
     /// How much of the body went to the current server.
     body_sent: usize,
+    /// Whether the server now asked is spoken to over TLS, and the name its certificate must have.
+    tls: bool,
+    pub tls_name: String,
 }
+
+/// After so many connections whose time was over a new one is made.
+const OUTLIVED: u8 = 3;
 
 struct Attempt {
     chosen: Chosen,
@@ -41,6 +58,13 @@ struct Attempt {
     reused: bool,
     answered: Option<Instant>,
     reported: bool,
+    lease: Option<Lease>,
+    /// What the server announced with its answer.
+    announced: Option<Duration>,
+    /// The connection was given up before anything was sent.
+    outlived: bool,
+    /// The server says that it has not begun to work on the request.
+    untouched: bool,
 }
 
 impl Request {
@@ -70,12 +94,15 @@ impl Request {
             return Err(502);
         };
         self.attempts.began.get_or_insert(now);
-        self.attempts.counted += u32::from(!self.attempts.fresh);
+        self.attempts.counted += u32::from(!std::mem::take(&mut self.attempts.again));
         self.attempts.body_sent = 0;
         let redirected = self.redirects != self.attempts.redirects;
         self.attempts.redirects = self.redirects;
         self.exchange.tries.push(Try { address: chosen.address().to_string(), redirected, ..Try::default() });
-        let peer = self.peer(chosen.address(), &upstream).map_err(|_| 502_u16);
+        let peer = self.peer(&chosen, &upstream).map_err(|e| {
+            self.log_error(e);
+            502_u16
+        });
         self.attempts.current = Some(Attempt {
             chosen,
             upstream,
@@ -84,29 +111,79 @@ impl Request {
             reused: false,
             answered: None,
             reported: false,
+            lease: None,
+            announced: None,
+            outlived: false,
+            untouched: false,
         });
         peer
     }
 
-    fn peer(&mut self, address: &Address, upstream: &Upstream) -> Result<Box<HttpPeer>> {
-        let mut peer = match address {
+    fn peer(&mut self, chosen: &Chosen, upstream: &Upstream) -> Result<Box<HttpPeer>> {
+        let location = self.location.clone();
+        let Handler::Proxy(pass) = &location.handler else {
+            return Err(Error::explain(ErrorType::InternalError, "a location without proxy_pass asks an upstream"));
+        };
+        let mut peer = match chosen.address() {
             Address::Tcp(address) => HttpPeer::new(*address, false, String::new()),
             Address::Unix(path) => HttpPeer::new_uds(&path.to_string_lossy(), false, String::new())?,
         };
-        if std::mem::take(&mut self.attempts.fresh) {
-            // A pool of its own: nothing that lay idle is in it.
-            peer.group_key = self.exchange.peer.serial;
+        if let (true, Some(secure)) = (self.attempts.tls, &pass.secure) {
+            self.attempts.tls_name = secure.apply(&mut peer, &self.exchange)?;
         }
-        let Some(pass) = self.pass() else {
-            return Err(Error::explain(ErrorType::InternalError, "a location without proxy_pass asks an upstream"));
-        };
+        let greeting = dial::greeting(pass.proxy_header, self.client_ends());
+        let fresh = std::mem::take(&mut self.attempts.fresh);
+        peer.group_key = self.pool_key(pass, fresh, greeting.as_deref());
         let options = &mut peer.options;
+        if pass.http_version == UpstreamVersion::Http2 {
+            // Over TLS the upstream may say that it speaks HTTP/1.1 only, which a gRPC call cannot use.
+            options.set_http_version(2, if self.attempts.tls && !pass.grpc { 1 } else { 2 });
+            // As nginx, one request at a time: streams share a window, so that one slow client would hold up the others.
+            options.max_h2_streams = 1;
+        }
+        // One limit for connecting and one for the handshake, as in nginx; the sum is a second barrier.
         options.connection_timeout = Some(pass.connect_timeout);
-        options.total_connection_timeout = Some(pass.connect_timeout);
+        options.total_connection_timeout = Some(pass.connect_timeout.saturating_mul(2));
         options.read_timeout = Some(pass.read_timeout);
         options.write_timeout = Some(pass.send_timeout);
-        options.idle_timeout = Some(upstream.settings().keepalive_timeout);
+        let keeps = chosen.server().keeps().map(|keeps| keeps.saturating_sub(line::MARGIN));
+        let idle = upstream.settings().keepalive_timeout;
+        options.idle_timeout = Some(if fresh { Duration::ZERO } else { keeps.map_or(idle, |keeps| keeps.min(idle)) });
+        options.custom_l4 = Some(Arc::new(Dial {
+            connections: upstream.connections().clone(),
+            greeting,
+            probes: pass.socket_keepalive,
+            timeout: pass.connect_timeout,
+        }));
         Ok(Box::new(peer))
+    }
+
+    /// Both ends of the client's connection, if they have addresses.
+    fn client_ends(&self) -> Option<(SocketAddr, SocketAddr)> {
+        let peer = &self.exchange.peer;
+        (peer.remote != super::NO_ADDRESS).then_some((peer.remote, peer.local))
+    }
+
+    /// Connections of different keys are never taken for one another. Pingora itself tells addresses, names sent and whether
+    /// certificates are verified; not who they are verified by, nor what was said before.
+    fn pool_key(&self, pass: &Pass, fresh: bool, greeting: Option<&[u8]>) -> u64 {
+        static FRESH: AtomicU64 = AtomicU64::new(0);
+        let secure = pass.secure.as_ref().filter(|_| self.attempts.tls);
+        // A pool of its own: nothing that lay idle is in it.
+        let fresh = fresh.then(|| FRESH.fetch_add(1, Ordering::Relaxed));
+        // Under a client's name go the requests of its connection.
+        let client = (pass.proxy_header != ProxyHeader::Off).then_some((self.exchange.peer.serial, greeting));
+        snapshot::seed().hash_one((secure.map(|s| s.pool()), fresh, client, pass.grpc))
+    }
+
+    /// How the current server is spoken to, for the log.
+    pub fn upstream_scheme(&self) -> &'static str {
+        match (self.pass().is_some_and(|p| p.grpc), self.attempts.tls) {
+            (false, false) => "http",
+            (false, true) => "https",
+            (true, false) => "grpc",
+            (true, true) => "grpcs",
+        }
     }
 
     /// The upstream of `proxy_pass`; one of variables is found now.
@@ -115,8 +192,8 @@ impl Request {
         let Handler::Proxy(pass) = &location.handler else {
             return Err(500);
         };
-        let (upstream, host, port) = match &pass.target {
-            PassTarget::Upstream { upstream, host, port } => (upstream.clone(), host.clone(), port.clone()),
+        let (upstream, host, port, tls) = match &pass.target {
+            PassTarget::Upstream { upstream, host, port, tls } => (upstream.clone(), host.clone(), port.clone(), *tls),
             PassTarget::Variable(url) => {
                 let url = url.evaluate(&self.exchange).into_owned();
                 self.variable_upstream(&url).await?
@@ -124,25 +201,32 @@ impl Request {
         };
         self.exchange.proxy_host = host.into();
         self.exchange.proxy_port = port.into();
+        self.attempts.tls = tls;
         self.attempts.set_body = pass.set_body.as_ref().map(|b| Bytes::from(b.evaluate(&self.exchange).into_owned()));
         Ok(upstream)
     }
 
-    async fn variable_upstream(&mut self, url: &[u8]) -> Result<(Arc<Upstream>, String, String), u16> {
+    async fn variable_upstream(&mut self, url: &[u8]) -> Result<(Arc<Upstream>, String, String, bool), u16> {
         let text = std::str::from_utf8(url).map_err(|_| 500_u16)?;
         let parsed = super::snapshot::Url::parse(text).map_err(|why| {
             self.log_error(format_args!("`proxy_pass` became \"{text}\": {why}"));
             500_u16
         })?;
-        self.attempts.variable_uri = parsed.uri.map(|u| u.as_bytes().to_vec());
-        let (host, port) = (parsed.authority.to_owned(), parsed.port.unwrap_or("80").to_owned());
-        if let Some(upstream) = self.bound.snapshot.upstreams.get(&host) {
-            return Ok((upstream.clone(), host, port));
+        if parsed.tls && self.pass().is_none_or(|pass| pass.secure.is_none()) {
+            self.log_error(format_args!("`proxy_pass` became \"{text}\", but begins with http://"));
+            return Err(500);
         }
-        match Upstream::of_address(&host).await {
-            Ok(upstream) => Ok((upstream, host, port)),
+        self.attempts.variable_uri = parsed.uri.map(|u| u.as_bytes().to_vec());
+        let (host, port) = (parsed.host().to_owned(), parsed.port().to_owned());
+        let known = &self.bound.snapshot.upstreams;
+        let address = parsed.address();
+        if let Some(upstream) = known.get(parsed.authority).or_else(|| known.get(&address)) {
+            return Ok((upstream.clone(), host, port, parsed.tls));
+        }
+        match Upstream::of_address(&address).await {
+            Ok(upstream) => Ok((upstream, host, port, parsed.tls)),
             Err(e) => {
-                self.log_error(format_args!("{host} could not be resolved: {e}"));
+                self.log_error(format_args!("{} could not be resolved: {e}", parsed.authority));
                 Err(502)
             }
         }
@@ -163,15 +247,28 @@ impl Request {
         Some(next)
     }
 
-    /// A connection is there.
-    pub fn connected(&mut self, reused: bool) {
-        if let Some(attempt) = &mut self.attempts.current {
-            attempt.connected = true;
-            attempt.reused = reused;
-            let time = attempt.began.elapsed();
-            if let Some(last) = self.exchange.tries.last_mut() {
-                last.connect_time = Some(time);
-            }
+    /// A connection is there. False: it has lain idle for longer than its server waits, and must not be used.
+    pub fn connected(&mut self, reused: bool, line: Option<&Arc<Line>>) -> bool {
+        let Some(attempt) = &mut self.attempts.current else { return true };
+        if reused && line.is_some_and(|line| line.is_outlived(Instant::now())) {
+            attempt.outlived = true;
+            return false;
+        }
+        attempt.connected = true;
+        attempt.reused = reused;
+        attempt.lease = line.map(Line::lease);
+        let time = attempt.began.elapsed();
+        if let Some(last) = self.exchange.tries.last_mut() {
+            last.connect_time = Some(time);
+        }
+        true
+    }
+
+    /// The server's answer is whole: what becomes of the connection.
+    pub fn answer_ended(&mut self) {
+        let Some(attempt) = &mut self.attempts.current else { return };
+        if let Some(lease) = &mut attempt.lease {
+            lease.end(attempt.upstream.settings(), attempt.announced, Instant::now());
         }
     }
 
@@ -181,6 +278,8 @@ impl Request {
         if let Some(attempt) = &mut self.attempts.current {
             let now = Instant::now();
             attempt.answered = Some(now);
+            attempt.announced = line::announced(head);
+            attempt.chosen.server().note_keeps(attempt.announced);
             if let Some(last) = self.exchange.tries.last_mut() {
                 last.status = status;
                 last.header_time = Some(now - attempt.began);
@@ -216,16 +315,37 @@ impl Request {
         if *error.esource() == ErrorSource::Downstream {
             return Err(crate::http::pages::internal::CLIENT_CLOSED);
         }
+        if self.is_outlived() {
+            self.ask_once_more();
+            return Ok(());
+        }
+        if let Some(attempt) = &mut self.attempts.current {
+            attempt.untouched = is_untouched(error);
+        }
         let what = failure_of(error);
         let status = if what == Failure::Timeout { 504 } else { 502 };
         if let Some(last) = self.exchange.tries.last_mut().filter(|t| t.status == 0) {
             last.status = status;
         }
-        self.log_error(describe(error, what));
+        self.log_error(describe(error, what, &self.attempts.tls_name));
         match self.verdict(what) {
             Verdict::Next => Ok(()),
             Verdict::Stop => Err(status),
         }
+    }
+
+    /// The connection was given up before anything was sent.
+    pub fn is_outlived(&self) -> bool {
+        self.attempts.current.as_ref().is_some_and(|a| a.outlived)
+    }
+
+    /// Nothing was sent, nothing happened: the same server over another connection.
+    fn ask_once_more(&mut self) {
+        self.attempts.current = None;
+        self.exchange.tries.pop();
+        self.attempts.again = true;
+        self.attempts.outlived += 1;
+        self.attempts.fresh = self.attempts.outlived >= OUTLIVED;
     }
 
     fn verdict(&mut self, what: Failure) -> Verdict {
@@ -242,7 +362,7 @@ impl Request {
         let want = Want { now, client_ip: Some(self.exchange.peer.remote.ip()), key: b"", tried: &tried, route: None };
         let facts = Facts {
             idempotent: retry::is_idempotent(self.exchange.method.as_str()),
-            bytes_sent: attempt.connected,
+            bytes_sent: attempt.connected && !(attempt.untouched && !streamed),
             replayable: !streamed,
             response_begun: attempt.answered.is_some() && !matches!(what, Failure::Status(_)),
             reused: attempt.reused,
@@ -259,7 +379,7 @@ impl Request {
         }
         if verdict == Verdict::Next {
             match stale {
-                true => self.attempts.fresh = true,
+                true => (self.attempts.fresh, self.attempts.again) = (true, true),
                 false => self.attempts.tried = tried,
             }
         }
@@ -313,26 +433,13 @@ fn failure_of(error: &Error) -> Failure {
     }
 }
 
-/// In nginx's words, where it has words for it.
-fn describe(error: &Error, what: Failure) -> String {
-    let text = match (error.etype(), what) {
-        (ErrorType::ConnectTimedout, _) => {
-            "upstream timed out (110: Connection timed out) while connecting to upstream"
-        }
-        (ErrorType::ConnectRefused, _) => "connect() failed (111: Connection refused) while connecting to upstream",
-        (ErrorType::ReadTimedout, _) => {
-            "upstream timed out (110: Connection timed out) while reading response header from upstream"
-        }
-        (ErrorType::WriteTimedout, _) => {
-            "upstream timed out (110: Connection timed out) while sending request to upstream"
-        }
-        (_, Failure::InvalidHeader) => "upstream sent invalid header while reading response header from upstream",
-        (ErrorType::ConnectionClosed, _) => {
-            "upstream prematurely closed connection while reading response header from upstream"
-        }
-        _ => return format!("upstream failed: {error}"),
-    };
-    text.to_owned()
+/// Whether an HTTP/2 server says that it has not begun to work on the request (RFC 9113 6.8, 8.7): it may be sent again
+/// whatever its method.
+fn is_untouched(error: &Error) -> bool {
+    let Some(e) = error.root_cause().downcast_ref::<h2::Error>() else { return false };
+    let refused = matches!(e.reason(), Some(h2::Reason::REFUSED_STREAM | h2::Reason::HTTP_1_1_REQUIRED));
+    // Streams a GOAWAY leaves to the server go on; only those it does not are ended by it.
+    e.is_remote() && (e.is_go_away() || (e.is_reset() && refused))
 }
 
 impl Upstream {

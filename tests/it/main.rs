@@ -14,4 +14,7 @@ mod process;
 mod rig;
 mod snapshots;
 mod tomcats;
+mod upstream_http2;
+mod upstream_keepalive;
 mod upstream_timeouts;
+mod upstream_tls;

@@ -8,11 +8,13 @@
 #![allow(dead_code)] // each part is complete by itself; not every test uses all of it
 
 pub mod backend;
+pub mod certificates;
 pub mod client;
 pub mod edge;
 pub mod front;
 pub mod memcached;
 pub mod nginx;
+pub mod origin;
 mod parse;
 pub mod ports;
 pub mod process;

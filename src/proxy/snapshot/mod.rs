@@ -9,11 +9,16 @@ mod headers;
 mod listen;
 mod location;
 mod pass;
+mod secure;
+mod settings;
+mod url;
 
 pub use compile::{Resources, compile};
 pub use headers::{AddHeader, Expires, UpstreamField};
 pub use listen::{ListenAddress, Socket, SocketOptions, Virtual};
-pub use pass::{Pass, PassTarget, Redirect, Url};
+pub use pass::{Pass, PassTarget, Redirect};
+pub use secure::{Secure, seed};
+pub use url::Url;
 
 use crate::client;
 use crate::compress;
