@@ -387,7 +387,7 @@ keys! {
         ["u"] servers: Vec<Spanned<UpstreamServer>>,
         /// The most idle connections kept open to the upstream's servers, of all threads together; `0`: none.
         ["u"] keepalive: u32 = "128",
-        /// How long an idle connection is kept. Shorter than Tomcat's 20 s, so that Tomcat never closes one that is being used; a server that says `Keep-Alive: timeout=N` is believed: its connections are let go half a second before.
+        /// How long an idle connection is kept. Shorter than Tomcat's 20 s, so that Tomcat never closes one that is being used; a server that says `Keep-Alive: timeout=N` (Tomcat does if `Connection: keep-alive` asks for it, which edge sends) is believed: its connections are let go half a second before.
         ["u"] keepalive_timeout: Time = "15s",
         /// The most requests on one connection, which is closed after the last of them.
         ["u"] keepalive_requests: u32 = "1000",

@@ -43,7 +43,8 @@ fn bodies_of_all_sizes_go_up_and_come_back() {
             for none in ["transfer-encoding", "connection", "host", "keep-alive", "upgrade", "te"] {
                 assert_eq!(call.header(none), None, "{none}");
             }
-            let chunked = Request::new("PUT", "/echo").chunked(&[&body]);
+            let pieces: Vec<&[u8]> = body.chunks(100 << 10).collect();
+            let chunked = Request::new("PUT", "/echo").chunked(&pieces);
             let answer = client.ask(&chunked).unwrap();
             assert_eq!(answer.sha256(), response::sha256(&body), "{size} in chunks");
         }
@@ -91,6 +92,7 @@ fn a_refused_stream_is_tried_again_even_a_post() {
     let (one, two) = (Origin::h2c(), Origin::h2c());
     let top = format!("upstream:\n  app:\n    servers: ['{}', '{}']\n", one.address(), two.address());
     let edge = edge(&top, &[("/", "proxy_pass: http://app\nproxy_http_version: 2")]);
+    two.refuse_none();
     for _ in 0..3 {
         let answer = request::post("/refuse", vec![b'x'; 300 << 10]).send(edge.address());
         assert_eq!(answer.status(), 200, "{}", edge.errors());

@@ -1,5 +1,6 @@
 //! TLS to upstreams: who is verified, by whom, under what name, and what is said when that fails.
 
+use std::io::Write;
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
@@ -154,9 +155,14 @@ fn no_connection_serves_a_location_that_would_not_have_made_it() {
 #[test]
 fn a_handshake_that_does_not_come_is_504_and_one_that_is_none_502() {
     let silent = TcpListener::bind(ports::local(0)).unwrap();
-    let plain = crate::support::backend::Backend::saying("plain");
+    let plain = TcpListener::bind(ports::local(0)).unwrap();
+    let plain_at = plain.local_addr().unwrap();
+    std::thread::spawn(move || {
+        let (mut stream, _) = plain.accept().unwrap();
+        stream.write_all(b"HTTP/1.1 400 This is not TLS\r\n\r\n").unwrap();
+    });
     let to = |address| format!("proxy_pass: https://{address}\nproxy_connect_timeout: 400ms");
-    let edge = edge("", &[("/silent", to(silent.local_addr().unwrap())), ("/plain", to(plain.address()))], &[]);
+    let edge = edge("", &[("/silent", to(silent.local_addr().unwrap())), ("/plain", to(plain_at))], &[]);
     let start = Instant::now();
     assert_eq!(client::get(edge.address(), "/silent").status(), 504);
     let took = start.elapsed();

@@ -125,6 +125,11 @@ impl Origin {
         self.calls().pop().expect("a call")
     }
 
+    /// Refuses no stream.
+    pub fn refuse_none(&self) {
+        self.seen.refusals.store(1, Ordering::SeqCst);
+    }
+
     /// Connections over which a handshake went well.
     pub fn connections(&self) -> usize {
         self.seen.connections.load(Ordering::SeqCst)

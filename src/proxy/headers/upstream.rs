@@ -26,6 +26,8 @@ fn default_field(name: &str, request: &Request, pass: &Pass) -> Option<Vec<u8>> 
     match name {
         "Host" => Some(request.exchange.proxy_host.to_vec()),
         "Connection" if close || pass.http_version == UpstreamVersion::Http10 => Some(b"close".to_vec()),
+        // It goes without saying, but only who is asked says how long it waits: Tomcat.
+        "Connection" => Some(b"keep-alive".to_vec()),
         _ => None,
     }
 }
