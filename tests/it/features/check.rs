@@ -231,7 +231,10 @@ fn seen_facts(seen: &Seen, upstream: Upstream) -> Vec<(String, String)> {
     facts.extend(
         fields
             .map(|(name, value)| (format!("field {}", name.to_ascii_lowercase()), value.to_string()))
-            .filter(|(name, value)| upstream == Upstream::Exactly || name != "field connection" || value != "close"),
+            .filter(|(name, value)| {
+                let default = name == "field connection" && matches!(value.as_str(), "close" | "keep-alive");
+                upstream == Upstream::Exactly || !default
+            }),
     );
     facts.push(("body".into(), seen.body.iter().map(|b| char::from(*b)).collect()));
     facts.sort();
