@@ -1,23 +1,18 @@
 //! Asking upstreams: which server next, what became of it, and what a failure leads to.
 
-use super::dial::{self, Dial};
+use super::failure::{describe, failure_of, is_untouched};
 use super::line::{self, Lease, Line};
 use super::request::Request;
-use super::snapshot::{self, Handler, Pass, PassTarget};
-use super::words::describe;
-use crate::config::types::{ProxyHeader, UpstreamVersion};
-use crate::upstream::{Address, Chosen, Outcome, Tried, Upstream, Want, names, retry};
+use super::snapshot::{Handler, Pass, PassTarget};
+use crate::upstream::{Chosen, Outcome, Tried, Upstream, Want, names, retry};
 use crate::variables::Try;
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use pingora_core::upstreams::peer::HttpPeer;
-use pingora_error::{Error, ErrorSource, ErrorType, Result};
+use pingora_error::{Error, ErrorSource, Result};
 use pingora_http::ResponseHeader;
 use retry::{Facts, Failure, Verdict};
-use std::hash::BuildHasher;
-use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// The servers a request was sent to.
@@ -29,7 +24,7 @@ pub struct Attempts {
     counted: u32,
     began: Option<Instant>,
     /// The next connection must not come from the pool: one that lay idle just broke.
-    fresh: bool,
+    pub(super) fresh: bool,
     /// The next attempt is the last one once more.
     again: bool,
     /// So many connections from the pool had outlived what their server announced.
@@ -43,7 +38,7 @@ pub struct Attempts {
     /// How much of the body went to the current server.
     body_sent: usize,
     /// Whether the server now asked is spoken to over TLS, and the name its certificate must have.
-    tls: bool,
+    pub(super) tls: bool,
     pub tls_name: String,
 }
 
@@ -117,63 +112,6 @@ impl Request {
             untouched: false,
         });
         peer
-    }
-
-    fn peer(&mut self, chosen: &Chosen, upstream: &Upstream) -> Result<Box<HttpPeer>> {
-        let location = self.location.clone();
-        let Handler::Proxy(pass) = &location.handler else {
-            return Err(Error::explain(ErrorType::InternalError, "a location without proxy_pass asks an upstream"));
-        };
-        let mut peer = match chosen.address() {
-            Address::Tcp(address) => HttpPeer::new(*address, false, String::new()),
-            Address::Unix(path) => HttpPeer::new_uds(&path.to_string_lossy(), false, String::new())?,
-        };
-        if let (true, Some(secure)) = (self.attempts.tls, &pass.secure) {
-            self.attempts.tls_name = secure.apply(&mut peer, &self.exchange)?;
-        }
-        let greeting = dial::greeting(pass.proxy_header, self.client_ends());
-        let fresh = std::mem::take(&mut self.attempts.fresh);
-        peer.group_key = self.pool_key(pass, fresh, greeting.as_deref());
-        let options = &mut peer.options;
-        if pass.http_version == UpstreamVersion::Http2 {
-            // Over TLS the upstream may say that it speaks HTTP/1.1 only, which a gRPC call cannot use.
-            options.set_http_version(2, if self.attempts.tls && !pass.grpc { 1 } else { 2 });
-            // As nginx, one request at a time: streams share a window, so that one slow client would hold up the others.
-            options.max_h2_streams = 1;
-        }
-        // One limit for connecting and one for the handshake, as in nginx; the sum is a second barrier.
-        options.connection_timeout = Some(pass.connect_timeout);
-        options.total_connection_timeout = Some(pass.connect_timeout.saturating_mul(2));
-        options.read_timeout = Some(pass.read_timeout);
-        options.write_timeout = Some(pass.send_timeout);
-        let keeps = chosen.server().keeps().map(|keeps| keeps.saturating_sub(line::MARGIN));
-        let idle = upstream.settings().keepalive_timeout;
-        options.idle_timeout = Some(if fresh { Duration::ZERO } else { keeps.map_or(idle, |keeps| keeps.min(idle)) });
-        options.custom_l4 = Some(Arc::new(Dial {
-            connections: upstream.connections().clone(),
-            greeting,
-            probes: pass.socket_keepalive,
-            timeout: pass.connect_timeout,
-        }));
-        Ok(Box::new(peer))
-    }
-
-    /// Both ends of the client's connection, if they have addresses.
-    fn client_ends(&self) -> Option<(SocketAddr, SocketAddr)> {
-        let peer = &self.exchange.peer;
-        (peer.remote != super::NO_ADDRESS).then_some((peer.remote, peer.local))
-    }
-
-    /// Connections of different keys are never taken for one another. Pingora itself tells addresses, names sent and whether
-    /// certificates are verified; not who they are verified by, nor what was said before.
-    fn pool_key(&self, pass: &Pass, fresh: bool, greeting: Option<&[u8]>) -> u64 {
-        static FRESH: AtomicU64 = AtomicU64::new(0);
-        let secure = pass.secure.as_ref().filter(|_| self.attempts.tls);
-        // A pool of its own: nothing that lay idle is in it.
-        let fresh = fresh.then(|| FRESH.fetch_add(1, Ordering::Relaxed));
-        // Under a client's name go the requests of its connection.
-        let client = (pass.proxy_header != ProxyHeader::Off).then_some((self.exchange.peer.serial, greeting));
-        snapshot::seed().hash_one((secure.map(|s| s.pool()), fresh, client, pass.grpc))
     }
 
     /// How the current server is spoken to, for the log.
@@ -420,26 +358,6 @@ fn invalid_head(head: &ResponseHeader, longest: u64) -> Option<String> {
     let coding = head.headers.get(TRANSFER_ENCODING)?;
     let unknown = !coding.as_bytes().eq_ignore_ascii_case(b"chunked");
     unknown.then(|| format!("unknown \"Transfer-Encoding\": \"{}\"", coding.as_bytes().escape_ascii()))
-}
-
-fn failure_of(error: &Error) -> Failure {
-    match error.etype() {
-        ErrorType::ConnectTimedout
-        | ErrorType::ReadTimedout
-        | ErrorType::WriteTimedout
-        | ErrorType::TLSHandshakeTimedout => Failure::Timeout,
-        ErrorType::InvalidHTTPHeader => Failure::InvalidHeader,
-        _ => Failure::Error,
-    }
-}
-
-/// Whether an HTTP/2 server says that it has not begun to work on the request (RFC 9113 6.8, 8.7): it may be sent again
-/// whatever its method.
-fn is_untouched(error: &Error) -> bool {
-    let Some(e) = error.root_cause().downcast_ref::<h2::Error>() else { return false };
-    let refused = matches!(e.reason(), Some(h2::Reason::REFUSED_STREAM | h2::Reason::HTTP_1_1_REQUIRED));
-    // Streams a GOAWAY leaves to the server go on; only those it does not are ended by it.
-    e.is_remote() && (e.is_go_away() || (e.is_reset() && refused))
 }
 
 impl Upstream {

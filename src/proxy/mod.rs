@@ -6,6 +6,7 @@
 //! content    server, location, rewrites, try_files, error_page → who answers, with what
 //! deliver    answers that need no upstream
 //! attempt    which server is asked next, what became of it
+//! peer       how it is connected to; dial makes the connection, line is what is known of it
 //! headers/   what the upstream is sent, what the client is told
 //! snapshot/  the configuration all of this runs on, compiled
 //! ```
@@ -15,16 +16,17 @@ mod content;
 mod deliver;
 mod dial;
 pub mod explain;
+mod failure;
 mod headers;
 mod line;
 mod live;
+mod peer;
 mod record;
 mod redirect;
 mod refuse;
 mod request;
 mod rewrite;
 pub mod snapshot;
-mod words;
 
 pub use live::{Bound, Slot};
 pub use refuse::refusal;

@@ -1,5 +1,8 @@
 //! HTTP/2 to upstreams, over TLS and without, and gRPC, which is nothing else.
 
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener};
+
 use crate::support::certificates::Authority;
 use crate::support::client::{self, Client};
 use crate::support::edge::Edge;
@@ -99,6 +102,68 @@ fn a_refused_stream_is_tried_again_even_a_post() {
     }
     assert_eq!(one.calls().len() + two.calls().len(), 3);
     assert!(one.calls().iter().chain(&two.calls()).all(|call| call.body_length == 300 << 10));
+}
+
+/// Says on each connection, once a stream was opened: goodbye, I have begun nothing.
+fn leaving() -> SocketAddr {
+    let listener = TcpListener::bind(ports::local(0)).unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let mut preface = [0; 24];
+            stream.read_exact(&mut preface).unwrap();
+            stream.write_all(&[0, 0, 0, 4, 0, 0, 0, 0, 0]).unwrap(); // SETTINGS
+            let mut head = [0; 9];
+            while stream.read_exact(&mut head).is_ok() {
+                let mut payload = vec![0; usize::from(head[1]) << 8 | usize::from(head[2])];
+                stream.read_exact(&mut payload).unwrap();
+                if head[3] == 1 {
+                    // HEADERS: GOAWAY, last stream 0, no error
+                    stream.write_all(&[0, 0, 8, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]).unwrap();
+                }
+            }
+        }
+    });
+    address
+}
+
+#[test]
+fn a_server_that_leaves_without_having_begun_costs_no_post() {
+    let (leaving, staying) = (leaving(), Origin::h2c());
+    let top = format!("upstream:\n  app:\n    servers: ['{leaving}', '{}']\n", staying.address());
+    let edge = edge(&top, &[("/", "proxy_pass: http://app\nproxy_http_version: 2")]);
+    for _ in 0..3 {
+        let answer = request::post("/echo", "once").send(edge.address());
+        assert_eq!((answer.status(), answer.text().as_str()), (200, "once"), "{}", edge.errors());
+    }
+    assert_eq!(staying.calls().len(), 3);
+}
+
+#[test]
+fn connections_of_http2_are_kept_and_counted_like_others() {
+    let origin = Origin::h2c();
+    let top = format!("upstream:\n  app: {{ servers: ['{}'], keepalive_requests: 5 }}\n", origin.address());
+    let keys = "proxy_pass: http://app\nproxy_http_version: 2";
+    let edge = edge(&top, &[("/", keys), ("/back", "grpc_pass: app")]);
+    let mut client = Client::connect(edge.address());
+    for _ in 0..10 {
+        assert_eq!(client.ask(&request::post("/echo", "body")).unwrap().text(), "body");
+    }
+    assert_eq!(origin.connections(), 2);
+    for _ in 0..10 {
+        assert_eq!(client.ask(&request::post("/back", "call")).unwrap().text(), "call");
+    }
+    assert_eq!(origin.connections(), 4, "with trailers too");
+    let before = origin.connections();
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| assert_eq!(client::get(edge.address(), "/x").status(), 200));
+        }
+    });
+    assert!(origin.connections() > before, "one request at a time on each");
+    let calls = origin.calls();
+    let most = (1..=origin.connections()).map(|c| calls.iter().filter(|call| call.connection == c).count()).max();
+    assert!(most <= Some(5), "{most:?}");
 }
 
 #[test]

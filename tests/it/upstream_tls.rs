@@ -242,3 +242,32 @@ fn files_that_are_no_good_are_told_when_the_configuration_is_read() {
         assert!(said.stderr.contains(words), "{keys}\n{}", said.stderr);
     }
 }
+
+#[test]
+fn nginx_conf_leads_to_tls_and_grpc_in_its_own_words() {
+    let authority = Authority::new("ours");
+    let origin = Origin::tls(&authority.issue("app.example"));
+    let port = ports::free();
+    let (to, ssl) = (
+        origin.address(),
+        "ssl_verify on; ssl_trusted_certificate ca.pem; ssl_name app.example; ssl_verify_depth 2; \
+         ssl_session_reuse off; ssl_ciphers HIGH:!aNULL; ssl_protocols TLSv1.2 TLSv1.3; ssl_server_name on;",
+    );
+    let family = |name: &str| ssl.replace("ssl_", &format!("{name}_ssl_"));
+    let text = format!(
+        "events {{ }} http {{ server {{ listen 127.0.0.1:{port};\n\
+         location / {{ proxy_pass https://{to}; {} proxy_set_header Host $proxy_host; }}\n\
+         location /v2 {{ proxy_pass https://{to}; proxy_http_version 2; {} }}\n\
+         location /status/200 {{ grpc_pass grpcs://{to}; grpc_read_timeout 5s; grpc_set_header X-A b; {} }} }} }}",
+        family("proxy"),
+        family("proxy"),
+        family("grpc"),
+    );
+    let edge = Edge::nginx_conf(&text, port).with_file("ca.pem", authority.pem.as_str()).start();
+    for (path, protocol) in [("/", "h1"), ("/v2", "h2"), ("/status/200", "h2")] {
+        let answer = client::get(edge.address(), path);
+        assert_eq!(answer.text(), format!("{protocol} {to} sni=app.example certified=false"), "{path}");
+    }
+    assert_eq!(origin.last().header("x-a"), Some("b"));
+    assert!(!edge.errors().contains("certificate is not checked"));
+}

@@ -1,8 +1,29 @@
-//! What is said in the error log of a server that failed: nginx's words, where it has words for it.
+//! An error of Pingora's as a failure of a server, and what the error log says of it: nginx's words, where it has words.
 
 use crate::upstream::retry::Failure;
 use pingora_error::{Error, ErrorType};
 use std::io;
+
+/// What went wrong, in `proxy_next_upstream`'s terms.
+pub fn failure_of(error: &Error) -> Failure {
+    match error.etype() {
+        ErrorType::ConnectTimedout
+        | ErrorType::ReadTimedout
+        | ErrorType::WriteTimedout
+        | ErrorType::TLSHandshakeTimedout => Failure::Timeout,
+        ErrorType::InvalidHTTPHeader => Failure::InvalidHeader,
+        _ => Failure::Error,
+    }
+}
+
+/// Whether an HTTP/2 server says that it has not begun to work on the request (RFC 9113 6.8, 8.7): it may be sent again
+/// whatever its method.
+pub fn is_untouched(error: &Error) -> bool {
+    let Some(e) = error.root_cause().downcast_ref::<h2::Error>() else { return false };
+    let refused = matches!(e.reason(), Some(h2::Reason::REFUSED_STREAM | h2::Reason::HTTP_1_1_REQUIRED));
+    // Streams a GOAWAY leaves to the server go on; only those it does not are ended by it.
+    e.is_remote() && (e.is_go_away() || (e.is_reset() && refused))
+}
 
 /// `name`: the name the certificate of the server must have.
 pub fn describe(error: &Error, what: Failure, name: &str) -> String {
