@@ -106,6 +106,56 @@ keys! {
         ["hsl"] etag: bool = "true",
         /// `Expires` and `Cache-Control: max-age`: `15m`, `-1`, `@15h30m`, `modified +24h`, `epoch`, `max`, `off`.
         ["hsl"] expires: String = "off",
+        /// The longest head of an answer to a gRPC call.
+        ["hsl"] grpc_buffer_size: Size = "4k",
+        /// The longest wait for a connection to a gRPC upstream.
+        ["hsl"] grpc_connect_timeout: Time = "60s",
+        /// Fields of the gRPC upstream's answer that the client does not see.
+        ["hsl"] grpc_hide_header: FieldNames,
+        /// Fields of the gRPC upstream's answer that edge does not obey.
+        ["hsl"] grpc_ignore_headers: Vec<Spanned<String>>,
+        /// `error_page` holds for the gRPC upstream's answers as well.
+        ["hsl"] grpc_intercept_errors: bool = "false",
+        /// When a call is tried on the next server.
+        ["hsl"] grpc_next_upstream: Vec<NextUpstream> = "[error, timeout]",
+        /// The time in which a call may be tried; `0`: any.
+        ["hsl"] grpc_next_upstream_timeout: Time = "0",
+        /// How often a call may be tried; `0`: on every server.
+        ["hsl"] grpc_next_upstream_tries: u32 = "0",
+        /// Fields of the gRPC upstream's answer that the client sees although they are hidden by default.
+        ["hsl"] grpc_pass_header: FieldNames,
+        /// The longest wait between two reads of an answer; of a stream that is silent for long, raise it.
+        ["hsl"] grpc_read_timeout: Time = "60s",
+        /// The longest wait between two writes of a call.
+        ["hsl"] grpc_send_timeout: Time = "60s",
+        /// Fields sent to the gRPC upstream; an empty value: the field is not sent.
+        ["hsl"] grpc_set_header: Named<String>,
+        /// TCP keepalive probes on connections to gRPC upstreams.
+        ["hsl"] grpc_socket_keepalive: bool = "false",
+        /// Where TLS is asked for a certificate of edge's: the file, PEM, with the chain behind it.
+        ["hsl"] grpc_ssl_certificate: String,
+        /// Accepted; certificates are read when the configuration is.
+        ["hsl"] grpc_ssl_certificate_cache: Accepted,
+        /// The key of `grpc_ssl_certificate`, PEM.
+        ["hsl"] grpc_ssl_certificate_key: String,
+        /// Accepted; whatever is written, only suites with forward secrecy and authenticated encryption are offered.
+        ["hsl"] grpc_ssl_ciphers: Accepted,
+        /// Refused: edge cannot check lists of revoked certificates, and does not pretend to.
+        ["hsl"] grpc_ssl_crl: String,
+        /// The name that the upstream's certificate must have, and that is sent as SNI; `$proxy_host` by default.
+        ["hsl"] grpc_ssl_name: String,
+        /// The versions of TLS: `TLSv1.2` and `TLSv1.3` are always offered, older ones never.
+        ["hsl"] grpc_ssl_protocols: Vec<Spanned<String>> = "[TLSv1.2, TLSv1.3]",
+        /// The name is sent as SNI. It always is where the certificate is verified.
+        ["hsl"] grpc_ssl_server_name: bool = "false",
+        /// Accepted; connections are kept instead, and a new one makes a whole handshake.
+        ["hsl"] grpc_ssl_session_reuse: Accepted,
+        /// The certificates of the authorities that gRPC upstreams are verified against, PEM.
+        ["hsl"] grpc_ssl_trusted_certificate: String,
+        /// The upstream's certificate is verified: issued by one of `grpc_ssl_trusted_certificate`, for `grpc_ssl_name` (among its subjectAltNames), and in force.
+        ["hsl"] grpc_ssl_verify: bool = "false",
+        /// Accepted; a chain may have up to six certificates between the upstream's and the authority's.
+        ["hsl"] grpc_ssl_verify_depth: Accepted,
         /// Answers are compressed with gzip.
         ["hsl"] gzip: bool = "false",
         /// The media types that are compressed; `text/html` always is.
@@ -168,8 +218,8 @@ keys! {
         ["hsl"] proxy_connect_timeout: Time = "60s",
         /// Fields of the upstream's answer that the client does not see.
         ["hsl"] proxy_hide_header: FieldNames,
-        /// The version of HTTP spoken to upstreams.
-        ["hsl"] proxy_http_version: HttpVersion = "1.1",
+        /// The version of HTTP spoken to upstreams. `2`: over TLS if the upstream agrees to it (ALPN; else 1.1), without TLS by prior knowledge (h2c). Like nginx edge asks one thing at a time of a connection.
+        ["hsl"] proxy_http_version: UpstreamVersion = "1.1",
         /// A request goes on although its client has left.
         ["hsl"] proxy_ignore_client_abort: bool = "false",
         /// Fields of the upstream's answer that edge does not obey.
@@ -192,6 +242,8 @@ keys! {
         ["hsl"] proxy_pass_request_body: bool = "true",
         /// The client's fields go to the upstream.
         ["hsl"] proxy_pass_request_headers: bool = "true",
+        /// Connections to upstreams begin with a PROXY protocol header, `v1` or `v2`, that names the client (for HTTP edge's own; nginx has it for streams). Such a connection is used for requests of that client's connection only.
+        ["hsl"] proxy_protocol: ProxyHeader = "off",
         /// The longest wait between two reads of an answer.
         ["hsl"] proxy_read_timeout: Time = "60s",
         /// What is replaced in `Location` and `Refresh`.
@@ -208,6 +260,30 @@ keys! {
         ["hsl"] proxy_set_header_inherit: ListInherit = "on",
         /// TCP keepalive probes on connections to upstreams.
         ["hsl"] proxy_socket_keepalive: bool = "false",
+        /// Where TLS is asked for a certificate of edge's: the file, PEM, with the chain behind it.
+        ["hsl"] proxy_ssl_certificate: String,
+        /// Accepted; certificates are read when the configuration is.
+        ["hsl"] proxy_ssl_certificate_cache: Accepted,
+        /// The key of `proxy_ssl_certificate`, PEM.
+        ["hsl"] proxy_ssl_certificate_key: String,
+        /// Accepted; whatever is written, only suites with forward secrecy and authenticated encryption are offered.
+        ["hsl"] proxy_ssl_ciphers: Accepted,
+        /// Refused: edge cannot check lists of revoked certificates, and does not pretend to.
+        ["hsl"] proxy_ssl_crl: String,
+        /// The name that the upstream's certificate must have, and that is sent as SNI; `$proxy_host` by default.
+        ["hsl"] proxy_ssl_name: String,
+        /// The versions of TLS: `TLSv1.2` and `TLSv1.3` are always offered, older ones never.
+        ["hsl"] proxy_ssl_protocols: Vec<Spanned<String>> = "[TLSv1.2, TLSv1.3]",
+        /// The name is sent as SNI. It always is where the certificate is verified.
+        ["hsl"] proxy_ssl_server_name: bool = "false",
+        /// Accepted; connections are kept instead, and a new one makes a whole handshake.
+        ["hsl"] proxy_ssl_session_reuse: Accepted,
+        /// The certificates of the authorities that upstreams are verified against, PEM.
+        ["hsl"] proxy_ssl_trusted_certificate: String,
+        /// The upstream's certificate is verified: issued by one of `proxy_ssl_trusted_certificate`, for `proxy_ssl_name` (among its subjectAltNames), and in force.
+        ["hsl"] proxy_ssl_verify: bool = "false",
+        /// Accepted; a chain may have up to six certificates between the upstream's and the authority's.
+        ["hsl"] proxy_ssl_verify_depth: Accepted,
         /// Where answers lie that are too large for memory, relative to the prefix.
         ["hsl"] proxy_temp_path: TempPath,
         /// A connection that timed out is closed with a reset.
@@ -302,6 +378,8 @@ keys! {
         ["l"] pattern ("match"): String,
         /// What stands in the place of the location's prefix.
         ["l"] alias: String,
+        /// The gRPC upstream that calls go to: `grpc://NAME`, `grpcs://host:port`, `grpc://unix:/path`.
+        ["l"] grpc_pass: String,
         /// Only requests edge has redirected itself come here.
         ["l"] internal: bool = "false",
         /// The upstream or address that requests go to, perhaps with a URI that replaces the location's prefix.
@@ -317,11 +395,11 @@ keys! {
         ["u"] balance: BalanceBy = "round_robin",
         /// The servers: addresses or maps.
         ["u"] servers: Vec<Spanned<UpstreamServer>>,
-        /// The most idle connections kept open; `0`: none.
+        /// The most idle connections kept open to the upstream's servers, of all threads together; `0`: none.
         ["u"] keepalive: u32 = "128",
-        /// How long an idle connection is kept. Shorter than Tomcat's 20 s, so that Tomcat never closes one that is being used.
+        /// How long an idle connection is kept. Shorter than Tomcat's 20 s, so that Tomcat never closes one that is being used; a server that says `Keep-Alive: timeout=N` (Tomcat does if `Connection: keep-alive` asks for it, which edge sends) is believed: its connections are let go half a second before.
         ["u"] keepalive_timeout: Time = "15s",
-        /// The most requests on one connection.
+        /// The most requests on one connection, which is closed after the last of them.
         ["u"] keepalive_requests: u32 = "1000",
         /// Servers are asked at intervals whether they live, and left out when they do not: `http`, `tcp` or a map. The first
         /// check of a server decides at once; edge listens only when each was checked. If none is healthy the answer is 502.

@@ -1,17 +1,19 @@
 //! Asking upstreams: which server next, what became of it, and what a failure leads to.
 
+use super::failure::{describe, failure_of, is_untouched};
+use super::line::{self, Lease, Line};
 use super::request::Request;
 use super::snapshot::{Handler, Pass, PassTarget};
-use crate::upstream::{Address, Chosen, Outcome, Tried, Upstream, Want, names, retry};
+use crate::upstream::{Chosen, Outcome, Tried, Upstream, Want, names, retry};
 use crate::variables::Try;
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use pingora_core::upstreams::peer::HttpPeer;
-use pingora_error::{Error, ErrorSource, ErrorType, Result};
+use pingora_error::{Error, ErrorSource, Result};
 use pingora_http::ResponseHeader;
 use retry::{Facts, Failure, Verdict};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// The servers a request was sent to.
 #[derive(Default)]
@@ -22,7 +24,11 @@ pub struct Attempts {
     counted: u32,
     began: Option<Instant>,
     /// The next connection must not come from the pool: one that lay idle just broke.
-    fresh: bool,
+    pub(super) fresh: bool,
+    /// The next attempt is the last one once more.
+    again: bool,
+    /// So many connections from the pool had outlived what their server announced.
+    outlived: u8,
     /// What `hash KEY` of the upstream became, once for all servers that are tried.
     key: Vec<u8>,
     /// `proxy_set_body`, evaluated.
@@ -33,6 +39,9 @@ pub struct Attempts {
     redirects: u8,
     /// How much of the body went to the current server.
     body_sent: usize,
+    /// Whether the server now asked is spoken to over TLS, and the name its certificate must have.
+    pub(super) tls: bool,
+    pub tls_name: String,
 }
 
 impl Attempts {
@@ -46,6 +55,9 @@ impl Attempts {
     }
 }
 
+/// After so many connections whose time was over a new one is made.
+const OUTLIVED: u8 = 3;
+
 struct Attempt {
     chosen: Chosen,
     upstream: Arc<Upstream>,
@@ -54,6 +66,13 @@ struct Attempt {
     reused: bool,
     answered: Option<Instant>,
     reported: bool,
+    lease: Option<Lease>,
+    /// What the server announced with its answer.
+    announced: Option<Duration>,
+    /// The connection was given up before anything was sent.
+    outlived: bool,
+    /// The server says that it has not begun to work on the request.
+    untouched: bool,
 }
 
 impl Request {
@@ -93,10 +112,13 @@ impl Request {
             return Err(502);
         };
         self.attempts.began.get_or_insert(now);
-        self.attempts.counted += u32::from(!self.attempts.fresh);
+        self.attempts.counted += u32::from(!std::mem::take(&mut self.attempts.again));
         self.attempts.body_sent = 0;
         self.exchange.tries.push(Try { address: chosen.address().to_string(), redirected, ..Try::default() });
-        let peer = self.peer(chosen.address(), &upstream).map_err(|_| 502_u16);
+        let peer = self.peer(&chosen, &upstream).map_err(|e| {
+            self.log_error(e);
+            502_u16
+        });
         self.attempts.current = Some(Attempt {
             chosen,
             upstream,
@@ -105,29 +127,22 @@ impl Request {
             reused: false,
             answered: None,
             reported: false,
+            lease: None,
+            announced: None,
+            outlived: false,
+            untouched: false,
         });
         peer
     }
 
-    fn peer(&mut self, address: &Address, upstream: &Upstream) -> Result<Box<HttpPeer>> {
-        let mut peer = match address {
-            Address::Tcp(address) => HttpPeer::new(*address, false, String::new()),
-            Address::Unix(path) => HttpPeer::new_uds(&path.to_string_lossy(), false, String::new())?,
-        };
-        if std::mem::take(&mut self.attempts.fresh) {
-            // A pool of its own: nothing that lay idle is in it.
-            peer.group_key = self.exchange.peer.serial;
+    /// How the current server is spoken to, for the log.
+    pub fn upstream_scheme(&self) -> &'static str {
+        match (self.pass().is_some_and(|p| p.grpc), self.attempts.tls) {
+            (false, false) => "http",
+            (false, true) => "https",
+            (true, false) => "grpc",
+            (true, true) => "grpcs",
         }
-        let Some(pass) = self.pass() else {
-            return Err(Error::explain(ErrorType::InternalError, "a location without proxy_pass asks an upstream"));
-        };
-        let options = &mut peer.options;
-        options.connection_timeout = Some(pass.connect_timeout);
-        options.total_connection_timeout = Some(pass.connect_timeout);
-        options.read_timeout = Some(pass.read_timeout);
-        options.write_timeout = Some(pass.send_timeout);
-        options.idle_timeout = Some(upstream.settings().keepalive_timeout);
-        Ok(Box::new(peer))
     }
 
     /// The upstream of `proxy_pass`; one of variables is found now.
@@ -136,8 +151,8 @@ impl Request {
         let Handler::Proxy(pass) = &location.handler else {
             return Err(500);
         };
-        let (upstream, host, port) = match &pass.target {
-            PassTarget::Upstream { upstream, host, port } => (upstream.clone(), host.clone(), port.clone()),
+        let (upstream, host, port, tls) = match &pass.target {
+            PassTarget::Upstream { upstream, host, port, tls } => (upstream.clone(), host.clone(), port.clone(), *tls),
             PassTarget::Variable(url) => {
                 let url = url.evaluate(&self.exchange).into_owned();
                 self.variable_upstream(&url).await?
@@ -145,25 +160,32 @@ impl Request {
         };
         self.exchange.proxy_host = host.into();
         self.exchange.proxy_port = port.into();
+        self.attempts.tls = tls;
         self.attempts.set_body = pass.set_body.as_ref().map(|b| Bytes::from(b.evaluate(&self.exchange).into_owned()));
         Ok(upstream)
     }
 
-    async fn variable_upstream(&mut self, url: &[u8]) -> Result<(Arc<Upstream>, String, String), u16> {
+    async fn variable_upstream(&mut self, url: &[u8]) -> Result<(Arc<Upstream>, String, String, bool), u16> {
         let text = std::str::from_utf8(url).map_err(|_| 500_u16)?;
         let parsed = super::snapshot::Url::parse(text).map_err(|why| {
             self.log_error(format_args!("`proxy_pass` became \"{text}\": {why}"));
             500_u16
         })?;
-        self.attempts.variable_uri = parsed.uri.map(|u| u.as_bytes().to_vec());
-        let (host, port) = (parsed.authority.to_owned(), parsed.port.unwrap_or("80").to_owned());
-        if let Some(upstream) = self.bound.snapshot.upstreams.get(&host) {
-            return Ok((upstream.clone(), host, port));
+        if parsed.tls && self.pass().is_none_or(|pass| pass.secure.is_none()) {
+            self.log_error(format_args!("`proxy_pass` became \"{text}\", but begins with http://"));
+            return Err(500);
         }
-        match Upstream::of_address(&host).await {
-            Ok(upstream) => Ok((upstream, host, port)),
+        self.attempts.variable_uri = parsed.uri.map(|u| u.as_bytes().to_vec());
+        let (host, port) = (parsed.host().to_owned(), parsed.port().to_owned());
+        let known = &self.bound.snapshot.upstreams;
+        let address = parsed.address();
+        if let Some(upstream) = known.get(parsed.authority).or_else(|| known.get(&address)) {
+            return Ok((upstream.clone(), host, port, parsed.tls));
+        }
+        match Upstream::of_address(&address).await {
+            Ok(upstream) => Ok((upstream, host, port, parsed.tls)),
             Err(e) => {
-                self.log_error(format_args!("{host} could not be resolved: {e}"));
+                self.log_error(format_args!("{} could not be resolved: {e}", parsed.authority));
                 Err(502)
             }
         }
@@ -184,15 +206,28 @@ impl Request {
         Some(next)
     }
 
-    /// A connection is there.
-    pub fn connected(&mut self, reused: bool) {
-        if let Some(attempt) = &mut self.attempts.current {
-            attempt.connected = true;
-            attempt.reused = reused;
-            let time = attempt.began.elapsed();
-            if let Some(last) = self.exchange.tries.last_mut() {
-                last.connect_time = Some(time);
-            }
+    /// A connection is there. False: it has lain idle for longer than its server waits, and must not be used.
+    pub fn connected(&mut self, reused: bool, line: Option<&Arc<Line>>) -> bool {
+        let Some(attempt) = &mut self.attempts.current else { return true };
+        if reused && line.is_some_and(|line| line.is_outlived(Instant::now())) {
+            attempt.outlived = true;
+            return false;
+        }
+        attempt.connected = true;
+        attempt.reused = reused;
+        attempt.lease = line.map(Line::lease);
+        let time = attempt.began.elapsed();
+        if let Some(last) = self.exchange.tries.last_mut() {
+            last.connect_time = Some(time);
+        }
+        true
+    }
+
+    /// The server's answer is whole: what becomes of the connection.
+    pub fn answer_ended(&mut self) {
+        let Some(attempt) = &mut self.attempts.current else { return };
+        if let Some(lease) = &mut attempt.lease {
+            lease.end(attempt.upstream.settings(), attempt.announced, Instant::now());
         }
     }
 
@@ -202,6 +237,8 @@ impl Request {
         if let Some(attempt) = &mut self.attempts.current {
             let now = Instant::now();
             attempt.answered = Some(now);
+            attempt.announced = line::announced(head);
+            attempt.chosen.server().note_keeps(attempt.announced);
             if let Some(last) = self.exchange.tries.last_mut() {
                 last.status = status;
                 last.header_time = Some(now - attempt.began);
@@ -237,16 +274,37 @@ impl Request {
         if *error.esource() == ErrorSource::Downstream {
             return Err(crate::http::pages::internal::CLIENT_CLOSED);
         }
+        if self.is_outlived() {
+            self.ask_once_more();
+            return Ok(());
+        }
+        if let Some(attempt) = &mut self.attempts.current {
+            attempt.untouched = is_untouched(error);
+        }
         let what = failure_of(error);
         let status = if what == Failure::Timeout { 504 } else { 502 };
         if let Some(last) = self.exchange.tries.last_mut().filter(|t| t.status == 0) {
             last.status = status;
         }
-        self.log_error(describe(error, what));
+        self.log_error(describe(error, what, &self.attempts.tls_name));
         match self.verdict(what) {
             Verdict::Next => Ok(()),
             Verdict::Stop => Err(status),
         }
+    }
+
+    /// The connection was given up before anything was sent.
+    pub fn is_outlived(&self) -> bool {
+        self.attempts.current.as_ref().is_some_and(|a| a.outlived)
+    }
+
+    /// Nothing was sent, nothing happened: the same server over another connection.
+    fn ask_once_more(&mut self) {
+        self.attempts.current = None;
+        self.exchange.tries.pop();
+        self.attempts.again = true;
+        self.attempts.outlived += 1;
+        self.attempts.fresh = self.attempts.outlived >= OUTLIVED;
     }
 
     fn verdict(&mut self, what: Failure) -> Verdict {
@@ -264,7 +322,7 @@ impl Request {
         let want = Want { now, client_ip: Some(self.exchange.peer.remote.ip()), key, tried: &tried, route: None };
         let facts = Facts {
             idempotent: retry::is_idempotent(self.exchange.method.as_str()),
-            bytes_sent: attempt.connected,
+            bytes_sent: attempt.connected && !(attempt.untouched && !streamed),
             replayable: !streamed,
             response_begun: attempt.answered.is_some() && !matches!(what, Failure::Status(_)),
             reused: attempt.reused,
@@ -281,7 +339,7 @@ impl Request {
         }
         if verdict == Verdict::Next {
             match stale {
-                true => self.attempts.fresh = true,
+                true => (self.attempts.fresh, self.attempts.again) = (true, true),
                 false => self.attempts.tried = tried,
             }
         }
@@ -322,39 +380,6 @@ fn invalid_head(head: &ResponseHeader, longest: u64) -> Option<String> {
     let coding = head.headers.get(TRANSFER_ENCODING)?;
     let unknown = !coding.as_bytes().eq_ignore_ascii_case(b"chunked");
     unknown.then(|| format!("unknown \"Transfer-Encoding\": \"{}\"", coding.as_bytes().escape_ascii()))
-}
-
-fn failure_of(error: &Error) -> Failure {
-    match error.etype() {
-        ErrorType::ConnectTimedout
-        | ErrorType::ReadTimedout
-        | ErrorType::WriteTimedout
-        | ErrorType::TLSHandshakeTimedout => Failure::Timeout,
-        ErrorType::InvalidHTTPHeader => Failure::InvalidHeader,
-        _ => Failure::Error,
-    }
-}
-
-/// In nginx's words, where it has words for it.
-fn describe(error: &Error, what: Failure) -> String {
-    let text = match (error.etype(), what) {
-        (ErrorType::ConnectTimedout, _) => {
-            "upstream timed out (110: Connection timed out) while connecting to upstream"
-        }
-        (ErrorType::ConnectRefused, _) => "connect() failed (111: Connection refused) while connecting to upstream",
-        (ErrorType::ReadTimedout, _) => {
-            "upstream timed out (110: Connection timed out) while reading response header from upstream"
-        }
-        (ErrorType::WriteTimedout, _) => {
-            "upstream timed out (110: Connection timed out) while sending request to upstream"
-        }
-        (_, Failure::InvalidHeader) => "upstream sent invalid header while reading response header from upstream",
-        (ErrorType::ConnectionClosed, _) => {
-            "upstream prematurely closed connection while reading response header from upstream"
-        }
-        _ => return format!("upstream failed: {error}"),
-    };
-    text.to_owned()
 }
 
 impl Upstream {

@@ -190,7 +190,7 @@ async fn tell_proxy(out: &mut String, request: &mut Request) {
         Ok(_) => line(out, "server", &request.exchange.tries.last().map(|t| t.address.clone()).unwrap_or_default()),
         Err(status) => line(out, "server", &format!("none can be asked: {status}")),
     }
-    if let Ok(sent) = headers::for_upstream(request, pass, BodyFraming::of(request, pass)) {
+    if let Ok(sent) = headers::for_upstream(request, pass, BodyFraming::of(request, pass), pass.version()) {
         line(out, "sent", &format!("{} {}", sent.method, text(sent.raw_path())));
         for (name, value) in sent.case_header_iter() {
             line(out, "", &format!("{}: {}", text(name.as_slice()), text(value.as_bytes())));

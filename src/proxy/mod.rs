@@ -7,6 +7,7 @@
 //! handshake  whether the connection is one the server takes: TLS, certificates
 //! deliver    answers that need no upstream
 //! attempt    which server is asked next, what became of it
+//! peer       how it is connected to; dial makes the connection, line is what is known of it
 //! headers/   what the upstream is sent, what the client is told
 //! snapshot/  the configuration all of this runs on, compiled
 //! ```
@@ -14,10 +15,14 @@
 mod attempt;
 mod content;
 mod deliver;
+mod dial;
 pub mod explain;
+mod failure;
 mod handshake;
 mod headers;
+mod line;
 mod live;
+mod peer;
 mod record;
 mod redirect;
 mod refuse;
@@ -35,6 +40,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use content::Content;
 use headers::BodyFraming;
+use line::Line;
 use pingora_core::modules::http::HttpModules;
 use pingora_core::protocols::Digest;
 use pingora_core::upstreams::peer::HttpPeer;
@@ -44,6 +50,7 @@ use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
 use request::{Ctx, Pending, Request};
 use std::os::fd::RawFd;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The proxy. It has no state: a request finds its configuration through its listener.
 pub struct Edge;
@@ -135,11 +142,13 @@ impl ProxyHttp for Edge {
         reused: bool,
         _peer: &HttpPeer,
         _fd: RawFd,
-        _digest: Option<&Digest>,
+        digest: Option<&Digest>,
         ctx: &mut Ctx,
     ) -> Result<()> {
-        begun(ctx)?.0.connected(reused);
-        Ok(())
+        match begun(ctx)?.0.connected(reused, digest.and_then(Line::of)) {
+            true => Ok(()),
+            false => Err(again("the connection has outlived what its server announced".into())),
+        }
     }
 
     /// What the server is sent.
@@ -153,7 +162,11 @@ impl ProxyHttp for Edge {
         let Some(pass) = request.pass() else {
             return Err(internal("a location without proxy_pass asks an upstream"));
         };
-        *upstream_request = headers::for_upstream(request, pass, BodyFraming::of(request, pass))?;
+        let version = upstream_request.version;
+        if pass.grpc && version != http::Version::HTTP_2 {
+            return Err(Error::explain(ErrorType::H2Error, "the server does not agree to HTTP/2 (ALPN)").into_up());
+        }
+        *upstream_request = headers::for_upstream(request, pass, BodyFraming::of(request, pass), version)?;
         let length = record::request_length(upstream_request);
         if let Some(last) = request.exchange.tries.last_mut() {
             last.bytes_sent = length;
@@ -205,7 +218,37 @@ impl ProxyHttp for Edge {
             request.pending = Some(pending);
             return Err(again(format!("the upstream's {status} is not what the client gets")));
         }
+        if answer.status.as_u16() != 101 && headers::is_bodiless(answer, request) {
+            request.answer_ended();
+        }
         Ok(())
+    }
+
+    /// The last of an answer's body: what becomes of the connection.
+    fn upstream_response_body_filter(
+        &self,
+        _session: &mut Session,
+        _body: &mut Option<Bytes>,
+        end_of_stream: bool,
+        ctx: &mut Ctx,
+    ) -> Result<Option<Duration>> {
+        if end_of_stream {
+            begun(ctx)?.0.answer_ended();
+        }
+        Ok(None)
+    }
+
+    /// What the client is told after the body, if its protocol has a place for it.
+    async fn response_trailer_filter(
+        &self,
+        _session: &mut Session,
+        trailers: &mut http::HeaderMap,
+        ctx: &mut Ctx,
+    ) -> Result<Option<Bytes>> {
+        let (request, connection) = begun(ctx)?;
+        request.answer_ended();
+        connection.set_trailers(trailers.clone());
+        Ok(None)
     }
 
     /// What the client is told.
@@ -256,7 +299,7 @@ impl ProxyHttp for Edge {
             e.set_retry(false);
             return e;
         }
-        if !matches!(e.etype(), ErrorType::HTTPStatus(_)) {
+        if request.is_outlived() || !matches!(e.etype(), ErrorType::HTTPStatus(_)) {
             e.set_retry(try_on(request, &e));
         }
         e

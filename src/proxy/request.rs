@@ -142,7 +142,8 @@ impl Request {
             String::from_utf8_lossy(&x.head.line)
         );
         if let Some(last) = x.tries.last() {
-            text.push_str(&format!(", upstream: \"http://{}{}\"", last.address, String::from_utf8_lossy(&x.path)));
+            let (scheme, path) = (self.upstream_scheme(), String::from_utf8_lossy(&x.path));
+            text.push_str(&format!(", upstream: \"{scheme}://{}{path}\"", last.address));
         }
         if let Some(host) = x.head.headers.get("host") {
             text.push_str(&format!(", host: \"{}\"", String::from_utf8_lossy(host)));

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 
 use super::balance;
+use super::connections::Connections;
 use super::names::{Address, Names, Target};
 use super::peers::{Peer, Peers};
 use super::retry::Failure;
@@ -191,6 +192,11 @@ impl Upstream {
 
     pub fn name(&self) -> &str {
         &self.settings.name
+    }
+
+    /// What is counted of the connections to its servers.
+    pub fn connections(&self) -> &Arc<Connections> {
+        self.pool.connections()
     }
 
     /// The peers of this moment, for status pages, health checks and warming up.

@@ -7,6 +7,7 @@
 //!   state      what outlives a reload
 //!   balance/   nginx's methods, one file each
 //!   choose     a server for a request; how it went
+//!   connections  how many are open, how many at work
 //!   retry      after a failure: the next server, or the end?
 //! ```
 //!
@@ -20,6 +21,7 @@
 
 mod balance;
 mod choose;
+mod connections;
 pub mod names;
 mod peers;
 pub mod retry;
@@ -37,6 +39,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
 pub use choose::{Chosen, Outcome, Tried, Upstream, Want};
+pub use connections::Connections;
 pub use names::{Address, NamesSettings};
 pub use peers::{Condition, Peer, Peers};
 pub use settings::{Balance, HealthCheck, Probe, ServerSettings, Until, UpstreamSettings};

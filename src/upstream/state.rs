@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicI64, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, 
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
+use super::connections::Connections;
 use super::names::Address;
 
 /// Milliseconds since some moment of this process.
@@ -92,7 +93,11 @@ pub struct Server {
     /// Moving averages for `least_time`, in milliseconds; 0: not known.
     pub(super) header_time: AtomicU64,
     pub(super) response_time: AtomicU64,
+    /// How long it last said that it keeps an idle connection, in milliseconds; [`UNSAID`]: nothing.
+    keeps: AtomicU64,
 }
+
+const UNSAID: u64 = u64::MAX;
 
 impl Server {
     fn new(address: Address) -> Self {
@@ -114,6 +119,7 @@ impl Server {
             last_error: Mutex::new(None),
             header_time: AtomicU64::new(0),
             response_time: AtomicU64::new(0),
+            keeps: AtomicU64::new(UNSAID),
         }
     }
 
@@ -138,6 +144,15 @@ impl Server {
     /// How many of those failed in a way that counts.
     pub fn failures(&self) -> u64 {
         self.failures.load(Relaxed)
+    }
+
+    /// What it said of how long it keeps an idle connection (`Keep-Alive: timeout=N`).
+    pub fn note_keeps(&self, announced: Option<Duration>) {
+        self.keeps.store(announced.map_or(UNSAID, |a| millis(a).unsigned_abs()), Relaxed);
+    }
+
+    pub fn keeps(&self) -> Option<Duration> {
+        Some(self.keeps.load(Relaxed)).filter(|ms| *ms != UNSAID).map(Duration::from_millis)
     }
 
     pub fn last_error(&self) -> Option<LastError> {
@@ -219,11 +234,20 @@ pub struct Pool {
     turn: Mutex<Turn>,
     /// By address and its how-manieth mention: nginx lets an address stand twice, as two servers.
     servers: Mutex<HashMap<(Address, usize), Weak<Server>>>,
+    connections: Arc<Connections>,
 }
 
 impl Pool {
     pub(super) fn new(seed: u64) -> Self {
-        Pool { turn: Mutex::new(Turn { dice: Dice(seed | 1), layout: Vec::new() }), servers: Mutex::default() }
+        Pool {
+            turn: Mutex::new(Turn { dice: Dice(seed | 1), layout: Vec::new() }),
+            servers: Mutex::default(),
+            connections: Arc::default(),
+        }
+    }
+
+    pub(super) fn connections(&self) -> &Arc<Connections> {
+        &self.connections
     }
 
     pub(super) fn turn(&self) -> MutexGuard<'_, Turn> {

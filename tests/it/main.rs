@@ -19,4 +19,7 @@ mod rig;
 mod snapshots;
 mod tls;
 mod tomcats;
+mod upstream_http2;
+mod upstream_keepalive;
 mod upstream_timeouts;
+mod upstream_tls;

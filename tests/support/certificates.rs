@@ -53,6 +53,11 @@ impl Authority {
         self.issuer.der().clone()
     }
 
+    /// The same, as its file has it.
+    pub fn pem(&self) -> String {
+        self.issuer.pem()
+    }
+
     /// A server's certificate for these names.
     pub fn server(&self, names: &[&str]) -> Issued {
         self.issue(names, names[0], ExtendedKeyUsagePurpose::ServerAuth, (2020, 2120))
@@ -137,6 +142,14 @@ impl Issued {
     }
 
     /// Puts certificate and key into these files, as somebody does who renews them.
+    pub fn certificate_pem(&self) -> String {
+        std::fs::read_to_string(&self.certificate).expect("a certificate's file")
+    }
+
+    pub fn key_pem(&self) -> String {
+        std::fs::read_to_string(&self.key).expect("a key's file")
+    }
+
     pub fn install(&self, certificate: &Path, key: &Path) {
         for (from, to) in [(&self.certificate, certificate), (&self.key, key)] {
             std::fs::copy(from, to).expect("copying a certificate");

@@ -16,6 +16,7 @@ pub mod front;
 pub mod load;
 pub mod memcached;
 pub mod nginx;
+pub mod origin;
 mod parse;
 pub mod ports;
 pub mod process;

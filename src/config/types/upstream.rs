@@ -95,9 +95,27 @@ words! {
 }
 
 words! {
-    /// The version spoken to upstreams.
+    /// A version of HTTP/1.
     pub enum HttpVersion {
         Http10 = "1.0",
         Http11 = "1.1",
+    }
+}
+
+words! {
+    /// The version spoken to upstreams.
+    pub enum UpstreamVersion {
+        Http10 = "1.0",
+        Http11 = "1.1",
+        Http2 = "2" | "2.0",
+    }
+}
+
+words! {
+    /// The PROXY protocol header that connections to upstreams begin with.
+    pub enum ProxyHeader {
+        Off = "off" | "false",
+        V1 = "v1" | "on" | "true",
+        V2 = "v2",
     }
 }

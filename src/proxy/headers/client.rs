@@ -96,6 +96,12 @@ fn filter_upstream(answer: &mut ResponseHeader, pass: &Pass, request: &mut Reque
     frame(answer, request)
 }
 
+/// Whether nothing but the head of an answer comes.
+pub fn is_bodiless(answer: &ResponseHeader, request: &Request) -> bool {
+    let none = matches!(answer.status.as_u16(), 204 | 304) || request.exchange.method == http::Method::HEAD;
+    none || answer.headers.get(CONTENT_LENGTH).is_some_and(|length| length.as_bytes() == b"0")
+}
+
 /// The body is framed anew: by its length if the upstream said one, in chunks otherwise.
 fn frame(answer: &mut ResponseHeader, request: &Request) -> Result<()> {
     let bodiless = answer.status.is_informational() || matches!(answer.status.as_u16(), 204 | 304) || request.is_head();

@@ -3,7 +3,7 @@
 mod client;
 mod upstream;
 
-pub use client::for_client;
+pub use client::{for_client, is_bodiless};
 pub use upstream::{BodyFraming, asks_upgrade, for_upstream};
 
 use super::request::{Pending, Request};

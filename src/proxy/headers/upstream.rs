@@ -1,6 +1,6 @@
 //! The request an upstream is sent: nginx's ngx_http_proxy_create_request.
 
-use crate::config::types::HttpVersion;
+use crate::config::types::UpstreamVersion;
 use crate::http::Framing;
 use crate::http::escape;
 use crate::proxy::request::Request;
@@ -25,7 +25,9 @@ fn default_field(name: &str, request: &Request, pass: &Pass) -> Option<Vec<u8>> 
     };
     match name {
         "Host" => Some(request.exchange.proxy_host.to_vec()),
-        "Connection" if close || pass.http_version == HttpVersion::Http10 => Some(b"close".to_vec()),
+        "Connection" if close || pass.http_version == UpstreamVersion::Http10 => Some(b"close".to_vec()),
+        // It goes without saying, but only who is asked says how long it waits: Tomcat.
+        "Connection" => Some(b"keep-alive".to_vec()),
         _ => None,
     }
 }
@@ -34,8 +36,18 @@ fn default_field(name: &str, request: &Request, pass: &Pass) -> Option<Vec<u8>> 
 const OWN: &[&str] =
     &["Host", "Connection", "Content-Length", "Transfer-Encoding", "TE", "Keep-Alive", "Expect", "Upgrade", "Trailer"];
 
-/// Makes the request for an upstream.
-pub fn for_upstream(request: &Request, pass: &Pass, framing: BodyFraming) -> Result<RequestHeader> {
+/// Fields that HTTP/2 has no place for (RFC 9113 8.2.2), whoever sets them.
+const NOT_HTTP2: &[&str] = &["Connection", "Keep-Alive", "Proxy-Connection", "Transfer-Encoding", "Upgrade", "TE"];
+
+/// Makes the request for an upstream. `version`: what its connection speaks.
+pub fn for_upstream(
+    request: &Request,
+    pass: &Pass,
+    framing: BodyFraming,
+    version: http::Version,
+) -> Result<RequestHeader> {
+    let http2 = version == http::Version::HTTP_2;
+    let fits = |name: &str| !http2 || !NOT_HTTP2.iter().any(|n| n.eq_ignore_ascii_case(name));
     let method = match &pass.method {
         Some(method) => method.evaluate(&request.exchange).into_owned(),
         None => request.exchange.method.as_str().as_bytes().to_vec(),
@@ -43,11 +55,12 @@ pub fn for_upstream(request: &Request, pass: &Pass, framing: BodyFraming) -> Res
     let fields = request.exchange.head.headers.len() + pass.fields.len() + 4;
     let mut out = RequestHeader::build(&method[..], &target(request, pass), Some(fields))?;
     out.set_version(match pass.http_version {
-        HttpVersion::Http10 => http::Version::HTTP_10,
-        HttpVersion::Http11 => http::Version::HTTP_11,
+        _ if http2 => http::Version::HTTP_2,
+        UpstreamVersion::Http10 => http::Version::HTTP_10,
+        UpstreamVersion::Http11 | UpstreamVersion::Http2 => http::Version::HTTP_11,
     });
     let mut value = Vec::new();
-    for field in &pass.fields {
+    for field in pass.fields.iter().filter(|field| fits(&field.name)) {
         value.clear();
         field.value.write(&request.exchange, &mut value);
         // A field set twice by the configuration is sent once: the first.
@@ -56,12 +69,16 @@ pub fn for_upstream(request: &Request, pass: &Pass, framing: BodyFraming) -> Res
         }
     }
     let configured = |name: &str| pass.fields.iter().any(|f| f.name.eq_ignore_ascii_case(name));
-    for name in ["Host", "Connection"] {
+    for name in ["Host", "Connection"].into_iter().filter(|name| fits(name)) {
         if let Some(value) = default_field(name, request, pass).filter(|_| !configured(name)) {
             append(&mut out, name.as_bytes(), &value)?;
         }
     }
+    if http2 {
+        complete_http2(&mut out, request)?;
+    }
     match framing {
+        BodyFraming::Chunked if http2 => {}
         BodyFraming::None => {}
         BodyFraming::Length(length) => out.insert_header("Content-Length", length.to_string())?,
         BodyFraming::Chunked => out.insert_header("Transfer-Encoding", "chunked")?,
@@ -69,12 +86,25 @@ pub fn for_upstream(request: &Request, pass: &Pass, framing: BodyFraming) -> Res
     if pass.pass_headers {
         for (name, value) in request.exchange.head.headers.iter() {
             let is = |other: &str| other.as_bytes().eq_ignore_ascii_case(name);
-            if !OWN.iter().any(|own| is(own)) && !pass.fields.iter().any(|f| is(&f.name)) {
+            if !OWN.iter().any(|own| is(own))
+                && fits(&String::from_utf8_lossy(name))
+                && !pass.fields.iter().any(|f| is(&f.name))
+            {
                 append(&mut out, name, value)?;
             }
         }
     }
     Ok(out)
+}
+
+/// What every request over HTTP/2 has, or may keep: an authority, and the word that trailers are understood.
+fn complete_http2(out: &mut RequestHeader, request: &Request) -> Result<()> {
+    if !out.headers.contains_key(http::header::HOST) {
+        append(out, b"Host", &request.exchange.proxy_host)?;
+    }
+    let words = request.exchange.head.headers.get_all("te").flat_map(|value| value.split(|b| *b == b','));
+    let trailers = words.into_iter().any(|word| word.trim_ascii().eq_ignore_ascii_case(b"trailers"));
+    if trailers { append(out, b"TE", b"trailers") } else { Ok(()) }
 }
 
 fn append(out: &mut RequestHeader, name: &[u8], value: &[u8]) -> Result<()> {
@@ -150,6 +180,9 @@ fn sendable(mut uri: Vec<u8>) -> Vec<u8> {
 
 /// Whether the upstream is asked to change the protocol: the configuration passes `Upgrade` and `Connection: upgrade` on.
 pub fn asks_upgrade(request: &Request, pass: &Pass) -> bool {
+    if pass.http_version == UpstreamVersion::Http2 {
+        return false; // it knows no such thing
+    }
     let sent = |name: &str| {
         let field = pass.fields.iter().find(|f| f.name.eq_ignore_ascii_case(name));
         field.map(|f| f.value.evaluate(&request.exchange).to_ascii_lowercase()).unwrap_or_default()

@@ -33,12 +33,20 @@ pub struct Resources {
 pub fn compile(raw: &Raw, resources: &Resources, diagnostics: &mut Diagnostics) -> Option<Arc<Snapshot>> {
     let defined = defined_names(raw);
     let names_files = Cell::new(false);
+    let unverified = Cell::new(false);
     // The texts of upstreams name no upstreams.
     let none = Table::default();
-    let texts = Texts { names_files: &names_files, defined: &defined, upstreams: &none, resources, raw };
+    let texts = Texts {
+        names_files: &names_files,
+        unverified: &unverified,
+        defined: &defined,
+        upstreams: &none,
+        resources,
+        raw,
+    };
     let settings = upstream_settings(raw, &texts, diagnostics);
     let upstreams = resources.upstreams.apply(&settings, Instant::now());
-    let texts = Texts { names_files: &names_files, defined: &defined, upstreams: &upstreams, resources, raw };
+    let texts = Texts { upstreams: &upstreams, ..texts };
     let process = process(raw, &texts, diagnostics);
     check_references(raw, &texts, diagnostics);
     let wishes = wishes(raw, diagnostics);
@@ -61,6 +69,8 @@ pub fn compile(raw: &Raw, resources: &Resources, diagnostics: &mut Diagnostics) 
 pub(super) struct Texts<'t> {
     /// Whether a text asks where files lie, so that nobody finds out in vain.
     pub names_files: &'t Cell<bool>,
+    /// Whether it was told that a certificate is not checked: once is enough.
+    pub unverified: &'t Cell<bool>,
     pub defined: &'t Defined,
     pub upstreams: &'t Table,
     pub resources: &'t Resources,
@@ -160,7 +170,10 @@ fn check_references(raw: &Raw, texts: &Texts<'_>, diagnostics: &mut Diagnostics)
 fn check_location(location: &raw::Location, raw: &Raw, diagnostics: &mut Diagnostics) {
     check_cache(&location.scope, raw, diagnostics);
     if let Some(pass) = &location.keys.proxy_pass {
-        check_upstream(pass, raw, diagnostics);
+        check_upstream(pass, super::Url::parse(pass), raw, diagnostics);
+    }
+    if let Some(pass) = &location.keys.grpc_pass {
+        check_upstream(pass, super::Url::parse_grpc(pass), raw, diagnostics);
     }
     location.locations.iter().for_each(|l| check_location(l, raw, diagnostics));
 }
@@ -181,8 +194,13 @@ fn check_cache(scope: &raw::Scope, raw: &Raw, diagnostics: &mut Diagnostics) {
 }
 
 /// A host may be called anything, so that only what looks like an upstream can be told.
-fn check_upstream(pass: &Spanned<String>, raw: &Raw, diagnostics: &mut Diagnostics) {
-    let Ok(url) = super::pass::Url::parse(pass) else { return };
+fn check_upstream(
+    pass: &Spanned<String>,
+    url: Result<super::Url<'_>, &'static str>,
+    raw: &Raw,
+    diagnostics: &mut Diagnostics,
+) {
+    let Ok(url) = url else { return };
     let names = || raw.upstreams.iter().map(|u| u.name.as_str());
     let plain = !url.authority.contains(['.', ':', '$']) && !names().any(|name| name == url.authority);
     if let Some(meant) = nearest(url.authority, names()).filter(|_| plain) {
@@ -277,10 +295,13 @@ fn upstream_settings(raw: &Raw, texts: &Texts<'_>, diagnostics: &mut Diagnostics
 }
 
 fn implicit_of(location: &raw::Location, defined: &[UpstreamSettings], found: &mut Vec<UpstreamSettings>) {
-    if let Some(settings) = location.keys.proxy_pass.as_ref().and_then(|p| implicit_upstream(p, defined))
-        && !found.iter().any(|u: &UpstreamSettings| u.name == settings.name)
-    {
-        found.push(settings);
+    let is_defined = |name: &str| defined.iter().any(|u| u.name == name);
+    let proxied = location.keys.proxy_pass.as_ref().and_then(|p| implicit_upstream(p, false, is_defined));
+    let called = location.keys.grpc_pass.as_ref().and_then(|p| implicit_upstream(p, true, is_defined));
+    for settings in proxied.into_iter().chain(called) {
+        if !found.iter().any(|u: &UpstreamSettings| u.name == settings.name) {
+            found.push(settings);
+        }
     }
     location.locations.iter().for_each(|l| implicit_of(l, defined, found));
 }

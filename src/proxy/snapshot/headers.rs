@@ -3,7 +3,7 @@
 use super::compile::Texts;
 use crate::config::raw::Scope;
 use crate::config::types::ListInherit;
-use crate::config::{Diagnostics, Span, Spanned};
+use crate::config::{Diagnostics, Named, Span, Spanned};
 use crate::variables::Template;
 use std::time::Duration;
 
@@ -96,8 +96,12 @@ pub(super) fn add_headers(scope: &Scope, texts: &Texts<'_>, diagnostics: &mut Di
         .collect()
 }
 
-pub(super) fn upstream_fields(scope: &Scope, texts: &Texts<'_>, diagnostics: &mut Diagnostics) -> Vec<UpstreamField> {
-    let Some(written) = &scope.proxy_set_header else {
+pub(super) fn upstream_fields(
+    written: Option<&Spanned<Named<String>>>,
+    texts: &Texts<'_>,
+    diagnostics: &mut Diagnostics,
+) -> Vec<UpstreamField> {
+    let Some(written) = written else {
         return Vec::new();
     };
     written
@@ -143,6 +147,10 @@ pub(super) fn inherit_lists(inner: &Scope, outer: &Scope, diagnostics: &mut Diag
     }
     list!(add_header, add_header_inherit);
     list!(proxy_set_header, proxy_set_header_inherit);
+    if let (Some(own), Some(others)) = (&inner.grpc_set_header, &outer.grpc_set_header) {
+        let names = |list: &Spanned<Named<String>>| list.iter().map(|(n, _)| n.clone()).collect::<Vec<_>>();
+        warn_of_dropped("grpc_set_header", own.span, names(own).iter(), names(others).iter(), diagnostics);
+    }
     scope
 }
 
@@ -157,9 +165,12 @@ fn warn_of_dropped<'n>(
     let dropped: Vec<&str> =
         others.filter(|o| !own.iter().any(|n| n.eq_ignore_ascii_case(o))).map(|o| o.value.as_str()).collect();
     if !dropped.is_empty() {
-        diagnostics
-            .warning(at, format!("this list replaces the outer `{key}`: {} not set here", join(&dropped)))
-            .help(format!("write it here too, or `{key}_inherit: merge`"));
+        diagnostics.warning(at, format!("this list replaces the outer `{key}`: {} not set here", join(&dropped))).help(
+            match key {
+                "grpc_set_header" => "write it here too".to_owned(),
+                _ => format!("write it here too, or `{key}_inherit: merge`"),
+            },
+        );
     }
 }
 

@@ -141,6 +141,16 @@ fn compile(
             location.handler = Handler::Proxy(Box::new(pass));
         }
     }
+    if let Some(pass) = &raw.keys.grpc_pass {
+        if raw.keys.proxy_pass.is_some() {
+            diagnostics.error(pass.span, "a location has either `proxy_pass` or `grpc_pass`");
+        }
+        if let Some(pass) = Pass::compile_grpc(pass, scope, texts, diagnostics) {
+            // Both ends of a call may speak at any time.
+            location.request_buffering = false;
+            location.handler = Handler::Proxy(Box::new(pass));
+        }
+    }
     location
 }
 

@@ -9,13 +9,18 @@ mod headers;
 mod listen;
 mod location;
 mod pass;
+mod secure;
+mod settings;
 mod tls;
 mod upstream;
+mod url;
 
 pub use compile::{Resources, compile, control};
 pub use headers::{AddHeader, Expires, UpstreamField};
 pub use listen::{ListenAddress, Socket, SocketOptions, Speaks, Virtual};
-pub use pass::{Pass, PassTarget, Redirect, Url};
+pub use pass::{Pass, PassTarget, Redirect};
+pub use secure::{Secure, seed};
+pub use url::Url;
 
 use crate::client;
 use crate::compress;

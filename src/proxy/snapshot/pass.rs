@@ -1,10 +1,13 @@
-//! `proxy_pass` and the keys around it, compiled.
+//! `proxy_pass`, `grpc_pass` and the keys around them, compiled.
 
 use super::Next;
 use super::compile::Texts;
-use super::headers::{UpstreamField, upstream_fields};
+use super::headers::UpstreamField;
+use super::secure::Secure;
+use super::settings::Settings;
+use super::url::Url;
 use crate::config::raw::Scope;
-use crate::config::types::{HttpVersion, ProxyRedirect};
+use crate::config::types::{ProxyHeader, ProxyRedirect, UpstreamVersion};
 use crate::config::{Diagnostics, Spanned};
 use crate::pattern::Pattern;
 use crate::upstream::{self, UpstreamSettings};
@@ -18,7 +21,13 @@ pub struct Pass {
     pub target: PassTarget,
     /// What stands in the place of the location's prefix; `None`: the client's URI goes on as it is.
     pub uri: Option<Template>,
-    pub http_version: HttpVersion,
+    pub http_version: UpstreamVersion,
+    /// A gRPC call: HTTP/2 or nothing, both bodies as they come.
+    pub grpc: bool,
+    /// How TLS is spoken, where the URL asks for it.
+    pub secure: Option<Arc<Secure>>,
+    /// `proxy_protocol`
+    pub proxy_header: ProxyHeader,
     pub method: Option<Template>,
     pub set_body: Option<Template>,
     pub fields: Vec<UpstreamField>,
@@ -45,7 +54,7 @@ pub struct Pass {
 #[derive(Debug)]
 pub enum PassTarget {
     /// An upstream, or a host that was made one.
-    Upstream { upstream: Arc<upstream::Upstream>, host: String, port: String },
+    Upstream { upstream: Arc<upstream::Upstream>, host: String, port: String, tls: bool },
     /// Known only when a request is there: the whole URL.
     Variable(Template),
 }
@@ -57,56 +66,21 @@ pub enum Redirect {
     Regex { from: Pattern, to: Template },
 }
 
-/// The parts of `http://host:port/uri`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Url<'u> {
-    /// `host` or `host:port` or `unix:/path`, as written.
-    pub authority: &'u str,
-    pub port: Option<&'u str>,
-    /// Begins with `/` or `?`; nothing if there is none.
-    pub uri: Option<&'u str>,
-}
-
-impl<'u> Url<'u> {
-    pub fn parse(text: &'u str) -> Result<Url<'u>, &'static str> {
-        let rest = match (text.strip_prefix("http://"), text.starts_with("https://")) {
-            (Some(rest), _) => rest,
-            (None, true) => return Err("`https://` upstreams are not supported yet"),
-            (None, false) => return Err("the URL must begin with `http://`"),
-        };
-        if let Some(unix) = rest.strip_prefix("unix:") {
-            let (path, uri) = match unix.split_once(':') {
-                Some((path, uri)) => (path, Some(uri).filter(|u| !u.is_empty())),
-                None => (unix, None),
-            };
-            let authority = &rest[..path.len() + "unix:".len()];
-            return Ok(Url { authority, port: None, uri });
-        }
-        let end = rest.find(['/', '?']).unwrap_or(rest.len());
-        let (authority, uri) = rest.split_at(end);
-        if authority.is_empty() {
-            return Err("the URL names no host");
-        }
-        let colon = authority.rfind(':').filter(|at| !authority[*at..].contains(']'));
-        let port = colon.map(|at| &authority[at + 1..]);
-        if port.is_some_and(|p| p.parse::<u16>().is_err()) {
-            return Err("the port of the URL is not a number from 0 to 65535");
-        }
-        Ok(Url { authority, port, uri: Some(uri).filter(|u| !u.is_empty()) })
-    }
-}
-
-/// The upstreams that `proxy_pass` makes of plain hosts: those no `upstream` block defines.
-pub(super) fn implicit_upstream(written: &str, defined: &[UpstreamSettings]) -> Option<UpstreamSettings> {
+/// The upstreams that `proxy_pass` and `grpc_pass` make of plain hosts: those no `upstream` block defines.
+pub(super) fn implicit_upstream(
+    written: &str,
+    grpc: bool,
+    is_defined: impl Fn(&str) -> bool,
+) -> Option<UpstreamSettings> {
     if written.contains('$') {
         return None;
     }
-    let url = Url::parse(written).ok()?;
-    if defined.iter().any(|u| u.name == url.authority) {
+    let url = if grpc { Url::parse_grpc(written) } else { Url::parse(written) }.ok()?;
+    if is_defined(url.authority) {
         return None;
     }
-    let mut settings = UpstreamSettings::new(url.authority);
-    settings.servers.push(upstream::ServerSettings::new(url.authority));
+    let mut settings = UpstreamSettings::new(url.address());
+    settings.servers.push(upstream::ServerSettings::new(url.address()));
     Some(settings)
 }
 
@@ -125,37 +99,107 @@ impl Pass {
         texts: &Texts<'_>,
         diagnostics: &mut Diagnostics,
     ) -> Option<Pass> {
+        let settings = Settings::proxy(scope);
         let (target, uri) = match written.contains('$') {
             true => (PassTarget::Variable(texts.template(written, written.span, diagnostics)), None),
             false => Self::fixed(written, place, texts, diagnostics)?,
         };
-        let words: Vec<&str> = scope.proxy_next_upstream().iter().map(|w| w.word()).collect();
-        let mut next =
-            Next::from_words(words.into_iter().filter(|w| *w != "updating" && *w != "denied")).unwrap_or_default();
-        next.tries = scope.proxy_next_upstream_tries();
-        next.timeout = scope.proxy_next_upstream_timeout().0;
+        let http_version = scope.proxy_http_version();
+        if let (UpstreamVersion::Http2, Some(body)) = (http_version, &scope.proxy_set_body) {
+            diagnostics
+                .error(body.span, "`proxy_set_body` does not go with `proxy_http_version: 2`")
+                .help("write `proxy_http_version: 1.1` here");
+        }
         Some(Pass {
             uri: uri.as_ref().map(|u| texts.template(u, written.span, diagnostics)),
             redirect: Self::redirects(written, uri.as_deref(), place, scope, texts, diagnostics),
-            target,
-            http_version: scope.proxy_http_version(),
+            http_version,
             method: scope.proxy_method.as_ref().map(|m| texts.template(m, m.span, diagnostics)),
             set_body: scope.proxy_set_body.as_ref().map(|b| texts.template(b, b.span, diagnostics)),
-            fields: upstream_fields(scope, texts, diagnostics),
             pass_body: scope.proxy_pass_request_body(),
             pass_headers: scope.proxy_pass_request_headers(),
-            hidden: hidden(scope),
-            ignored: scope.proxy_ignore_headers.iter().flat_map(|l| &l.value).map(|n| n.to_ascii_lowercase()).collect(),
-            next,
-            connect_timeout: scope.proxy_connect_timeout().0,
-            send_timeout: scope.proxy_send_timeout().0,
-            read_timeout: scope.proxy_read_timeout().0,
             buffering: scope.proxy_buffering(),
-            longest_head: scope.proxy_buffer_size().0,
-            intercept_errors: scope.proxy_intercept_errors(),
             ignore_client_abort: scope.proxy_ignore_client_abort(),
-            socket_keepalive: scope.proxy_socket_keepalive(),
+            ..Self::plain(written, target, scope, &settings, texts, diagnostics)
         })
+    }
+
+    /// `grpc_pass`: the same way over HTTP/2, with nothing held back in either direction.
+    pub(super) fn compile_grpc(
+        written: &Spanned<String>,
+        scope: &Scope,
+        texts: &Texts<'_>,
+        diagnostics: &mut Diagnostics,
+    ) -> Option<Pass> {
+        if written.contains('$') {
+            diagnostics
+                .error(written.span, "`grpc_pass` has no variables")
+                .help("write a location for each upstream, or `proxy_pass` with `proxy_http_version: 2`");
+            return None;
+        }
+        let target = match Url::parse_grpc(written) {
+            Ok(url) => Self::target(&url, written, texts, diagnostics)?,
+            Err(why) => {
+                diagnostics.error(written.span, format!("`grpc_pass: {}`: {why}", written.value)).help(
+                    "write `grpc://NAME` with the name of an upstream, `grpc://host:port` or, with TLS, `grpcs://…`",
+                );
+                return None;
+            }
+        };
+        let settings = Settings::grpc(scope);
+        Some(Pass { grpc: true, ..Self::plain(written, target, scope, &settings, texts, diagnostics) })
+    }
+
+    /// What both have, and for the rest what a gRPC call needs.
+    fn plain(
+        written: &Spanned<String>,
+        target: PassTarget,
+        scope: &Scope,
+        settings: &Settings<'_>,
+        texts: &Texts<'_>,
+        diagnostics: &mut Diagnostics,
+    ) -> Pass {
+        let tls = match &target {
+            PassTarget::Upstream { tls, .. } => *tls,
+            PassTarget::Variable(_) => !written.starts_with("http://"),
+        };
+        // Who names the scheme by a variable may mean plain HTTP only, and is not warned.
+        let certain = matches!(&target, PassTarget::Upstream { .. }) || written.starts_with("https://");
+        let secure = tls.then(|| Secure::compile(&settings.tls, written.span, certain, texts, diagnostics)).flatten();
+        Pass {
+            target,
+            uri: None,
+            http_version: UpstreamVersion::Http2,
+            grpc: false,
+            secure: secure.map(Arc::new),
+            proxy_header: scope.proxy_protocol(),
+            method: None,
+            set_body: None,
+            fields: settings.fields(texts, diagnostics),
+            pass_body: true,
+            pass_headers: true,
+            hidden: settings.hidden(),
+            ignored: settings.ignored(),
+            redirect: Vec::new(),
+            next: settings.next,
+            connect_timeout: settings.connect_timeout,
+            send_timeout: settings.send_timeout,
+            read_timeout: settings.read_timeout,
+            buffering: false,
+            longest_head: settings.longest_head,
+            intercept_errors: settings.intercept_errors,
+            ignore_client_abort: false,
+            socket_keepalive: settings.socket_keepalive,
+        }
+    }
+
+    /// What its connections speak if the upstream agrees.
+    pub fn version(&self) -> http::Version {
+        match self.http_version {
+            UpstreamVersion::Http10 => http::Version::HTTP_10,
+            UpstreamVersion::Http11 => http::Version::HTTP_11,
+            UpstreamVersion::Http2 => http::Version::HTTP_2,
+        }
     }
 
     /// The upstream and the URI of a URL without variables.
@@ -168,9 +212,9 @@ impl Pass {
         let url = match Url::parse(written) {
             Ok(url) => url,
             Err(why) => {
-                diagnostics
-                    .error(written.span, format!("`proxy_pass: {}`: {why}", written.value))
-                    .help("write `http://NAME` with the name of an upstream, or `http://host:port`");
+                diagnostics.error(written.span, format!("`proxy_pass: {}`: {why}", written.value)).help(
+                    "write `http://NAME` with the name of an upstream, or `http://host:port`; `https://` for TLS",
+                );
                 return None;
             }
         };
@@ -180,19 +224,31 @@ impl Pass {
                     written.span,
                     "`proxy_pass` can have no URI part in a location given by a regular expression or a name",
                 )
-                .help(format!("write `proxy_pass: http://{}`, or a `rewrite` before it", url.authority));
+                .help(format!("write `proxy_pass: {}://{}`, or a `rewrite` before it", url.scheme(), url.authority));
             return None;
         }
-        let Some(upstream) = texts.upstreams.get(url.authority) else {
+        let target = Self::target(&url, written, texts, diagnostics)?;
+        Some((target, url.uri.map(str::to_owned)))
+    }
+
+    fn target(
+        url: &Url<'_>,
+        written: &Spanned<String>,
+        texts: &Texts<'_>,
+        diagnostics: &mut Diagnostics,
+    ) -> Option<PassTarget> {
+        let is_defined = texts.raw.upstreams.iter().any(|u| *u.name == url.authority);
+        let name = if is_defined { url.authority.to_owned() } else { url.address() };
+        let Some(upstream) = texts.upstreams.get(&name) else {
             diagnostics.error(written.span, format!("`{}` is neither an upstream nor an address", url.authority));
             return None;
         };
-        let target = PassTarget::Upstream {
+        Some(PassTarget::Upstream {
             upstream: upstream.clone(),
-            host: url.authority.to_owned(),
-            port: url.port.unwrap_or("80").to_owned(),
-        };
-        Some((target, url.uri.map(str::to_owned)))
+            host: url.host().to_owned(),
+            port: url.port().to_owned(),
+            tls: url.tls,
+        })
     }
 
     fn redirects(
@@ -234,41 +290,5 @@ impl Pass {
                 }
             })
             .collect()
-    }
-}
-
-/// nginx hides these of an upstream's answer, more with `proxy_hide_header`, fewer with `proxy_pass_header`.
-fn hidden(scope: &Scope) -> Vec<String> {
-    const ALWAYS: &[&str] = &[
-        "date",
-        "server",
-        "x-pad",
-        "x-accel-expires",
-        "x-accel-redirect",
-        "x-accel-limit-rate",
-        "x-accel-buffering",
-        "x-accel-charset",
-    ];
-    let passed: Vec<String> =
-        scope.proxy_pass_header.iter().flat_map(|l| &l.value.0).map(|n| n.to_ascii_lowercase()).collect();
-    let more = scope.proxy_hide_header.iter().flat_map(|l| &l.value.0).map(|n| n.to_ascii_lowercase());
-    ALWAYS.iter().map(|n| (*n).to_owned()).filter(|n| !passed.contains(n)).chain(more).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_url_is_split_as_nginx_splits_it() {
-        let parse = |text| Url::parse(text).map(|u| (u.authority, u.port, u.uri));
-        assert_eq!(parse("http://web_server"), Ok(("web_server", None, None)));
-        assert_eq!(parse("http://a:8080/x?y"), Ok(("a:8080", Some("8080"), Some("/x?y"))));
-        assert_eq!(parse("http://[::1]:81/"), Ok(("[::1]:81", Some("81"), Some("/"))));
-        assert_eq!(parse("http://[::1]"), Ok(("[::1]", None, None)));
-        assert_eq!(parse("http://unix:/run/a.sock:/x"), Ok(("unix:/run/a.sock", None, Some("/x"))));
-        for wrong in ["web", "http://", "http://a:b", "https://a", "ftp://a"] {
-            assert!(Url::parse(wrong).is_err(), "{wrong}");
-        }
     }
 }

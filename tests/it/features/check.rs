@@ -229,9 +229,12 @@ fn seen_facts(seen: &Seen, upstream: Upstream) -> Vec<(String, String)> {
     let mut facts = vec![("line".to_string(), lines.next().unwrap_or_default().to_string())];
     let fields = lines.map(|line| line.split_once(": ").unwrap_or((line, "")));
     facts.extend(
-        fields
-            .map(|(name, value)| (format!("field {}", name.to_ascii_lowercase()), value.to_string()))
-            .filter(|(name, value)| upstream == Upstream::Exactly || name != "field connection" || value != "close"),
+        fields.map(|(name, value)| (format!("field {}", name.to_ascii_lowercase()), value.to_string())).filter(
+            |(name, value)| {
+                let default = name == "field connection" && matches!(value.as_str(), "close" | "keep-alive");
+                upstream == Upstream::Exactly || !default
+            },
+        ),
     );
     facts.push(("body".into(), seen.body.iter().map(|b| char::from(*b)).collect()));
     facts.sort();

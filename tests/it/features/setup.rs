@@ -29,7 +29,7 @@ pub struct Feature {
 /// How much of the fields an upstream gets is compared.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Upstream {
-    /// All but `Connection: close`, which nginx 1.22 sends and 1.31 does not.
+    /// All but `Connection`: nginx 1.22 says `close`, 1.31 nothing, edge `keep-alive`.
     Usual,
     /// All.
     Exactly,

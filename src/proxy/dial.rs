@@ -1,0 +1,184 @@
+//! The way to a server: a socket, and what is said before anything else.
+//!
+//! It stands in for Pingora's own connecting, because a [`Line`] is to ride on each connection and a PROXY protocol header to
+//! go out before TLS begins. All of it together takes no longer than `proxy_connect_timeout`.
+
+use super::line::Line;
+use crate::config::types::ProxyHeader;
+use crate::upstream::Connections;
+use async_trait::async_trait;
+use pingora_core::connectors::l4::Connect;
+use pingora_core::protocols::GetProxyDigest;
+use pingora_core::protocols::l4::socket::SocketAddr;
+use pingora_core::protocols::l4::stream::Stream;
+use pingora_error::{Error, ErrorType, Result};
+use std::io;
+use std::net;
+use std::os::fd::AsRawFd;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::AsyncWriteExt;
+use tokio::net::{TcpStream, UnixStream};
+
+/// How one connection is to be made.
+#[derive(Debug)]
+pub struct Dial {
+    pub connections: Arc<Connections>,
+    /// Sent first.
+    pub greeting: Option<Vec<u8>>,
+    /// `proxy_socket_keepalive`
+    pub probes: bool,
+    pub timeout: Duration,
+}
+
+#[async_trait]
+impl Connect for Dial {
+    async fn connect(&self, address: &SocketAddr) -> Result<Stream> {
+        match tokio::time::timeout(self.timeout, self.reach(address)).await {
+            Ok(Ok(stream)) => Ok(stream),
+            Ok(Err(e)) => {
+                let kind = match e.kind() {
+                    io::ErrorKind::ConnectionRefused => ErrorType::ConnectRefused,
+                    io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => ErrorType::ConnectNoRoute,
+                    io::ErrorKind::TimedOut => ErrorType::ConnectTimedout,
+                    _ => ErrorType::ConnectError,
+                };
+                Err(Error::because(kind, "connecting to upstream", e))
+            }
+            Err(e) => Err(Error::because(ErrorType::ConnectTimedout, "connecting to upstream", e)),
+        }
+    }
+}
+
+impl Dial {
+    async fn reach(&self, address: &SocketAddr) -> io::Result<Stream> {
+        match address {
+            SocketAddr::Inet(address) => {
+                let mut socket = TcpStream::connect(address).await?;
+                socket.set_nodelay(true)?;
+                if self.probes {
+                    socket2::SockRef::from(&socket).set_keepalive(true)?;
+                }
+                self.greet(&mut socket).await?;
+                let descriptor = socket.as_raw_fd();
+                Ok(self.tracked(socket.into(), descriptor))
+            }
+            SocketAddr::Unix(address) => {
+                let path = address.as_pathname().ok_or(io::ErrorKind::AddrNotAvailable)?;
+                let mut socket = UnixStream::connect(path).await?;
+                self.greet(&mut socket).await?;
+                let descriptor = socket.as_raw_fd();
+                Ok(self.tracked(socket.into(), descriptor))
+            }
+        }
+    }
+
+    async fn greet(&self, socket: &mut (impl AsyncWriteExt + Unpin)) -> io::Result<()> {
+        match &self.greeting {
+            Some(greeting) => socket.write_all(greeting).await,
+            None => Ok(()),
+        }
+    }
+
+    fn tracked(&self, mut stream: Stream, descriptor: i32) -> Stream {
+        if let Some(digest) = Line::new(descriptor, self.connections.clone()).digest() {
+            stream.set_proxy_digest(digest);
+        }
+        stream
+    }
+}
+
+/// Both ends of the client's connection; nothing for a client on a unix socket.
+type Ends = Option<(net::SocketAddr, net::SocketAddr)>;
+
+/// The PROXY protocol header for a client.
+pub fn greeting(version: ProxyHeader, client: Ends) -> Option<Vec<u8>> {
+    let ends = client.map(|(from, to)| same_family(from, to));
+    match version {
+        ProxyHeader::Off => None,
+        ProxyHeader::V1 => Some(version1(ends)),
+        ProxyHeader::V2 => Some(version2(ends)),
+    }
+}
+
+fn same_family(from: net::SocketAddr, to: net::SocketAddr) -> (net::SocketAddr, net::SocketAddr) {
+    let plain = |a: net::SocketAddr| net::SocketAddr::new(a.ip().to_canonical(), a.port());
+    let (from, to) = (plain(from), plain(to));
+    let wide = |a: net::SocketAddr| match a {
+        net::SocketAddr::V4(a) => net::SocketAddr::new(a.ip().to_ipv6_mapped().into(), a.port()),
+        v6 => v6,
+    };
+    if from.is_ipv4() == to.is_ipv4() { (from, to) } else { (wide(from), wide(to)) }
+}
+
+fn version1(ends: Ends) -> Vec<u8> {
+    match ends {
+        None => b"PROXY UNKNOWN\r\n".to_vec(),
+        Some((from, to)) => {
+            let family = if from.is_ipv4() { "TCP4" } else { "TCP6" };
+            format!("PROXY {family} {} {} {} {}\r\n", from.ip(), to.ip(), from.port(), to.port()).into_bytes()
+        }
+    }
+}
+
+fn version2(ends: Ends) -> Vec<u8> {
+    let mut out = b"\r\n\r\n\0\r\nQUIT\n".to_vec();
+    let mut addresses = Vec::new();
+    let (command, family) = match ends {
+        None => (0x20, 0x00), // LOCAL, UNSPEC
+        Some((from, to)) => {
+            for end in [from, to] {
+                match end.ip() {
+                    net::IpAddr::V4(ip) => addresses.extend_from_slice(&ip.octets()),
+                    net::IpAddr::V6(ip) => addresses.extend_from_slice(&ip.octets()),
+                }
+            }
+            addresses.extend_from_slice(&from.port().to_be_bytes());
+            addresses.extend_from_slice(&to.port().to_be_bytes());
+            (0x21, if from.is_ipv4() { 0x11 } else { 0x21 })
+        }
+    };
+    out.extend_from_slice(&[command, family, 0, addresses.len() as u8]);
+    out.extend_from_slice(&addresses);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ends(from: &str, to: &str) -> Ends {
+        Some((from.parse().unwrap(), to.parse().unwrap()))
+    }
+
+    #[test]
+    fn version_1_is_a_line_of_text() {
+        let said = |ends| String::from_utf8(greeting(ProxyHeader::V1, ends).unwrap()).unwrap();
+        assert_eq!(said(ends("192.0.2.1:4711", "192.0.2.2:80")), "PROXY TCP4 192.0.2.1 192.0.2.2 4711 80\r\n");
+        assert_eq!(said(ends("[2001:db8::1]:1", "[::1]:2")), "PROXY TCP6 2001:db8::1 ::1 1 2\r\n");
+        assert_eq!(said(ends("[::ffff:192.0.2.1]:1", "192.0.2.2:2")), "PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n");
+        assert_eq!(said(None), "PROXY UNKNOWN\r\n");
+    }
+
+    #[test]
+    fn version_2_is_read_by_another_implementation() {
+        for (from, to) in [("192.0.2.1:4711", "192.0.2.2:80"), ("[2001:db8::1]:4711", "[2001:db8::2]:80")] {
+            let bytes = greeting(ProxyHeader::V2, ends(from, to)).unwrap();
+            let header = ppp::v2::Header::try_from(bytes.as_slice()).unwrap();
+            assert_eq!(header.command, ppp::v2::Command::Proxy);
+            let read = match header.addresses {
+                ppp::v2::Addresses::IPv4(a) => ((a.source_address, a.source_port).into(), a.destination_port),
+                ppp::v2::Addresses::IPv6(a) => ((a.source_address, a.source_port).into(), a.destination_port),
+                other => panic!("{other:?}"),
+            };
+            assert_eq!(read, (from.parse::<net::SocketAddr>().unwrap(), 80));
+        }
+        let local = greeting(ProxyHeader::V2, None).unwrap();
+        assert_eq!(ppp::v2::Header::try_from(local.as_slice()).unwrap().command, ppp::v2::Command::Local);
+    }
+
+    #[test]
+    fn no_header_is_sent_where_none_is_asked_for() {
+        assert_eq!(greeting(ProxyHeader::Off, ends("192.0.2.1:1", "192.0.2.2:2")), None);
+    }
+}

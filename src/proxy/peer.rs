@@ -1,0 +1,75 @@
+//! A server as Pingora is to connect to it: its address, TLS, the version, limits, and which kept connections will do.
+
+use super::dial::{self, Dial};
+use super::line;
+use super::request::Request;
+use super::snapshot::{self, Handler, Pass};
+use crate::config::types::{ProxyHeader, UpstreamVersion};
+use crate::upstream::{Address, Chosen, Upstream};
+use pingora_core::upstreams::peer::HttpPeer;
+use pingora_error::{Error, ErrorType, Result};
+use std::hash::BuildHasher;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+impl Request {
+    /// Where and how Pingora is to connect.
+    pub(super) fn peer(&mut self, chosen: &Chosen, upstream: &Upstream) -> Result<Box<HttpPeer>> {
+        let location = self.location.clone();
+        let Handler::Proxy(pass) = &location.handler else {
+            return Err(Error::explain(ErrorType::InternalError, "a location without proxy_pass asks an upstream"));
+        };
+        let mut peer = match chosen.address() {
+            Address::Tcp(address) => HttpPeer::new(*address, false, String::new()),
+            Address::Unix(path) => HttpPeer::new_uds(&path.to_string_lossy(), false, String::new())?,
+        };
+        if let (true, Some(secure)) = (self.attempts.tls, &pass.secure) {
+            self.attempts.tls_name = secure.apply(&mut peer, &self.exchange)?;
+        }
+        let greeting = dial::greeting(pass.proxy_header, self.client_ends());
+        let fresh = std::mem::take(&mut self.attempts.fresh);
+        peer.group_key = self.pool_key(pass, fresh, greeting.as_deref());
+        let options = &mut peer.options;
+        if pass.http_version == UpstreamVersion::Http2 {
+            // Over TLS the upstream may say that it speaks HTTP/1.1 only, which a gRPC call cannot use.
+            options.set_http_version(2, if self.attempts.tls && !pass.grpc { 1 } else { 2 });
+            // As nginx, one request at a time: streams share a window, so that one slow client would hold up the others.
+            options.max_h2_streams = 1;
+        }
+        // One limit for connecting and one for the handshake, as in nginx; the sum is a second barrier.
+        options.connection_timeout = Some(pass.connect_timeout);
+        options.total_connection_timeout = Some(pass.connect_timeout.saturating_mul(2));
+        options.read_timeout = Some(pass.read_timeout);
+        options.write_timeout = Some(pass.send_timeout);
+        let keeps = chosen.server().keeps().map(|keeps| keeps.saturating_sub(line::MARGIN));
+        let idle = upstream.settings().keepalive_timeout;
+        options.idle_timeout = Some(if fresh { Duration::ZERO } else { keeps.map_or(idle, |keeps| keeps.min(idle)) });
+        options.custom_l4 = Some(Arc::new(Dial {
+            connections: upstream.connections().clone(),
+            greeting,
+            probes: pass.socket_keepalive,
+            timeout: pass.connect_timeout,
+        }));
+        Ok(Box::new(peer))
+    }
+
+    /// Both ends of the client's connection, if they have addresses.
+    fn client_ends(&self) -> Option<(SocketAddr, SocketAddr)> {
+        let peer = &self.exchange.peer;
+        (peer.remote != super::NO_ADDRESS).then_some((peer.remote, peer.local))
+    }
+
+    /// Connections of different keys are never taken for one another. Pingora itself tells addresses, names sent and whether
+    /// certificates are verified; not who they are verified by, nor what was said before.
+    fn pool_key(&self, pass: &Pass, fresh: bool, greeting: Option<&[u8]>) -> u64 {
+        static FRESH: AtomicU64 = AtomicU64::new(0);
+        let secure = pass.secure.as_ref().filter(|_| self.attempts.tls);
+        // A pool of its own: nothing that lay idle is in it.
+        let fresh = fresh.then(|| FRESH.fetch_add(1, Ordering::Relaxed));
+        // Under a client's name go the requests of its connection.
+        let client = (pass.proxy_header != ProxyHeader::Off).then_some((self.exchange.peer.serial, greeting));
+        snapshot::seed().hash_one((secure.map(|s| s.pool()), fresh, client, pass.grpc))
+    }
+}

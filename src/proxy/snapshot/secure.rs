@@ -1,0 +1,265 @@
+//! TLS to upstreams: the `proxy_ssl_…` and `grpc_ssl_…` keys, read and checked when the configuration is.
+//!
+//! The handshake is Pingora's, on rustls. It verifies a certificate for the name it sends, offers TLS 1.2 and 1.3 and checks no
+//! list of revoked certificates; what was written that would be weaker than it reads is refused here.
+//!
+//! Always: nothing handed to Pingora can fail to parse there, and [`Secure::pool`] differs wherever one location's connection
+//! must not serve another.
+
+use super::compile::Texts;
+use crate::config::{Diagnostics, Span, Spanned};
+use crate::variables::{Exchange, Template};
+use pingora_core::protocols::tls::CaType;
+use pingora_core::upstreams::peer::{HttpPeer, Scheme};
+use pingora_core::utils::tls::{CertKey, WrappedX509, parse_x509};
+use pingora_error::{Error, ErrorType, Result};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ClientConfig, RootCertStore};
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher;
+use std::sync::{Arc, OnceLock};
+use x509_parser::prelude::{FromDer, X509Certificate};
+
+/// A certificate whose key nobody has. Pingora builds a verifier even for connections it is told not to verify, and that needs
+/// some authority; the system's need not be there.
+const NOBODY: &[u8] = include_bytes!("nobody.der");
+
+/// One family's keys of TLS.
+pub(super) struct TlsKeys<'k> {
+    /// `proxy_ssl` or `grpc_ssl`.
+    pub family: &'static str,
+    pub verify: bool,
+    pub trusted: &'k Option<Spanned<String>>,
+    pub name: &'k Option<Spanned<String>>,
+    pub server_name: bool,
+    pub certificate: &'k Option<Spanned<String>>,
+    pub key: &'k Option<Spanned<String>>,
+    pub protocols: &'k Option<Spanned<Vec<Spanned<String>>>>,
+    pub crl: &'k Option<Spanned<String>>,
+}
+
+/// How TLS is spoken to an upstream.
+pub struct Secure {
+    verify: bool,
+    authorities: Arc<CaType>,
+    identity: Option<Arc<CertKey>>,
+    /// `…_ssl_name`; nothing: the host of the URL.
+    name: Option<Template>,
+    server_name: bool,
+    /// Equal only where authorities, identity and verification are.
+    pool: u64,
+}
+
+impl std::fmt::Debug for Secure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Secure").field("verify", &self.verify).field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl Secure {
+    /// `certain`: the location surely speaks TLS, so that a certificate nobody checks is worth a warning.
+    pub(super) fn compile(
+        keys: &TlsKeys<'_>,
+        at: Span,
+        certain: bool,
+        texts: &Texts<'_>,
+        diagnostics: &mut Diagnostics,
+    ) -> Option<Secure> {
+        let family = keys.family;
+        refuse(keys, diagnostics);
+        if certain && !keys.verify && !texts.unverified.replace(true) {
+            diagnostics
+                .warning(at, "the upstream's certificate is not checked")
+                .help(format!("write `{family}_verify: on` with `{family}_trusted_certificate`"));
+        }
+        let trusted = keys.trusted.as_ref().and_then(|file| certificates(file, texts, diagnostics));
+        if keys.verify && keys.trusted.is_none() {
+            diagnostics
+                .error(at, format!("`{family}_verify` is on, but there is no `{family}_trusted_certificate`"))
+                .help("name the file of the authorities to trust; Debian's are in /etc/ssl/certs/ca-certificates.crt");
+        }
+        if let (Some(file), Some(list)) = (keys.trusted, &trusted) {
+            check_authorities(file, list, diagnostics);
+        }
+        let identity = identity(keys, texts, diagnostics);
+        let authorities = match trusted.filter(|_| keys.verify) {
+            Some(list) => list,
+            None => vec![NOBODY.to_vec()],
+        };
+        let parts = (keys.verify, &authorities, identity.as_ref().map(|(chain, key)| (chain, key)));
+        let pool = seed().hash_one(parts);
+        if diagnostics.has_errors() {
+            return None;
+        }
+        Some(Secure {
+            verify: keys.verify,
+            authorities: authorities.into_iter().map(|der| WrappedX509::new(der, parse_x509)).collect(),
+            identity: identity.map(|(chain, key)| Arc::new(CertKey::new(chain, key))),
+            name: keys.name.as_ref().map(|name| texts.template(name, name.span, diagnostics)),
+            server_name: keys.server_name,
+            pool,
+        })
+    }
+
+    /// What the pool of connections is to keep apart by.
+    pub fn pool(&self) -> u64 {
+        self.pool
+    }
+
+    /// The name the upstream is called by, without a port.
+    fn name_of(&self, exchange: &Exchange) -> String {
+        let name = match &self.name {
+            Some(name) => name.evaluate(exchange).into_owned(),
+            None => exchange.proxy_host.to_vec(),
+        };
+        let name = String::from_utf8_lossy(&name).into_owned();
+        match name.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+            Some((address, _)) => address.to_owned(),
+            None => name.split(':').next().unwrap_or_default().to_owned(),
+        }
+    }
+
+    /// Makes a peer one of TLS. Gives the name that is verified, for the log.
+    pub fn apply(&self, peer: &mut HttpPeer, exchange: &Exchange) -> Result<String> {
+        let name = self.name_of(exchange);
+        // Pingora verifies nothing where there is no name.
+        if name.is_empty() && (self.verify || self.server_name) {
+            return Err(Error::explain(ErrorType::InvalidCert, "the name of the upstream's certificate became empty"));
+        }
+        peer.scheme = Scheme::HTTPS;
+        // An address is no name that could be sent, so that none is.
+        peer.sni = if self.verify || self.server_name { name.clone() } else { "0.0.0.0".to_owned() };
+        peer.client_cert_key = self.identity.clone();
+        peer.options.verify_cert = self.verify;
+        peer.options.verify_hostname = self.verify;
+        peer.options.ca = Some(self.authorities.clone());
+        Ok(name)
+    }
+}
+
+/// Different in each process, so that nobody can choose what falls together.
+pub fn seed() -> &'static RandomState {
+    static SEED: OnceLock<RandomState> = OnceLock::new();
+    SEED.get_or_init(RandomState::new)
+}
+
+/// What reads like more safety than there would be.
+fn refuse(keys: &TlsKeys<'_>, diagnostics: &mut Diagnostics) {
+    let family = keys.family;
+    if let Some(crl) = keys.crl {
+        diagnostics
+            .error(crl.span, format!("`{family}_crl`: edge cannot check lists of revoked certificates"))
+            .help("leave it out if certificates that were revoked may be accepted until they expire");
+    }
+    let Some(protocols) = keys.protocols else { return };
+    const KNOWN: [&str; 6] = ["SSLv2", "SSLv3", "TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3"];
+    for unknown in protocols.iter().filter(|p| !KNOWN.contains(&p.as_str())) {
+        diagnostics
+            .error(unknown.span, format!("`{}` is no version of TLS", unknown.value))
+            .did_you_mean(unknown, KNOWN);
+    }
+    let has = |version: &str| protocols.iter().any(|p| p.value == version);
+    if !has("TLSv1.2") && protocols.iter().all(|p| KNOWN.contains(&p.as_str())) {
+        let why = match has("TLSv1.3") {
+            true => "edge offers TLSv1.2 to upstreams as well, which cannot be turned off",
+            false => "edge speaks TLSv1.2 and TLSv1.3 only",
+        };
+        diagnostics.error(protocols.span, format!("`{family}_protocols`: {why}")).help("write `[TLSv1.2, TLSv1.3]`");
+    }
+}
+
+fn read(file: &Spanned<String>, texts: &Texts<'_>, diagnostics: &mut Diagnostics) -> Option<Vec<u8>> {
+    if file.contains('$') {
+        diagnostics.error(file.span, "the name of this file can have no variables: it is read with the configuration");
+        return None;
+    }
+    let path = texts.path(file);
+    match std::fs::read(&path) {
+        Ok(text) => Some(text),
+        Err(e) => {
+            diagnostics.error(file.span, format!("{} cannot be read: {e}", path.display()));
+            None
+        }
+    }
+}
+
+/// The certificates of a PEM file, in their order; each surely parses again.
+fn certificates(file: &Spanned<String>, texts: &Texts<'_>, diagnostics: &mut Diagnostics) -> Option<Vec<Vec<u8>>> {
+    let text = read(file, texts, diagnostics)?;
+    let found: std::result::Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
+    let list = match found {
+        Ok(list) => list,
+        Err(e) => {
+            diagnostics.error(file.span, format!("{} is not right PEM: {e}", texts.path(file).display()));
+            return None;
+        }
+    };
+    if list.is_empty() {
+        diagnostics
+            .error(file.span, format!("{} holds no certificate", texts.path(file).display()))
+            .help("expected PEM: `-----BEGIN CERTIFICATE-----`");
+        return None;
+    }
+    let broken = list.iter().position(|der| !X509Certificate::from_der(der).is_ok_and(|(rest, _)| rest.is_empty()));
+    if let Some(at) = broken {
+        let path = texts.path(file);
+        diagnostics.error(file.span, format!("certificate {} of {} is broken", at + 1, path.display()));
+        return None;
+    }
+    Some(list.into_iter().map(|der| der.to_vec()).collect())
+}
+
+fn check_authorities(file: &Spanned<String>, list: &[Vec<u8>], diagnostics: &mut Diagnostics) {
+    let mut store = RootCertStore::empty();
+    for (at, der) in list.iter().enumerate() {
+        if let Err(e) = store.add(CertificateDer::from(der.as_slice())) {
+            diagnostics.error(file.span, format!("certificate {} of {} cannot be trusted: {e}", at + 1, file.value));
+        }
+    }
+}
+
+type Identity = (Vec<Vec<u8>>, Vec<u8>);
+
+/// The certificate edge shows, with its key.
+fn identity(keys: &TlsKeys<'_>, texts: &Texts<'_>, diagnostics: &mut Diagnostics) -> Option<Identity> {
+    let family = keys.family;
+    let (file, key_file) = match (keys.certificate, keys.key) {
+        (Some(file), Some(key)) => (file, key),
+        (Some(file), None) => {
+            diagnostics.error(file.span, format!("there is no `{family}_certificate_key` for this certificate"));
+            return None;
+        }
+        _ => return None,
+    };
+    let chain = certificates(file, texts, diagnostics);
+    let text = read(key_file, texts, diagnostics)?;
+    let key = match PrivateKeyDer::from_pem_slice(&text) {
+        Ok(key) => key,
+        Err(e) => {
+            diagnostics
+                .error(key_file.span, format!("{} holds no key: {e}", texts.path(key_file).display()))
+                .help("expected PEM: `-----BEGIN PRIVATE KEY-----`, without a password");
+            return None;
+        }
+    };
+    let chain = chain?;
+    let der = key.secret_der().to_vec();
+    if let Err(e) = try_identity(&chain, &der) {
+        diagnostics
+            .error(key_file.span, format!("{} does not go with {}: {e}", key_file.value, file.value))
+            .help("the key must be the certificate's own");
+        return None;
+    }
+    Some((chain, der))
+}
+
+/// Does what Pingora will do for each connection, where a mistake can still be told.
+fn try_identity(chain: &[Vec<u8>], key: &[u8]) -> std::result::Result<(), String> {
+    let key = PrivateKeyDer::try_from(key.to_vec())?;
+    let chain = chain.iter().map(|der| CertificateDer::from(der.clone())).collect();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    let builder = builder.map_err(|e| e.to_string())?.with_root_certificates(RootCertStore::empty());
+    builder.with_client_auth_cert(chain, key).map(drop).map_err(|e| e.to_string())
+}
