@@ -152,16 +152,31 @@ fn whole(source: (IpAddr, u16), destination: (IpAddr, u16), length: usize) -> Pa
     Parsed::Whole(Announced { source: Some(source.into()), destination: Some(destination.into()) }, length)
 }
 
-/// The header that tells an upstream whose connection it gets. Addresses of two families are written as two of IPv6.
-pub fn write(version: Version, source: SocketAddr, destination: SocketAddr) -> Vec<u8> {
-    let (source, destination) = match (source, destination) {
-        (SocketAddr::V4(_), SocketAddr::V4(_)) => (source, destination),
-        _ => (as_ipv6(source), as_ipv6(destination)),
+/// The header that tells an upstream whose connection it gets: from where, to where; nothing of a client on a unix socket.
+/// Addresses of two families are written as two of IPv6.
+pub fn write(version: Version, ends: Option<(SocketAddr, SocketAddr)>) -> Vec<u8> {
+    let Some((source, destination)) = ends else {
+        return match version {
+            Version::V1 => b"PROXY UNKNOWN\r\n".to_vec(),
+            Version::V2 => [v2::PROTOCOL_PREFIX, &LOCAL].concat(),
+        };
+    };
+    let (source, destination) = match (canonical(source), canonical(destination)) {
+        (SocketAddr::V4(source), SocketAddr::V4(destination)) => (source.into(), destination.into()),
+        (source, destination) => (as_ipv6(source), as_ipv6(destination)),
     };
     match version {
         Version::V1 => line(source, destination),
         Version::V2 => block(source, destination),
     }
+}
+
+/// Of no connection, without addresses.
+const LOCAL: [u8; 4] = [0x20, 0, 0, 0];
+
+/// An IPv4 client of a socket of IPv6 is one of IPv4.
+fn canonical(address: SocketAddr) -> SocketAddr {
+    (address.ip().to_canonical(), address.port()).into()
 }
 
 fn as_ipv6(address: SocketAddr) -> SocketAddr {
@@ -323,17 +338,17 @@ mod tests {
     #[test]
     fn families_are_not_mixed() {
         let (four, six) = ("1.2.3.4:80".parse().unwrap(), "[::1]:443".parse().unwrap());
-        assert_eq!(write(Version::V1, four, four), b"PROXY TCP4 1.2.3.4 1.2.3.4 80 80\r\n");
-        assert_eq!(write(Version::V1, four, six), b"PROXY TCP6 ::ffff:1.2.3.4 ::1 80 443\r\n");
-        assert_eq!(write(Version::V2, four, four), v2(0x21, 0x11, &[1, 2, 3, 4, 1, 2, 3, 4, 0, 80, 0, 80]));
-        assert_eq!(write(Version::V2, six, four)[13..16], [0x21, 0, 36]);
+        assert_eq!(write(Version::V1, Some((four, four))), b"PROXY TCP4 1.2.3.4 1.2.3.4 80 80\r\n");
+        assert_eq!(write(Version::V1, Some((four, six))), b"PROXY TCP6 ::ffff:1.2.3.4 ::1 80 443\r\n");
+        assert_eq!(write(Version::V2, Some((four, four))), v2(0x21, 0x11, &[1, 2, 3, 4, 1, 2, 3, 4, 0, 80, 0, 80]));
+        assert_eq!(write(Version::V2, Some((six, four)))[13..16], [0x21, 0, 36]);
     }
 
     proptest! {
         #[test]
         fn what_is_written_is_read(v1: bool, one: (std::net::IpAddr, u16), two: (std::net::IpAddr, u16)) {
             let (source, destination) = (SocketAddr::from(one), SocketAddr::from(two));
-            let header = write(if v1 { Version::V1 } else { Version::V2 }, source, destination);
+            let header = write(if v1 { Version::V1 } else { Version::V2 }, Some((source, destination)));
             let Parsed::Whole(got, length) = parse(&header) else {
                 return Err(TestCaseError::fail(header.escape_ascii().to_string()));
             };

@@ -322,7 +322,7 @@ impl Request {
         let want = Want { now, client_ip: Some(self.exchange.peer.remote.ip()), key, tried: &tried, route: None };
         let facts = Facts {
             idempotent: retry::is_idempotent(self.exchange.method.as_str()),
-            bytes_sent: attempt.connected && !(attempt.untouched && !streamed),
+            bytes_sent: attempt.connected && (streamed || !attempt.untouched),
             replayable: !streamed,
             response_begun: attempt.answered.is_some() && !matches!(what, Failure::Status(_)),
             reused: attempt.reused,

@@ -4,6 +4,7 @@
 //! go out before TLS begins. All of it together takes no longer than `proxy_connect_timeout`.
 
 use super::line::Line;
+use crate::client::proxy_protocol::{self, Version};
 use crate::config::types::ProxyHeader;
 use crate::upstream::Connections;
 use async_trait::async_trait;
@@ -93,54 +94,12 @@ type Ends = Option<(net::SocketAddr, net::SocketAddr)>;
 
 /// The PROXY protocol header for a client.
 pub fn greeting(version: ProxyHeader, client: Ends) -> Option<Vec<u8>> {
-    let ends = client.map(|(from, to)| same_family(from, to));
-    match version {
-        ProxyHeader::Off => None,
-        ProxyHeader::V1 => Some(version1(ends)),
-        ProxyHeader::V2 => Some(version2(ends)),
-    }
-}
-
-fn same_family(from: net::SocketAddr, to: net::SocketAddr) -> (net::SocketAddr, net::SocketAddr) {
-    let plain = |a: net::SocketAddr| net::SocketAddr::new(a.ip().to_canonical(), a.port());
-    let (from, to) = (plain(from), plain(to));
-    let wide = |a: net::SocketAddr| match a {
-        net::SocketAddr::V4(a) => net::SocketAddr::new(a.ip().to_ipv6_mapped().into(), a.port()),
-        v6 => v6,
+    let version = match version {
+        ProxyHeader::Off => return None,
+        ProxyHeader::V1 => Version::V1,
+        ProxyHeader::V2 => Version::V2,
     };
-    if from.is_ipv4() == to.is_ipv4() { (from, to) } else { (wide(from), wide(to)) }
-}
-
-fn version1(ends: Ends) -> Vec<u8> {
-    match ends {
-        None => b"PROXY UNKNOWN\r\n".to_vec(),
-        Some((from, to)) => {
-            let family = if from.is_ipv4() { "TCP4" } else { "TCP6" };
-            format!("PROXY {family} {} {} {} {}\r\n", from.ip(), to.ip(), from.port(), to.port()).into_bytes()
-        }
-    }
-}
-
-fn version2(ends: Ends) -> Vec<u8> {
-    let mut out = b"\r\n\r\n\0\r\nQUIT\n".to_vec();
-    let mut addresses = Vec::new();
-    let (command, family) = match ends {
-        None => (0x20, 0x00), // LOCAL, UNSPEC
-        Some((from, to)) => {
-            for end in [from, to] {
-                match end.ip() {
-                    net::IpAddr::V4(ip) => addresses.extend_from_slice(&ip.octets()),
-                    net::IpAddr::V6(ip) => addresses.extend_from_slice(&ip.octets()),
-                }
-            }
-            addresses.extend_from_slice(&from.port().to_be_bytes());
-            addresses.extend_from_slice(&to.port().to_be_bytes());
-            (0x21, if from.is_ipv4() { 0x11 } else { 0x21 })
-        }
-    };
-    out.extend_from_slice(&[command, family, 0, addresses.len() as u8]);
-    out.extend_from_slice(&addresses);
-    out
+    Some(proxy_protocol::write(version, client))
 }
 
 #[cfg(test)]

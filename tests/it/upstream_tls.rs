@@ -206,10 +206,10 @@ fn files_that_are_no_good_are_told_when_the_configuration_is_read() {
     let authority = Authority::new("a");
     let (one, two) = (authority.server(&["one"]), authority.server(&["two"]));
     let desk = Desk::new()
-        .with("one.pem", &one.certificate_pem())
-        .with("one.key", &one.key_pem())
-        .with("two.key", &two.key_pem())
-        .with("ca.pem", &authority.pem())
+        .with("one.pem", one.certificate_pem())
+        .with("one.key", one.key_pem())
+        .with("two.key", two.key_pem())
+        .with("ca.pem", authority.pem())
         .with("empty.pem", "nothing\n")
         .with("broken.pem", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
     let check = |keys: &str| {
