@@ -6,14 +6,16 @@
 use super::Failure;
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
+use std::mem::ManuallyDrop;
 use std::os::fd::AsRawFd;
 use std::process::ExitCode;
 
 /// The background process's word to the one that was started.
 #[derive(Debug)]
 pub struct Background {
-    /// `None`: started by an edge that runs in the background already.
-    word: Option<File>,
+    /// `None`: started by an edge that runs in the background already. If nothing comes of the start, it is closed by the
+    /// end of the process and not before: until then what went wrong is being printed.
+    word: Option<ManuallyDrop<File>>,
 }
 
 /// Which of the two processes this is.
@@ -34,7 +36,7 @@ pub fn enter() -> Result<Side, Failure> {
             drop(hear);
             // SAFETY: setsid has no preconditions; a child of a fork leads no group, so it succeeds.
             unsafe { libc::setsid() };
-            Ok(Side::Background(Background { word: Some(word) }))
+            Ok(Side::Background(Background { word: Some(ManuallyDrop::new(word)) }))
         }
         _ => {
             drop(word);
@@ -60,19 +62,20 @@ impl Background {
 
     /// Another process says the word; this one only lets go of the terminal.
     pub fn leave_word(&mut self) {
-        self.word = None;
+        drop(self.word.take().map(ManuallyDrop::into_inner));
     }
 
     /// Every listener is bound. From now on nothing is written to whoever started edge.
     pub fn ready(&mut self) {
-        if let Some(mut word) = self.word.take() {
+        if let Ok(null) = OpenOptions::new().read(true).write(true).open("/dev/null") {
+            for standard in 0..3 {
+                // SAFETY: both are descriptors of this process; the standard ones stay open, to another file.
+                unsafe { libc::dup2(null.as_raw_fd(), standard) };
+            }
+        }
+        if let Some(mut word) = self.word.take().map(ManuallyDrop::into_inner) {
             // Who was not waited for does not hear it.
             let _ = word.write_all(b"1");
-        }
-        let Ok(null) = OpenOptions::new().read(true).write(true).open("/dev/null") else { return };
-        for standard in 0..3 {
-            // SAFETY: both are descriptors of this process; the standard ones stay open, to another file.
-            unsafe { libc::dup2(null.as_raw_fd(), standard) };
         }
     }
 }

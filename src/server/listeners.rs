@@ -17,6 +17,9 @@ use tokio::task::JoinHandle;
 /// After an accept fails for lack of descriptors, this long nothing is accepted.
 const PAUSE: Duration = Duration::from_millis(100);
 
+/// How long the last accept is waited for.
+const LAST_ACCEPT: Duration = Duration::from_secs(1);
+
 /// An address that cannot be listened on.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot listen on {address}: {error}")]
@@ -106,10 +109,16 @@ impl Listeners {
         self.by_address.iter().map(|(address, listener)| (address.to_string(), &listener.socket))
     }
 
-    /// Accepts nothing more.
-    pub fn close(&mut self) {
+    /// Accepts nothing more: once this is over, whatever was accepted is counted.
+    pub async fn close(&mut self) {
+        let mut tasks = Vec::new();
         for (address, listener) in self.by_address.drain() {
             listener.end(&address, self.handed_over);
+            tasks.push(listener.task);
+        }
+        for task in tasks {
+            // It ends where it waits next; a connection it has just taken is not lost.
+            let _ = tokio::time::timeout(LAST_ACCEPT, task).await;
         }
     }
 }

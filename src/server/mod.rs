@@ -146,7 +146,7 @@ async fn obey(
         }
     };
     resolving.abort();
-    running.close();
+    running.close().await;
     let _ = stop.send(true);
     if graceful {
         log::info!(target: "edge::notice", "gracefully shutting down");

@@ -164,9 +164,9 @@ impl Running {
     }
 
     /// Accepts nothing more, neither connections nor commands.
-    pub fn close(&mut self) {
+    pub async fn close(&mut self) {
         self.control = None;
-        self.listeners.close();
+        self.listeners.close().await;
     }
 }
 

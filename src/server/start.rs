@@ -52,10 +52,11 @@ pub fn run(options: Options, in_background: bool) -> Result<ExitCode, Failure> {
 
 /// Every listener is bound: whoever waits for that is told, and the terminal is let go.
 pub fn tell_ready(background: Option<Background>) {
-    tell_keeper();
     if let Some(mut background) = background {
         background.ready();
     }
+    // The last, since the keeper tells whoever waits.
+    tell_keeper();
 }
 
 /// What the files say is in force: the keeper goes by it from now on, also when they change.
