@@ -74,6 +74,10 @@ impl Request {
     /// The next server to ask. An error is the status to answer with.
     pub async fn next_peer(&mut self) -> Result<Box<HttpPeer>, u16> {
         self.end_attempt();
+        if self.attempts.outlived > 0 {
+            // Gives whoever drives the connection that was met the time to see that it is closed.
+            tokio::task::yield_now().await;
+        }
         let upstream = self.upstream().await?;
         let now = Instant::now();
         let want = Want {
@@ -300,7 +304,7 @@ impl Request {
         let want = Want { now, client_ip: Some(self.exchange.peer.remote.ip()), key: b"", tried: &tried, route: None };
         let facts = Facts {
             idempotent: retry::is_idempotent(self.exchange.method.as_str()),
-            bytes_sent: attempt.connected && !(attempt.untouched && !streamed),
+            bytes_sent: attempt.connected && (streamed || !attempt.untouched),
             replayable: !streamed,
             response_begun: attempt.answered.is_some() && !matches!(what, Failure::Status(_)),
             reused: attempt.reused,
