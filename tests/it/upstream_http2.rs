@@ -150,10 +150,9 @@ fn connections_of_http2_are_kept_and_counted_like_others() {
         assert_eq!(client.ask(&request::post("/echo", "body")).unwrap().text(), "body");
     }
     assert!((2..=3).contains(&origin.connections()), "{}", origin.connections());
-    for number in 0..10 {
-        let answer = client.ask(&request::post("/back", "call"));
-        let answer = answer.unwrap_or_else(|failure| panic!("call {number}: {failure}\n{}", edge.errors()));
-        assert_eq!(answer.text(), "call");
+    for _ in 0..10 {
+        // An answer that begins before the call has ended may close the client's connection.
+        assert_eq!(request::post("/back", "call").send(edge.address()).text(), "call", "{}", edge.errors());
     }
     // Who meets a connection that is being closed takes a new one, which may be one too many.
     assert!((4..=6).contains(&origin.connections()), "with trailers too: {}", origin.connections());
