@@ -91,6 +91,10 @@ impl Request {
         if redirected {
             self.attempts.begin_anew(self.redirects);
         }
+        if self.attempts.outlived > 0 {
+            // Gives whoever drives the connection that was met the time to see that it is closed.
+            tokio::task::yield_now().await;
+        }
         let upstream = self.upstream().await?;
         if self.attempts.began.is_none() {
             self.attempts.key.clear();

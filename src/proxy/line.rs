@@ -80,12 +80,13 @@ impl Lease {
         let spent = self.line.requests.load(Relaxed) as usize >= settings.keepalive_requests;
         let too_many = self.line.connections.idle() > settings.keepalive;
         let too_short = announced.is_some_and(|a| a <= MARGIN);
-        if spent || too_many || too_short {
+        let is_last = spent || too_many || too_short;
+        if is_last {
             // SAFETY: a plain system call; the descriptor is open as long as Pingora holds the connection, and it does.
             unsafe { libc::shutdown(self.line.descriptor, libc::SHUT_RD) };
-            return;
         }
-        let until = announced.map(|announced| now + announced.saturating_sub(MARGIN));
+        // The task that drives a connection of HTTP/2 may find it shut only after Pingora has handed it to another request.
+        let until = if is_last { Some(now) } else { announced.map(|a| now + a.saturating_sub(MARGIN)) };
         *self.line.until.lock().unwrap_or_else(PoisonError::into_inner) = until;
     }
 
@@ -139,8 +140,9 @@ mod tests {
         let (stream, _theirs, line) = line(&Arc::default());
         line.lease().end(&settings(8, 2), None, Instant::now());
         assert!(!is_shut(&stream));
+        assert!(!line.is_outlived(Instant::now()));
         line.lease().end(&settings(8, 2), None, Instant::now());
-        assert!(is_shut(&stream));
+        assert!(is_shut(&stream) && line.is_outlived(Instant::now()));
     }
 
     #[test]

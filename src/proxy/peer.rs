@@ -70,6 +70,8 @@ impl Request {
         let fresh = fresh.then(|| FRESH.fetch_add(1, Ordering::Relaxed));
         // Under a client's name go the requests of its connection.
         let client = (pass.proxy_header != ProxyHeader::Off).then_some((self.exchange.peer.serial, greeting));
-        snapshot::seed().hash_one((secure.map(|s| s.pool()), fresh, client, pass.grpc))
+        // Pingora would rather use an idle connection of HTTP/1.1 than ask for HTTP/2.
+        let http2 = (pass.http_version == UpstreamVersion::Http2, pass.grpc);
+        snapshot::seed().hash_one((secure.map(|s| s.pool()), fresh, client, http2))
     }
 }

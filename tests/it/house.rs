@@ -12,7 +12,8 @@ const LAYERS: &[&[&str]] = &[
     &["proxy", "health"],
     &["route", "rules", "session", "cache", "upstream", "compress", "files", "client", "observe"],
     &["variables"],
-    &["config", "http", "pattern", "tls"],
+    &["tls"],
+    &["config", "http", "pattern"],
     &["system"],
 ];
 

@@ -149,11 +149,13 @@ fn connections_of_http2_are_kept_and_counted_like_others() {
     for _ in 0..10 {
         assert_eq!(client.ask(&request::post("/echo", "body")).unwrap().text(), "body");
     }
-    assert_eq!(origin.connections(), 2);
+    assert!((2..=3).contains(&origin.connections()), "{}", origin.connections());
     for _ in 0..10 {
-        assert_eq!(client.ask(&request::post("/back", "call")).unwrap().text(), "call");
+        // An answer that begins before the call has ended may close the client's connection.
+        assert_eq!(request::post("/back", "call").send(edge.address()).text(), "call", "{}", edge.errors());
     }
-    assert_eq!(origin.connections(), 4, "with trailers too");
+    // Who meets a connection that is being closed takes a new one, which may be one too many.
+    assert!((4..=6).contains(&origin.connections()), "with trailers too: {}", origin.connections());
     let before = origin.connections();
     std::thread::scope(|scope| {
         for _ in 0..8 {
