@@ -8,7 +8,6 @@ pub mod keys;
 pub mod node;
 pub mod raw;
 pub mod schema;
-pub mod tls;
 pub mod types;
 pub mod value;
 pub mod yaml;

@@ -2,7 +2,7 @@
 //! ngx_http_process_request, and that a name negotiated with one server is no way around the certificates of another.
 
 use super::request::Request;
-use crate::config::tls::VerifyClient;
+use crate::config::raw::tls::VerifyClient;
 use crate::http::pages::internal::{BAD_CERTIFICATE, HTTP_TO_HTTPS, NO_CERTIFICATE};
 use crate::tls::{Refusal, Session};
 use std::sync::Arc;

@@ -5,26 +5,31 @@
 //! only borrowed from registries that know it by name.
 
 mod compile;
+mod defined;
 mod headers;
 mod listen;
 mod location;
 mod pass;
+mod process;
+mod references;
 mod secure;
+mod server;
 mod settings;
 mod tls;
 mod upstream;
 mod url;
 
-pub use compile::{Resources, compile, control};
+pub use compile::{Resources, compile};
 pub use headers::{AddHeader, Expires, UpstreamField};
 pub use listen::{ListenAddress, Socket, SocketOptions, Speaks, Virtual};
 pub use pass::{Pass, PassTarget, Redirect};
+pub use process::control;
 pub use secure::{Secure, seed};
 pub use url::Url;
 
 use crate::client;
 use crate::compress;
-use crate::config::tls::VerifyClient;
+use crate::config::raw::tls::VerifyClient;
 use crate::config::types::{ErrorPageStatus, LingeringClose, RewriteFlag};
 use crate::files::{FileSettings, mime::Charset};
 use crate::observe::{AccessLog, errors};

@@ -3,7 +3,7 @@
 use super::compile::Texts;
 use super::listen::Wish;
 use super::{Http2, Location, Server};
-use crate::config::tls::{TlsKeys, TlsVersion, VerifyClient};
+use crate::config::raw::tls::{TlsKeys, TlsVersion, VerifyClient};
 use crate::config::{Diagnostics, Raw, Span, Spanned};
 use crate::tls::{self, Mistake, Pair, Part, Pem};
 use std::sync::Arc;

@@ -1,12 +1,101 @@
-//! What an `upstream` says of choosing and of checking its servers, compiled.
+//! Upstreams, compiled: their servers, how one is chosen, how they are checked.
 
 use super::compile::Texts;
-use crate::config::raw::{self, UpstreamKeys};
+use super::pass::implicit_upstream;
+use crate::config::raw::{self, Raw, UpstreamKeys};
 use crate::config::types::{BalanceBy, HealthCheckKeys, HealthCheckType, LeastTime, meant_for_http};
-use crate::config::{Diagnostics, Span};
-use crate::upstream::{Balance, HealthCheck, Probe, Until};
+use crate::config::{Diagnostics, Span, Spanned};
+use crate::upstream::{self, Balance, HealthCheck, Probe, ServerSettings, Until, UpstreamSettings};
 use crate::variables::Template;
 use std::sync::Arc;
+
+/// All upstreams: those with a name, and those that `proxy_pass` makes of an address.
+pub(super) fn settings(raw: &Raw, texts: &Texts<'_>, diagnostics: &mut Diagnostics) -> Vec<UpstreamSettings> {
+    let mut all: Vec<UpstreamSettings> = Vec::new();
+    for upstream in &raw.upstreams {
+        if all.iter().any(|u| u.name == *upstream.name) {
+            diagnostics.error(upstream.name.span, format!("a second upstream `{}`", upstream.name.value));
+        }
+        all.push(one_upstream(upstream, texts, diagnostics));
+    }
+    let mut implicit = Vec::new();
+    raw.servers.iter().flat_map(|s| &s.locations).for_each(|l| implicit_of(l, &all, &mut implicit));
+    all.extend(implicit);
+    all
+}
+
+fn implicit_of(location: &raw::Location, defined: &[UpstreamSettings], found: &mut Vec<UpstreamSettings>) {
+    let is_defined = |name: &str| defined.iter().any(|u| u.name == name);
+    let proxied = location.keys.proxy_pass.as_ref().and_then(|p| implicit_upstream(p, false, is_defined));
+    let called = location.keys.grpc_pass.as_ref().and_then(|p| implicit_upstream(p, true, is_defined));
+    for settings in proxied.into_iter().chain(called) {
+        if !found.iter().any(|u: &UpstreamSettings| u.name == settings.name) {
+            found.push(settings);
+        }
+    }
+    location.locations.iter().for_each(|l| implicit_of(l, defined, found));
+}
+
+fn one_upstream(upstream: &raw::Upstream, texts: &Texts<'_>, diagnostics: &mut Diagnostics) -> UpstreamSettings {
+    let keys = &upstream.keys;
+    let mut settings = UpstreamSettings::new(upstream.name.value.clone());
+    settings.keepalive = keys.keepalive() as usize;
+    settings.keepalive_timeout = keys.keepalive_timeout().0;
+    settings.keepalive_requests = keys.keepalive_requests() as usize;
+    (settings.balance, settings.hash_key) = super::upstream::balance(keys, texts, diagnostics);
+    settings.health_check = super::upstream::health_check(upstream, texts, diagnostics);
+    super::upstream::check_servers(upstream, settings.balance, diagnostics);
+    let servers = keys.servers.as_ref().map(|s| s.value.as_slice()).unwrap_or_default();
+    if keys.servers.as_ref().is_none_or(|s| s.value.is_empty()) {
+        diagnostics.error(upstream.name.span, format!("the upstream `{}` has no servers", upstream.name.value));
+    }
+    let mut routes: Vec<Spanned<String>> = Vec::new();
+    for server in servers {
+        let server = &server.value.0;
+        if let Some(route) = &server.route {
+            if let Some(before) = routes.iter().find(|r| r.value == route.value) {
+                let place = diagnostics.place(before.span);
+                diagnostics
+                    .error(
+                        route.span,
+                        format!("two servers of `{}` have the route `{}`", upstream.name.value, route.value),
+                    )
+                    .help(format!("the other one stands at {place}; a jvmRoute names one Tomcat"));
+            }
+            routes.push(route.clone());
+        }
+        settings.servers.extend(one_server(server, diagnostics));
+    }
+    settings
+}
+
+fn one_server(
+    keys: &crate::config::types::UpstreamServerKeys,
+    diagnostics: &mut Diagnostics,
+) -> Option<ServerSettings> {
+    let address = keys.address.as_ref()?;
+    if let Err(e) = upstream::names::parse(address) {
+        diagnostics
+            .error(address.span, format!("`{}` is no address of a server: {e}", address.value))
+            .help("write `host:port`, `host` or `unix:/path`");
+        return None;
+    }
+    if keys.weight() == 0 {
+        let at = keys.weight.as_ref().map_or(address.span, |w| w.span);
+        diagnostics.error(at, "a weight is at least 1").help("`down: true` takes a server out");
+    }
+    let mut server = ServerSettings::new(address.value.clone());
+    server.weight = keys.weight().max(1);
+    server.max_fails = keys.max_fails();
+    server.fail_timeout = keys.fail_timeout().0;
+    server.max_conns = keys.max_conns();
+    server.backup = keys.backup();
+    server.down = keys.down();
+    server.drain = keys.drain();
+    server.slow_start = keys.slow_start().0;
+    server.route = keys.route.as_ref().map(|r| r.value.clone());
+    Some(server)
+}
 
 /// The method, and the text that a hash is made of.
 pub(super) fn balance(

@@ -1,7 +1,9 @@
 //! The keys of TLS and HTTP/2 towards clients, with nginx's names (`ssl_*`, `http2*`). They stand at the top or in a server.
 
-use super::types::Accepted;
-use super::value::{Repeated, Size, Spanned, Time};
+use crate::config::Diagnostics;
+use crate::config::node::Node;
+use crate::config::types::Accepted;
+use crate::config::value::{Arg, Repeated, Size, Spanned, Time, Value, mismatch};
 use crate::{keys, words};
 
 keys! {
@@ -100,12 +102,12 @@ words! {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SessionCache(pub bool);
 
-impl super::Value for SessionCache {
+impl Value for SessionCache {
     fn expected() -> String {
         "`off`, `none`, `builtin` or `shared:NAME:SIZE`".into()
     }
 
-    fn read(node: &super::Node, diagnostics: &mut super::Diagnostics) -> Option<SessionCache> {
+    fn read(node: &Node, diagnostics: &mut Diagnostics) -> Option<SessionCache> {
         let parts = node.items().iter().map(|item| match item.as_text()? {
             "off" | "false" | "none" => Some(false),
             "builtin" => Some(true),
@@ -114,7 +116,7 @@ impl super::Value for SessionCache {
         });
         match parts.collect::<Option<Vec<bool>>>() {
             Some(parts) if !parts.is_empty() => Some(SessionCache(parts.contains(&true))),
-            _ => super::value::mismatch(node, diagnostics),
+            _ => mismatch(node, diagnostics),
         }
     }
 
@@ -122,7 +124,7 @@ impl super::Value for SessionCache {
         Vec::<String>::schema()
     }
 
-    fn from_args(args: &[super::value::Arg]) -> Result<super::Node, String> {
+    fn from_args(args: &[Arg]) -> Result<Node, String> {
         Vec::<String>::from_args(args)
     }
 }

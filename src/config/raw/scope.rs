@@ -1,0 +1,283 @@
+//! The keys that blocks inside inherit.
+
+use crate::config::types::*;
+use crate::config::value::{Named, Size, Spanned, Time};
+use crate::keys;
+
+keys! {
+    /// Keys that the blocks inside inherit.
+    pub struct Scope {
+        /// Where requests are logged: `off`, a path, `{path, format}` or a list of these.
+        ["hsl"] access_log: Vec<AccessLog> = "{path: logs/access.log}",
+        /// Fields added to answers of 200, 201, 204, 206, 301, 302, 303, 304, 307 and 308, or `always`.
+        ["hsl"] add_header: Named<AddHeader>,
+        /// How `add_header` stands to the block outside: `on` (as nginx: a list replaces the outer one), `off`, `merge`.
+        ["hsl"] add_header_inherit: ListInherit = "on",
+        /// Redirects edge makes name scheme, host and port.
+        ["hsl"] absolute_redirect: bool = "true",
+        /// The charset named in `Content-Type`; `off`: none.
+        ["hsl"] charset: String = "off",
+        /// The types that get a charset; `text/html` always does.
+        ["hsl"] charset_types: Vec<String> = "[text/html, text/xml, text/plain, text/vnd.wap.wml, application/javascript, application/rss+xml]",
+        /// A body up to this size is kept in memory, a larger one in a temporary file.
+        ["hsl"] client_body_buffer_size: Size = "16k",
+        /// Where bodies are kept that are too large for memory, relative to the prefix.
+        ["hsl"] client_body_temp_path: TempPath,
+        /// The longest wait between two reads of a body.
+        ["hsl"] client_body_timeout: Time = "60s",
+        /// The first buffer for the head of a request.
+        ["hs"] client_header_buffer_size: Size = "1k",
+        /// The time in which the whole head must have come.
+        ["hs"] client_header_timeout: Time = "60s",
+        /// The largest body; `0`: any.
+        ["hsl"] client_max_body_size: Size = "1m",
+        /// The media type of files whose extension is unknown.
+        ["hsl"] default_type: String = "text/plain",
+        /// Pages for errors: `{404: /404.html}` or a list of `{code, uri, status}`.
+        ["hsl"] error_page: ErrorPages,
+        /// Files are sent with an `ETag`.
+        ["hsl"] etag: bool = "true",
+        /// `Expires` and `Cache-Control: max-age`: `15m`, `-1`, `@15h30m`, `modified +24h`, `epoch`, `max`, `off`.
+        ["hsl"] expires: String = "off",
+        /// The longest head of an answer to a gRPC call.
+        ["hsl"] grpc_buffer_size: Size = "4k",
+        /// The longest wait for a connection to a gRPC upstream.
+        ["hsl"] grpc_connect_timeout: Time = "60s",
+        /// Fields of the gRPC upstream's answer that the client does not see.
+        ["hsl"] grpc_hide_header: FieldNames,
+        /// Fields of the gRPC upstream's answer that edge does not obey.
+        ["hsl"] grpc_ignore_headers: Vec<Spanned<String>>,
+        /// `error_page` holds for the gRPC upstream's answers as well.
+        ["hsl"] grpc_intercept_errors: bool = "false",
+        /// When a call is tried on the next server.
+        ["hsl"] grpc_next_upstream: Vec<NextUpstream> = "[error, timeout]",
+        /// The time in which a call may be tried; `0`: any.
+        ["hsl"] grpc_next_upstream_timeout: Time = "0",
+        /// How often a call may be tried; `0`: on every server.
+        ["hsl"] grpc_next_upstream_tries: u32 = "0",
+        /// Fields of the gRPC upstream's answer that the client sees although they are hidden by default.
+        ["hsl"] grpc_pass_header: FieldNames,
+        /// The longest wait between two reads of an answer; of a stream that is silent for long, raise it.
+        ["hsl"] grpc_read_timeout: Time = "60s",
+        /// The longest wait between two writes of a call.
+        ["hsl"] grpc_send_timeout: Time = "60s",
+        /// Fields sent to the gRPC upstream; an empty value: the field is not sent.
+        ["hsl"] grpc_set_header: Named<String>,
+        /// TCP keepalive probes on connections to gRPC upstreams.
+        ["hsl"] grpc_socket_keepalive: bool = "false",
+        /// Where TLS is asked for a certificate of edge's: the file, PEM, with the chain behind it.
+        ["hsl"] grpc_ssl_certificate: String,
+        /// Accepted; certificates are read when the configuration is.
+        ["hsl"] grpc_ssl_certificate_cache: Accepted,
+        /// The key of `grpc_ssl_certificate`, PEM.
+        ["hsl"] grpc_ssl_certificate_key: String,
+        /// Accepted; whatever is written, only suites with forward secrecy and authenticated encryption are offered.
+        ["hsl"] grpc_ssl_ciphers: Accepted,
+        /// Refused: edge cannot check lists of revoked certificates, and does not pretend to.
+        ["hsl"] grpc_ssl_crl: String,
+        /// The name that the upstream's certificate must have, and that is sent as SNI; `$proxy_host` by default.
+        ["hsl"] grpc_ssl_name: String,
+        /// The versions of TLS: `TLSv1.2` and `TLSv1.3` are always offered, older ones never.
+        ["hsl"] grpc_ssl_protocols: Vec<Spanned<String>> = "[TLSv1.2, TLSv1.3]",
+        /// The name is sent as SNI. It always is where the certificate is verified.
+        ["hsl"] grpc_ssl_server_name: bool = "false",
+        /// Accepted; connections are kept instead, and a new one makes a whole handshake.
+        ["hsl"] grpc_ssl_session_reuse: Accepted,
+        /// The certificates of the authorities that gRPC upstreams are verified against, PEM.
+        ["hsl"] grpc_ssl_trusted_certificate: String,
+        /// The upstream's certificate is verified: issued by one of `grpc_ssl_trusted_certificate`, for `grpc_ssl_name` (among its subjectAltNames), and in force.
+        ["hsl"] grpc_ssl_verify: bool = "false",
+        /// Accepted; a chain may have up to six certificates between the upstream's and the authority's.
+        ["hsl"] grpc_ssl_verify_depth: Accepted,
+        /// Answers are compressed with gzip.
+        ["hsl"] gzip: bool = "false",
+        /// The media types that are compressed; `text/html` always is.
+        ["hsl"] gzip_types: Vec<String> = "text/html",
+        /// Shorter answers are not compressed.
+        ["hsl"] gzip_min_length: Size = "20",
+        /// From 1, the fastest, to 9, the smallest.
+        ["hsl"] gzip_comp_level: u32 = "1",
+        /// Answers to requests with `Via` that are compressed.
+        ["hsl"] gzip_proxied: Vec<GzipProxied> = "off",
+        /// `Vary: Accept-Encoding` is added to what can be compressed.
+        ["hsl"] gzip_vary: bool = "false",
+        /// Regular expressions over `User-Agent` for which nothing is compressed; look-ahead works.
+        ["hsl"] gzip_disable: Vec<Spanned<String>>,
+        /// The lowest version of HTTP that gets compressed answers.
+        ["hsl"] gzip_http_version: HttpVersion = "1.1",
+        /// A file `x.gz` beside `x` is sent to those who accept gzip.
+        ["hsl"] gzip_static: Precompressed = "off",
+        /// A file `x.br` beside `x` is sent to those who accept brotli.
+        ["hsl"] brotli_static: Precompressed = "off",
+        /// How `If-Modified-Since` is compared with the time of the file.
+        ["hsl"] if_modified_since: IfModifiedSince = "exact",
+        /// Fields with invalid names are dropped; `off`: the request is refused.
+        ["hs"] ignore_invalid_headers: bool = "true",
+        /// The files that stand for a directory.
+        ["hsl"] index: Vec<String> = "index.html",
+        /// The most requests on one connection.
+        ["hsl"] keepalive_requests: u32 = "1000",
+        /// How long a connection without a request stays open; `0`: it does not. In nginx.conf a second time is told to the client.
+        ["hsl"] keepalive_timeout: KeepaliveTimeout = "75s",
+        /// The longest life of a connection.
+        ["hsl"] keepalive_time: Time = "1h",
+        /// The number and size of the buffers for a long head: a request line or field longer than one, or more of them, is refused.
+        ["hs"] large_client_header_buffers: Buffers = "4 8k",
+        /// Whether data is awaited that nobody will read, so that the client sees the answer.
+        ["hsl"] lingering_close: LingeringClose = "on",
+        /// The longest of such waits in all.
+        ["hsl"] lingering_time: Time = "30s",
+        /// The longest wait for one more piece of such data.
+        ["hsl"] lingering_timeout: Time = "5s",
+        /// A missing file is worth a line in the error log.
+        ["hsl"] log_not_found: bool = "true",
+        /// The most ranges of one request; more: the whole is sent.
+        ["hsl"] max_ranges: u32,
+        /// `//` in a path is taken as `/`.
+        ["hs"] merge_slashes: bool = "true",
+        /// Redirects edge makes name the port.
+        ["hsl"] port_in_redirect: bool = "true",
+        /// How much of an answer is held in memory for a client slower than the upstream, before `proxy_buffers`.
+        ["hsl"] proxy_buffer_size: Size = "4k",
+        /// Answers are taken from the upstream as fast as it gives them.
+        ["hsl"] proxy_buffering: bool = "true",
+        /// How much of an answer is held in memory for a slow client: number and size.
+        ["hsl"] proxy_buffers: Buffers = "8 4k",
+        /// The zone of the cache that keeps answers; `off`: none.
+        ["hsl"] proxy_cache: Spanned<String> = "off",
+        /// How long answers are kept, by status.
+        ["hsl"] proxy_cache_valid: CacheValid,
+        /// The longest wait for a connection to an upstream.
+        ["hsl"] proxy_connect_timeout: Time = "60s",
+        /// Fields of the upstream's answer that the client does not see.
+        ["hsl"] proxy_hide_header: FieldNames,
+        /// The version of HTTP spoken to upstreams. `2`: over TLS if the upstream agrees to it (ALPN; else 1.1), without TLS by prior knowledge (h2c). Like nginx edge asks one thing at a time of a connection.
+        ["hsl"] proxy_http_version: UpstreamVersion = "1.1",
+        /// A request goes on although its client has left.
+        ["hsl"] proxy_ignore_client_abort: bool = "false",
+        /// Fields of the upstream's answer that edge does not obey.
+        ["hsl"] proxy_ignore_headers: Vec<Spanned<String>>,
+        /// `error_page` holds for the upstream's answers as well.
+        ["hsl"] proxy_intercept_errors: bool = "false",
+        /// How much of an answer may lie in a temporary file for a slow client.
+        ["hsl"] proxy_max_temp_file_size: Size = "1024m",
+        /// The method sent to the upstream instead of the client's.
+        ["hsl"] proxy_method: String,
+        /// When a request is tried on the next server.
+        ["hsl"] proxy_next_upstream: Vec<NextUpstream> = "[error, timeout]",
+        /// The time in which a request may be tried; `0`: any.
+        ["hsl"] proxy_next_upstream_timeout: Time = "0",
+        /// How often a request may be tried; `0`: on every server.
+        ["hsl"] proxy_next_upstream_tries: u32 = "0",
+        /// Fields of the upstream's answer that the client sees although they are hidden by default.
+        ["hsl"] proxy_pass_header: FieldNames,
+        /// The body goes to the upstream.
+        ["hsl"] proxy_pass_request_body: bool = "true",
+        /// The client's fields go to the upstream.
+        ["hsl"] proxy_pass_request_headers: bool = "true",
+        /// Connections to upstreams begin with a PROXY protocol header, `v1` or `v2`, that names the client (for HTTP edge's own; nginx has it for streams). Such a connection is used for requests of that client's connection only.
+        ["hsl"] proxy_protocol: ProxyHeader = "off",
+        /// The longest wait between two reads of an answer.
+        ["hsl"] proxy_read_timeout: Time = "60s",
+        /// What is replaced in `Location` and `Refresh`.
+        ["hsl"] proxy_redirect: ProxyRedirect = "default",
+        /// A body is read whole before an upstream is asked.
+        ["hsl"] proxy_request_buffering: bool = "true",
+        /// The longest wait between two writes of a request.
+        ["hsl"] proxy_send_timeout: Time = "60s",
+        /// The body sent to the upstream instead of the client's.
+        ["hsl"] proxy_set_body: String,
+        /// Fields sent to the upstream; an empty value: the field is not sent.
+        ["hsl"] proxy_set_header: Named<String>,
+        /// How `proxy_set_header` stands to the block outside: `on` (as nginx: a list replaces the outer one), `off`, `merge`.
+        ["hsl"] proxy_set_header_inherit: ListInherit = "on",
+        /// TCP keepalive probes on connections to upstreams.
+        ["hsl"] proxy_socket_keepalive: bool = "false",
+        /// Where TLS is asked for a certificate of edge's: the file, PEM, with the chain behind it.
+        ["hsl"] proxy_ssl_certificate: String,
+        /// Accepted; certificates are read when the configuration is.
+        ["hsl"] proxy_ssl_certificate_cache: Accepted,
+        /// The key of `proxy_ssl_certificate`, PEM.
+        ["hsl"] proxy_ssl_certificate_key: String,
+        /// Accepted; whatever is written, only suites with forward secrecy and authenticated encryption are offered.
+        ["hsl"] proxy_ssl_ciphers: Accepted,
+        /// Refused: edge cannot check lists of revoked certificates, and does not pretend to.
+        ["hsl"] proxy_ssl_crl: String,
+        /// The name that the upstream's certificate must have, and that is sent as SNI; `$proxy_host` by default.
+        ["hsl"] proxy_ssl_name: String,
+        /// The versions of TLS: `TLSv1.2` and `TLSv1.3` are always offered, older ones never.
+        ["hsl"] proxy_ssl_protocols: Vec<Spanned<String>> = "[TLSv1.2, TLSv1.3]",
+        /// The name is sent as SNI. It always is where the certificate is verified.
+        ["hsl"] proxy_ssl_server_name: bool = "false",
+        /// Accepted; connections are kept instead, and a new one makes a whole handshake.
+        ["hsl"] proxy_ssl_session_reuse: Accepted,
+        /// The certificates of the authorities that upstreams are verified against, PEM.
+        ["hsl"] proxy_ssl_trusted_certificate: String,
+        /// The upstream's certificate is verified: issued by one of `proxy_ssl_trusted_certificate`, for `proxy_ssl_name` (among its subjectAltNames), and in force.
+        ["hsl"] proxy_ssl_verify: bool = "false",
+        /// Accepted; a chain may have up to six certificates between the upstream's and the authority's.
+        ["hsl"] proxy_ssl_verify_depth: Accepted,
+        /// Where answers lie that are too large for memory, relative to the prefix.
+        ["hsl"] proxy_temp_path: TempPath,
+        /// A connection that timed out is closed with a reset.
+        ["hsl"] reset_timedout_connection: bool = "false",
+        /// The directory of the files.
+        ["hsl"] root: String = "html",
+        /// The longest wait between two writes to a client.
+        ["hsl"] send_timeout: Time = "60s",
+        /// Redirects edge makes name the first `server_name`, not the host of the request.
+        ["hsl"] server_name_in_redirect: bool = "false",
+        /// `Server` and the pages of errors say the version.
+        ["hsl"] server_tokens: ServerTokens = "on",
+        /// Small pieces are sent at once.
+        ["hsl"] tcp_nodelay: bool = "true",
+        /// Media types and their extensions.
+        ["hsl"] types: Types,
+        /// Fields with `_` in their names are taken.
+        ["hs"] underscores_in_headers: bool = "false",
+        /// Accepted; edge chooses how it sends a file.
+        ["hsl"] sendfile: Accepted,
+        /// Accepted; edge chooses how it sends a file.
+        ["hsl"] sendfile_max_chunk: Accepted,
+        /// Accepted; head and body leave together anyway.
+        ["hsl"] tcp_nopush: Accepted,
+        /// Accepted; buffers size themselves.
+        ["hsl"] gzip_buffers: Accepted,
+        /// Accepted; buffers size themselves.
+        ["hsl"] output_buffers: Accepted,
+        /// Accepted; small pieces are gathered anyway.
+        ["hsl"] postpone_output: Accepted,
+        /// Accepted; buffers size themselves.
+        ["hsl"] proxy_busy_buffers_size: Accepted,
+        /// Accepted; buffers size themselves.
+        ["hsl"] proxy_temp_file_write_size: Accepted,
+        /// Accepted; tables size themselves.
+        ["hsl"] proxy_headers_hash_max_size: Accepted,
+        /// Accepted; tables size themselves.
+        ["hsl"] proxy_headers_hash_bucket_size: Accepted,
+        /// Accepted; memory is not taken from pools.
+        ["hs"] connection_pool_size: Accepted,
+        /// Accepted; memory is not taken from pools.
+        ["hs"] request_pool_size: Accepted,
+        /// Accepted; files are opened as they are asked for.
+        ["hsl"] open_file_cache: Accepted,
+        /// Accepted; files are opened as they are asked for.
+        ["hsl"] open_file_cache_valid: Accepted,
+        /// Accepted; files are opened as they are asked for.
+        ["hsl"] open_file_cache_min_uses: Accepted,
+        /// Accepted; files are opened as they are asked for.
+        ["hsl"] open_file_cache_errors: Accepted,
+        /// Accepted; files are read as suits them.
+        ["hsl"] aio: Accepted,
+        /// Accepted; it helped browsers that are no more.
+        ["hsl"] msie_padding: Accepted,
+        /// Accepted; it helped browsers that are no more.
+        ["hsl"] keepalive_disable: Accepted,
+        /// Accepted; frames are as long as what is sent.
+        ["hsl"] http2_chunk_size: Accepted,
+        /// Accepted; nothing is pushed: clients have given that up.
+        ["hsl"] http2_push: Accepted,
+        /// Accepted; nothing is pushed: clients have given that up.
+        ["hsl"] http2_push_preload: Accepted,
+    }
+}
