@@ -1,13 +1,14 @@
 //! From what was written to what runs: [`Raw`] → [`Snapshot`], all mistakes at once.
 
 use super::{Server, Snapshot, defined, process, references, server, tls};
-use crate::config::diagnostics::nearest;
+use crate::config::diagnostics::{nearest, plain};
 use crate::config::raw::Raw;
 use crate::config::types::TempPath;
 use crate::config::{Diagnostics, Span, Spanned};
 use crate::observe::{self, LogFile};
 use crate::pattern::Pattern;
 use crate::system;
+use crate::tls::Pem;
 use crate::upstream::{self, Table};
 use crate::variables::{Defined, Template, Variable};
 use std::cell::Cell;
@@ -125,6 +126,23 @@ impl Texts<'_> {
             diagnostics.error(written.span, format!("the directory {} cannot be made: {e}", path.display()));
         }
         path
+    }
+
+    /// Reads a file of certificates, keys or lists, and says so where that cannot be.
+    pub fn pem(&self, written: &Spanned<String>, diagnostics: &mut Diagnostics) -> Option<Pem> {
+        if written.contains('$') {
+            let why = "the name of this file can have no variables: it is read with the configuration";
+            diagnostics.error(written.span, why);
+            return None;
+        }
+        let path = self.path(written);
+        match system::read(&path) {
+            Ok(bytes) => Some(Pem { path: path.display().to_string(), bytes }),
+            Err(e) => {
+                diagnostics.error(written.span, format!("{} cannot be read: {}", path.display(), plain(&e)));
+                None
+            }
+        }
     }
 
     /// Opens a log, and says so where that cannot be.

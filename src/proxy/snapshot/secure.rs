@@ -8,18 +8,17 @@
 
 use super::compile::Texts;
 use crate::config::{Diagnostics, Span, Spanned};
+use crate::tls::pem;
 use crate::variables::{Exchange, Template};
 use pingora_core::protocols::tls::CaType;
 use pingora_core::upstreams::peer::{HttpPeer, Scheme};
 use pingora_core::utils::tls::{CertKey, WrappedX509, parse_x509};
 use pingora_error::{Error, ErrorType, Result};
-use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 use std::sync::{Arc, OnceLock};
-use x509_parser::prelude::{FromDer, X509Certificate};
 
 /// A certificate whose key nobody has. Pingora builds a verifier even for connections it is told not to verify, and that needs
 /// some authority; the system's need not be there.
@@ -169,45 +168,18 @@ fn refuse(keys: &TlsKeys<'_>, diagnostics: &mut Diagnostics) {
     }
 }
 
-fn read(file: &Spanned<String>, texts: &Texts<'_>, diagnostics: &mut Diagnostics) -> Option<Vec<u8>> {
-    if file.contains('$') {
-        diagnostics.error(file.span, "the name of this file can have no variables: it is read with the configuration");
-        return None;
-    }
-    let path = texts.path(file);
-    match std::fs::read(&path) {
-        Ok(text) => Some(text),
-        Err(e) => {
-            diagnostics.error(file.span, format!("{} cannot be read: {e}", path.display()));
-            None
-        }
-    }
+/// The certificates of a PEM file, in their order.
+fn certificates(file: &Spanned<String>, texts: &Texts<'_>, diagnostics: &mut Diagnostics) -> Option<Vec<Vec<u8>>> {
+    let read = pem::certificates(&texts.pem(file, diagnostics)?);
+    let found = read.map_err(|flaw| tell(flaw, file.span, diagnostics)).ok()?;
+    Some(found.into_iter().map(|der| der.to_vec()).collect())
 }
 
-/// The certificates of a PEM file, in their order; each surely parses again.
-fn certificates(file: &Spanned<String>, texts: &Texts<'_>, diagnostics: &mut Diagnostics) -> Option<Vec<Vec<u8>>> {
-    let text = read(file, texts, diagnostics)?;
-    let found: std::result::Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
-    let list = match found {
-        Ok(list) => list,
-        Err(e) => {
-            diagnostics.error(file.span, format!("{} is not right PEM: {e}", texts.path(file).display()));
-            return None;
-        }
-    };
-    if list.is_empty() {
-        diagnostics
-            .error(file.span, format!("{} holds no certificate", texts.path(file).display()))
-            .help("expected PEM: `-----BEGIN CERTIFICATE-----`");
-        return None;
+fn tell(flaw: pem::Flaw, at: Span, diagnostics: &mut Diagnostics) {
+    let told = diagnostics.error(at, flaw.message);
+    if let Some(help) = flaw.help {
+        told.help(help);
     }
-    let broken = list.iter().position(|der| !X509Certificate::from_der(der).is_ok_and(|(rest, _)| rest.is_empty()));
-    if let Some(at) = broken {
-        let path = texts.path(file);
-        diagnostics.error(file.span, format!("certificate {} of {} is broken", at + 1, path.display()));
-        return None;
-    }
-    Some(list.into_iter().map(|der| der.to_vec()).collect())
 }
 
 fn check_authorities(file: &Spanned<String>, list: &[Vec<u8>], diagnostics: &mut Diagnostics) {
@@ -233,16 +205,8 @@ fn identity(keys: &TlsKeys<'_>, texts: &Texts<'_>, diagnostics: &mut Diagnostics
         _ => return None,
     };
     let chain = certificates(file, texts, diagnostics);
-    let text = read(key_file, texts, diagnostics)?;
-    let key = match PrivateKeyDer::from_pem_slice(&text) {
-        Ok(key) => key,
-        Err(e) => {
-            diagnostics
-                .error(key_file.span, format!("{} holds no key: {e}", texts.path(key_file).display()))
-                .help("expected PEM: `-----BEGIN PRIVATE KEY-----`, without a password");
-            return None;
-        }
-    };
+    let read = pem::key(&texts.pem(key_file, diagnostics)?);
+    let key = read.map_err(|flaw| tell(flaw, key_file.span, diagnostics)).ok()?;
     let chain = chain?;
     let der = key.secret_der().to_vec();
     if let Err(e) = try_identity(&chain, &der) {

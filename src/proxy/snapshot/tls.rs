@@ -158,8 +158,8 @@ impl Files<'_> {
         let read: Vec<Option<Pair>> = certificates
             .zip(private)
             .map(|(certificate, key)| {
-                let certificate = self.read(certificate, diagnostics);
-                let key = self.read(key, diagnostics);
+                let certificate = self.texts.pem(certificate, diagnostics);
+                let key = self.texts.pem(key, diagnostics);
                 Some(Pair { certificate: certificate?, key: key? })
             })
             .collect();
@@ -174,20 +174,8 @@ impl Files<'_> {
         diagnostics: &mut Diagnostics,
     ) -> Option<Option<Pem>> {
         match path.as_ref().filter(|_| needed) {
-            Some(path) => self.read(path, diagnostics).map(Some),
+            Some(path) => self.texts.pem(path, diagnostics).map(Some),
             None => Some(None),
-        }
-    }
-
-    fn read(&self, path: &Spanned<String>, diagnostics: &mut Diagnostics) -> Option<Pem> {
-        let full = self.texts.path(path);
-        match crate::system::read(&full) {
-            Ok(bytes) => Some(Pem { path: full.display().to_string(), bytes }),
-            Err(e) => {
-                let why = crate::config::diagnostics::plain(&e);
-                diagnostics.error(path.span, format!("{} cannot be read: {why}", full.display()));
-                None
-            }
         }
     }
 }
