@@ -1,0 +1,3 @@
+//! Answers kept for the next request.
+
+pub mod policy;
