@@ -235,7 +235,10 @@ fn files_that_are_no_good_are_told_when_the_configuration_is_read() {
         ("proxy_ssl_trusted_certificate: broken.pem", "certificate 1 of "),
         ("proxy_ssl_certificate: one.pem", "there is no `proxy_ssl_certificate_key` for this certificate"),
         ("proxy_ssl_certificate: one.pem\nproxy_ssl_certificate_key: two.key", "two.key does not go with one.pem: "),
-        ("proxy_ssl_certificate: one.pem\nproxy_ssl_certificate_key: ca.pem", "ca.pem` holds no private key, but: CERTIFICATE"),
+        (
+            "proxy_ssl_certificate: one.pem\nproxy_ssl_certificate_key: ca.pem",
+            "ca.pem` holds no private key, but: CERTIFICATE",
+        ),
         ("proxy_ssl_crl: crl.pem", "edge cannot check lists of revoked certificates"),
         ("proxy_ssl_protocols: TLSv1.3", "edge offers TLSv1.2 to upstreams as well, which cannot be turned off"),
         ("proxy_ssl_protocols: [TLSv1, TLSv1.1]", "edge speaks TLSv1.2 and TLSv1.3 only"),

@@ -145,12 +145,42 @@ keys! {
         ["hsl"] proxy_buffers: Buffers = "8 4k",
         /// The zone of the cache that keeps answers; `off`: none.
         ["hsl"] proxy_cache: Spanned<String> = "off",
+        /// A stale answer goes out while a request in the background fetches it anew.
+        ["hsl"] proxy_cache_background_update: bool = "false",
+        /// If one of these is neither empty nor `0`, the answer does not come from the cache; it is stored all the same.
+        ["hsl"] proxy_cache_bypass: Vec<Spanned<String>>,
+        /// HEAD is asked of the upstream as GET, so that what comes can be stored.
+        ["hsl"] proxy_cache_convert_head: bool = "true",
+        /// What an answer is stored under. Each variable is a part of its own: a byte cannot move from one to the next.
+        ["hsl"] proxy_cache_key: String = "$scheme$proxy_host$request_uri",
+        /// Of requests for one missing answer one asks the upstream, the others wait for it.
+        ["hsl"] proxy_cache_lock: bool = "false",
+        /// If it takes that long, one more request asks.
+        ["hsl"] proxy_cache_lock_age: Time = "5s",
+        /// Who has waited so long asks himself; that answer is not stored.
+        ["hsl"] proxy_cache_lock_timeout: Time = "5s",
+        /// A range that begins so far behind goes to the upstream as it is, and nothing is stored.
+        ["hsl"] proxy_cache_max_range_offset: Size,
+        /// The methods whose answers are stored; GET and HEAD always are among them.
+        ["hsl"] proxy_cache_methods: Vec<Spanned<String>> = "[GET, HEAD]",
+        /// How often an answer must have been asked for before it is stored.
+        ["hsl"] proxy_cache_min_uses: u32 = "1",
+        /// A client's `no-cache`, `no-store`, `max-age`, `min-fresh`, `max-stale` and `only-if-cached` are obeyed (RFC 9111 5.2.1).
+        ["hsl"] proxy_cache_obey_request: bool = "false",
+        /// The addresses that may remove an answer by the method PURGE.
+        ["hsl"] proxy_cache_purge: Vec<Spanned<String>>,
+        /// A stale answer is confirmed by the upstream (`If-None-Match`, `If-Modified-Since`) where that is possible.
+        ["hsl"] proxy_cache_revalidate: bool = "false",
+        /// When a stale answer goes out: after these failures, or while another request updates it.
+        ["hsl"] proxy_cache_use_stale: Vec<CacheUseStale> = "off",
         /// How long answers are kept, by status.
         ["hsl"] proxy_cache_valid: CacheValid,
         /// The longest wait for a connection to an upstream.
         ["hsl"] proxy_connect_timeout: Time = "60s",
         /// Fields of the upstream's answer that the client does not see.
         ["hsl"] proxy_hide_header: FieldNames,
+        /// Parts are sent of every stored answer, whether or not its upstream would.
+        ["hsl"] proxy_force_ranges: bool = "false",
         /// The version of HTTP spoken to upstreams. `2`: over TLS if the upstream agrees to it (ALPN; else 1.1), without TLS by prior knowledge (h2c). Like nginx edge asks one thing at a time of a connection.
         ["hsl"] proxy_http_version: UpstreamVersion = "1.1",
         /// A request goes on although its client has left.
@@ -163,6 +193,8 @@ keys! {
         ["hsl"] proxy_max_temp_file_size: Size = "1024m",
         /// The method sent to the upstream instead of the client's.
         ["hsl"] proxy_method: String,
+        /// If one of these is neither empty nor `0`, the answer is not stored.
+        ["hsl"] proxy_no_cache: Vec<Spanned<String>>,
         /// When a request is tried on the next server.
         ["hsl"] proxy_next_upstream: Vec<NextUpstream> = "[error, timeout]",
         /// The time in which a request may be tried; `0`: any.
@@ -229,6 +261,8 @@ keys! {
         ["hsl"] server_name_in_redirect: bool = "false",
         /// `Server` and the pages of errors say the version.
         ["hsl"] server_tokens: ServerTokens = "on",
+        /// Large answers are fetched and stored in parts of this size; `$slice_range` stands in the key. `0`: as a whole.
+        ["hsl"] slice: Size = "0",
         /// Small pieces are sent at once.
         ["hsl"] tcp_nodelay: bool = "true",
         /// Media types and their extensions.

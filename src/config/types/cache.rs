@@ -6,7 +6,7 @@ use super::{entry, parameters};
 use crate::config::keys::{map_schema, read_map};
 use crate::config::value::{Arg, Named, Size, Time, Value};
 use crate::config::{Diagnostics, Node};
-use crate::keys;
+use crate::{keys, words};
 
 /// `{200: 1h, 301: 5m, any: 1m}`: how long answers of a status are kept.
 #[derive(Clone, Debug, Default)]
@@ -66,10 +66,28 @@ pub enum CacheStatus {
     Any,
 }
 
+words! {
+    /// When a stale answer is good enough.
+    pub enum CacheUseStale {
+        Error = "error",
+        Timeout = "timeout",
+        InvalidHeader = "invalid_header",
+        Updating = "updating",
+        Http500 = "http_500",
+        Http502 = "http_502",
+        Http503 = "http_503",
+        Http504 = "http_504",
+        Http403 = "http_403",
+        Http404 = "http_404",
+        Http429 = "http_429",
+        Off = "off" | "false",
+    }
+}
+
 keys! {
     /// A zone of the cache.
     pub struct CachePathKeys {
-        /// The directory, relative to the prefix.
+        /// The directory, relative to the prefix. Without one, what does not fit into memory is not kept.
         ["-"] path: String,
         /// How much may lie on the disk.
         ["-"] max_size: Size,
@@ -79,6 +97,12 @@ keys! {
         ["-"] inactive: Time = "10m",
         /// The levels of directories, such as `1:2`.
         ["-"] levels: String = "1:2",
+        /// After a start so many files are looked at, then a pause is made.
+        ["-"] loader_files: u32 = "100",
+        /// How long that pause is.
+        ["-"] loader_sleep: Time = "50ms",
+        /// A pause is made after this time as well.
+        ["-"] loader_threshold: Time = "200ms",
         /// Accepted; temporary files lie beside the objects always.
         ["-"] use_temp_path: bool = "false",
         /// So much of the disk stays free.
@@ -98,12 +122,7 @@ impl Value for CachePath {
     }
 
     fn read(node: &Node, diagnostics: &mut Diagnostics) -> Option<CachePath> {
-        let keys: CachePathKeys = read_map(node, "a cache", diagnostics)?;
-        if keys.path.is_none() {
-            diagnostics.error(node.span, "a cache has a `path`");
-            return None;
-        }
-        Some(CachePath(keys))
+        read_map(node, "a cache", diagnostics).map(CachePath)
     }
 
     fn schema() -> serde_json::Value {
@@ -144,7 +163,7 @@ impl Value for CachePaths {
                 }
                 ("keys_zone", None) => return Err("`keys_zone` is NAME:SIZE".into()),
                 // How nginx's own processes load and clean the cache.
-                (key, _) if ["manager_", "loader_", "purger"].iter().any(|p| key.starts_with(p)) => {}
+                (key, _) if ["manager_", "purger"].iter().any(|p| key.starts_with(p)) => {}
                 _ => entries.push(e),
             }
         }
