@@ -136,6 +136,7 @@ pub(super) fn pages(len: u64) -> u32 {
 impl Core {
     pub fn new(name: &str, home: Option<Home>, clock: Clock) -> Core {
         let totals = Arc::new(Totals::default());
+        let last = home.as_ref().map_or(0, Home::last_written);
         let guarded = |_| Guarded {
             shard: Mutex::new(Shard::new(Arc::clone(&totals))),
             oldest: [AtomicU64::new(NOBODY), AtomicU64::new(NOBODY)],
@@ -151,7 +152,7 @@ impl Core {
             counted: Counted::default(),
             jobs: Jobs::default(),
             clock,
-            last: AtomicU64::new(0),
+            last: AtomicU64::new(last),
             reads: Semaphore::new(READS),
             complaints: Mutex::default(),
             held: AtomicU64::new(0),

@@ -40,7 +40,7 @@ pub enum Begun {
     Fill(Fill),
     /// Another one stores this variant.
     Busy(Follow),
-    /// Not stored: too large for the zone, or purged since it was asked for.
+    /// Not stored: too large for the zone, purged since it was asked for, or of a variant that does not go with its `vary`.
     Refused,
 }
 
@@ -127,6 +127,10 @@ impl Core {
         let Some(encoded) = head.encode().filter(|_| key.text().len() <= MAX_KEY) else {
             return Begun::Refused;
         };
+        // One that varies under the name of one that does not would be found by everybody.
+        if head.meta.vary.is_empty() != (variant.fields == 0) {
+            return Begun::Refused;
+        }
         let storing = if self.home.is_some() { Storing::Disk } else { Storing::Memory };
         let announced = head.announced().flatten().unwrap_or(0);
         let largest = match storing {
@@ -143,7 +147,8 @@ impl Core {
             return Begun::Refused;
         };
         let running = shard.fills.entry(*key.hash()).or_default();
-        if let Some(other) = running.iter().find(|other| other.variant == variant && other.may_be_followed()) {
+        let same = |other: &&Arc<Filling>| other.variant == variant && other.key == *key && other.may_be_followed();
+        if let Some(other) = running.iter().find(same) {
             return Begun::Busy(Follow::new(Arc::clone(other)));
         }
         let Moment(id) = self.moment();
@@ -252,6 +257,11 @@ impl Filling {
     pub fn may_be_followed(&self) -> bool {
         let state = self.state();
         state.storing != Storing::Nowhere && !state.doomed && state.end != Some(End::Aborted)
+    }
+
+    /// All of it is there, but not yet where it will be found.
+    pub fn is_complete(&self) -> bool {
+        self.may_be_followed() && self.state().end == Some(End::Finished)
     }
 
     /// Takes bytes; what they change is told afterwards, and the writer is told of whole blocks.

@@ -12,7 +12,7 @@ use super::head::Head;
 use super::read;
 use crate::cache::key::Variant;
 
-/// Reads along from the beginning.
+/// Reads along from the beginning. What is complete already and on its way to the disk is read so, too.
 pub struct Follow {
     filling: Arc<Filling>,
     at: u64,
@@ -38,6 +38,11 @@ impl Follow {
 
     pub fn head(&self) -> &Arc<Head> {
         &self.filling.head
+    }
+
+    /// Whether nothing is waited for any more.
+    pub fn is_complete(&self) -> bool {
+        self.filling.is_complete()
     }
 
     pub fn variant(&self) -> Variant {

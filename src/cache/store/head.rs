@@ -73,7 +73,8 @@ impl Head {
             _ => return None,
         };
         let count = unread.u32()?;
-        let built = if cased { ResponseHeader::build(status, None) } else { ResponseHeader::build_no_case(status, None) };
+        let built =
+            if cased { ResponseHeader::build(status, None) } else { ResponseHeader::build_no_case(status, None) };
         let mut response = built.ok()?;
         if response.get_reason_phrase() != Some(reason.as_str()) {
             response.set_reason_phrase(Some(&reason)).ok()?;
@@ -89,7 +90,8 @@ impl Head {
 
     /// In memory, in bytes, roughly.
     pub(super) fn weight(&self) -> usize {
-        let fields: usize = self.response.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 64).sum();
+        let fields: usize =
+            self.response.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 64).sum();
         let lists: usize = self.meta.vary.iter().chain(&self.meta.tags).map(|item| item.len() + 24).sum();
         fields + lists + self.meta.url.len() + OVERHEAD
     }

@@ -133,9 +133,17 @@ impl Home {
         let Ok(entries) = fs::read_dir(self.directory(hash)) else {
             return vec![];
         };
-        let named = entries.flatten().filter_map(|entry| Some((parse_name(&entry.file_name().to_string_lossy())?, entry)));
+        let named =
+            entries.flatten().filter_map(|entry| Some((parse_name(&entry.file_name().to_string_lossy())?, entry)));
         let own = named.filter(|((other, _), _)| other == hash);
         own.filter_map(|((_, variant), entry)| Some((variant, entry.metadata().ok()?.len()))).collect()
+    }
+
+    /// When a file was made here, in nanoseconds since 1970: what comes now comes later, also if the clock went back.
+    pub fn last_written(&self) -> u64 {
+        let written = fs::metadata(self.path.join(TEMPORARY)).and_then(|metadata| metadata.modified());
+        let since = written.ok().and_then(|at| at.duration_since(std::time::UNIX_EPOCH).ok()).unwrap_or_default();
+        u64::try_from(since.as_nanos()).unwrap_or(0)
     }
 
     /// What a process left that is no more. For the owner, before it writes.

@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 use tokio::time::timeout;
 
 use super::core::{Core, Moment, Place, millis};
+use super::filling::Filling;
 use super::follow::Follow;
 use super::format::Unusable;
 use super::head::Head;
@@ -108,6 +109,10 @@ impl Core {
         if let Some(at) = shard.unread(hash) {
             return Glance::OnDisk(place_of(&shard, at));
         }
+        // What is complete and on its way to the disk is newer than what is there.
+        if let Some(follow) = running(&shard, key, choose, Filling::is_complete) {
+            return Glance::Filling(follow);
+        }
         let wanted = choose(shard.vary(hash).map_or(&[][..], |vary| &vary[..]));
         if let Some(at) = find(&shard, key, wanted) {
             shard.touch(at, millis(now));
@@ -118,14 +123,14 @@ impl Core {
             // Another key with the same hash.
             return if resident.key_text == *key.text() { Glance::Hit(hit) } else { Glance::Miss(wanted.variant) };
         }
-        match running(&shard, key, choose) {
+        match running(&shard, key, choose, Filling::may_be_followed) {
             Some(follow) => Glance::Filling(follow),
             None => Glance::Miss(wanted.variant),
         }
     }
 
     pub(super) fn follow(&self, key: &Key, choose: &impl Fn(&[String]) -> Wanted) -> Option<Follow> {
-        running(&self.shard(key.hash()), key, choose)
+        running(&self.shard(key.hash()), key, choose, Filling::may_be_followed)
     }
 
     fn hit(&self, shard: &Shard, key: &Key, now: SystemTime, place: Place, resident: &Resident) -> Hit {
@@ -247,17 +252,22 @@ fn find(shard: &Shard, key: &Key, wanted: Wanted) -> Option<u32> {
     made.chain([wanted.variant.coded(Coding::Identity)]).find_map(|variant| shard.find(key.hash(), variant))
 }
 
-fn running(shard: &Shard, key: &Key, choose: &impl Fn(&[String]) -> Wanted) -> Option<Follow> {
+fn running(
+    shard: &Shard,
+    key: &Key,
+    choose: &impl Fn(&[String]) -> Wanted,
+    may_be: impl Fn(&Filling) -> bool,
+) -> Option<Follow> {
     let running = shard.fills.get(key.hash())?;
     let fits = running.iter().find(|filling| {
         let wanted = choose(&filling.head.meta.vary).variant;
-        filling.variant == wanted.coded(Coding::Identity) && filling.key == *key && filling.may_be_followed()
+        filling.variant == wanted.coded(Coding::Identity) && filling.key == *key && may_be(filling)
     })?;
     Some(Follow::new(Arc::clone(fits)))
 }
 
 fn is_updated(shard: &Shard, key: &Key, variant: Variant) -> bool {
     let locked = shard.latches.contains_key(&(*key.hash(), variant.fields));
-    let same = |fill: &Arc<super::filling::Filling>| fill.variant.fields == variant.fields;
+    let same = |fill: &Arc<Filling>| fill.variant.fields == variant.fields;
     locked || shard.fills.get(key.hash()).is_some_and(|fills| fills.iter().any(same))
 }

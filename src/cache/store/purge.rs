@@ -152,7 +152,10 @@ impl Marks {
             fs::write(&new, pending).and_then(|()| fs::rename(&new, file))
         };
         if let Err(error) = saved {
-            log::warn!("{} could not be written: {error}; a purge that is interrupted would not be resumed", file.display());
+            log::warn!(
+                "{} could not be written: {error}; a purge that is interrupted would not be resumed",
+                file.display()
+            );
         }
     }
 

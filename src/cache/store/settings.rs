@@ -69,7 +69,9 @@ pub enum ZoneError {
     LevelsChanged { zone: String, had: String, wanted: String },
     #[error("the levels of the cache `{zone}` are {levels}; up to three of 1 or 2 are possible, as `1:2`")]
     BadLevels { zone: String, levels: String },
-    #[error("the cache `{zone}` has neither `path` nor `memory`; give it a directory, or bytes of memory to keep answers in")]
+    #[error(
+        "the cache `{zone}` has neither `path` nor `memory`; give it a directory, or bytes of memory to keep answers in"
+    )]
     Nowhere { zone: String },
     #[error("the cache `{zone}` cannot start its threads: {source}")]
     NoThread { zone: String, source: io::Error },

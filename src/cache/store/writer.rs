@@ -303,15 +303,7 @@ fn rewrite(
 }
 
 /// With more room for the head.
-fn copy(
-    core: &Core,
-    home: &Home,
-    path: &Path,
-    file: &File,
-    front: &Front,
-    head: &[u8],
-    serial: u64,
-) -> io::Result<()> {
+fn copy(core: &Core, home: &Home, path: &Path, file: &File, front: &Front, head: &[u8], serial: u64) -> io::Result<()> {
     if front.body_len > COPY {
         return Err(io::Error::other("its head outgrew its room, and it is too large to be copied"));
     }

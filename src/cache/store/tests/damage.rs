@@ -30,9 +30,10 @@ async fn a_short_or_long_file_is_a_miss_and_removed() {
         let (place, _) = with_changed_file(len, |_, _| {}).await;
         let whole = fs::metadata(place.file("h/a")).unwrap().len();
         for short in [0, 1, 63, 64, 100, 500, whole / 2, whole - 1, whole + 1] {
-            let (place, zone) =
-                with_changed_file(len, |file, _| fs::File::options().write(true).open(file).unwrap().set_len(short).unwrap())
-                    .await;
+            let (place, zone) = with_changed_file(len, |file, _| {
+                fs::File::options().write(true).open(file).unwrap().set_len(short).unwrap()
+            })
+            .await;
             is_a_miss_and_removed(&place, &zone, &format!("{short} of {whole}")).await;
         }
     }
@@ -50,7 +51,7 @@ async fn a_flipped_byte_anywhere_never_gives_another_answer() {
         let mut flipped = sound.clone();
         flipped[at] ^= 0x10;
         fs::write(&file, flipped).unwrap();
-        zone = place.apply("z", &place.settings()).unwrap();
+        zone = place.zone(&place.settings());
         // What no checksum covers is never read: the slot that was not used, the end of the one that was.
         match place.hit(&zone, "h/a").await {
             Some(hit) => {

@@ -15,7 +15,9 @@ async fn two_hundred_who_follow_get_every_byte() {
     let place = Place::new();
     for len in [500, 65_536, 3_000_000] {
         for settings in [place.settings(), ZoneSettings { path: None, memory: 64 << 20, ..place.settings() }] {
-            let zone = Place::new().zone(&settings);
+            let place = Place::new();
+            let path = settings.path.and(place.settings().path);
+            let zone = place.zone(&ZoneSettings { path, ..settings });
             let expected = body(len as u64, len);
             let mut fill = place.fill(&zone, "h/a");
             let mut readers = vec![];
@@ -96,6 +98,17 @@ async fn one_variant_is_filled_once_and_others_beside_it() {
     fill.write(Bytes::from_static(b"text"));
     fill.finish().unwrap();
     assert_eq!(read_along(reader).await.unwrap(), b"text");
+}
+
+#[tokio::test]
+async fn a_variant_and_the_fields_it_varies_by_go_together() {
+    let place = Place::new();
+    let zone = place.zone(&place.settings());
+    let mut varies = place.head("h/a");
+    varies.meta.vary = vec!["accept".into()];
+    let other = Variant::of([("accept", b"x".as_slice())]);
+    assert!(matches!(zone.begin(&key("h/a"), Variant::NONE, varies, zone.moment()), Begun::Refused));
+    assert!(matches!(zone.begin(&key("h/a"), other, place.head("h/a"), zone.moment()), Begun::Refused));
 }
 
 #[tokio::test]

@@ -107,7 +107,8 @@ async fn variants_are_chosen_by_the_fields_of_the_request_also_after_a_restart()
 async fn a_made_variant_is_preferred_and_goes_with_what_it_was_made_of() {
     let place = Place::new();
     let zone = place.zone(&place.settings());
-    let gzip = |_: &[String]| Wanted { variant: Variant::NONE, codings: [Some(Coding::Brotli), Some(Coding::Gzip), None] };
+    let gzip =
+        |_: &[String]| Wanted { variant: Variant::NONE, codings: [Some(Coding::Brotli), Some(Coding::Gzip), None] };
     let found = async || match zone.look_up(&key("h/a"), place.now(), gzip).await {
         Lookup::Hit(hit) => (hit.variant.coding, drain(hit.body).await.unwrap()),
         _ => panic!("a miss"),
@@ -143,7 +144,10 @@ async fn a_304_exchanges_the_head_and_leaves_the_body() {
             head.response.append_header("X-Text", text.clone()).unwrap();
             assert!(zone.update(&hit, head, zone.moment()).await, "{url} {round}");
             let hit = place.hit(&zone, url).await.unwrap();
-            assert_eq!((&hit.head.response.headers["x-text"], hit.head.meta.stored_at), (&text.parse().unwrap(), place.now()));
+            assert_eq!(
+                (&hit.head.response.headers["x-text"], hit.head.meta.stored_at),
+                (&text.parse().unwrap(), place.now())
+            );
             assert!(drain(hit.body).await.unwrap() == body(1, len));
         }
         zone = place.restart(zone, &place.settings());
@@ -154,7 +158,8 @@ async fn a_304_exchanges_the_head_and_leaves_the_body() {
         }
     }
     assert_eq!(zone.counters().errors, 0);
-    let files = files_below(place.dir.path()).iter().map(|file| file.metadata().unwrap().len().div_ceil(4096)).sum::<u64>();
+    let files =
+        files_below(place.dir.path()).iter().map(|file| file.metadata().unwrap().len().div_ceil(4096)).sum::<u64>();
     assert_eq!(zone.counters().disk_bytes, files * 4096);
 }
 

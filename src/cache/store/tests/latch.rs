@@ -110,7 +110,8 @@ async fn one_who_was_woken_and_left_passes_it_on() {
 
 /// True if it is pending after one poll.
 async fn futures_poll(future: &mut (impl Future + Unpin)) -> bool {
-    std::future::poll_fn(|context| std::task::Poll::Ready(std::pin::Pin::new(&mut *future).poll(context).is_pending())).await
+    std::future::poll_fn(|context| std::task::Poll::Ready(std::pin::Pin::new(&mut *future).poll(context).is_pending()))
+        .await
 }
 
 #[tokio::test]

@@ -126,7 +126,13 @@ async fn zones_end_with_the_last_who_holds_them_and_names_and_paths_are_ones_own
         place.settle(&zone, &format!("h/{at}."), b"text");
     }
     until(|| core.strong_count() == 0);
-    assert!(place.apply("other", &settings).is_ok());
-    assert!(matches!(place.apply("n", &ZoneSettings { path: None, memory: 0, ..settings.clone() }), Err(ZoneError::Nowhere { .. })));
-    assert!(matches!(place.apply("n", &ZoneSettings { levels: vec![3], ..settings }), Err(ZoneError::BadLevels { .. })));
+    until(|| place.apply("other", &settings).is_ok());
+    assert!(matches!(
+        place.apply("n", &ZoneSettings { path: None, memory: 0, ..settings.clone() }),
+        Err(ZoneError::Nowhere { .. })
+    ));
+    assert!(matches!(
+        place.apply("n", &ZoneSettings { levels: vec![3], ..settings }),
+        Err(ZoneError::BadLevels { .. })
+    ));
 }
