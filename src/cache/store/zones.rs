@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 
@@ -44,7 +44,7 @@ impl Zones {
         check(name, settings)?;
         let mut known = lock(&self.known);
         known.retain(|_, core| core.strong_count() > 0);
-        let path = settings.path.as_ref().map(|path| normal(path));
+        let path = settings.path.as_deref().map(normal);
         let taken = known.iter().find(|(other, core)| {
             let used = core.upgrade().and_then(|core| core.home.as_ref().map(|home| home.path().to_owned()));
             *other != name && used.is_some() && used == path
@@ -88,10 +88,10 @@ fn check(name: &str, settings: &ZoneSettings) -> Result<(), ZoneError> {
 }
 
 /// Two names of one directory are one. One that is not there yet is what it is called.
-fn normal(path: &PathBuf) -> PathBuf {
+fn normal(path: &Path) -> PathBuf {
     // Whether it could be made is told by whoever opens it.
     let _ = super::home::make_directory(path);
-    path.canonicalize().unwrap_or_else(|_| path.clone())
+    path.canonicalize().unwrap_or_else(|_| path.to_owned())
 }
 
 /// Which threads run; that one leaves is decided under the lock, so that a zone taken up again never lacks one.

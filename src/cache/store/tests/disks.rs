@@ -48,7 +48,7 @@ async fn a_full_disk_stores_nothing_and_readers_get_all_of_it() {
         fill.write(Bytes::copy_from_slice(chunk));
         // The reader keeps up: for one that does not there is no place left.
         tokio::task::yield_now().await;
-        if fill.len() % 200_000 == 0 {
+        if fill.len().is_multiple_of(200_000) {
             let _ = tokio::time::timeout(Duration::from_millis(5), &mut reader).await;
         }
     }

@@ -1,5 +1,6 @@
 //! Zones as a request sees them, with what lies on their disks changed underneath.
 
+mod crowd;
 mod damage;
 mod disks;
 mod filling;
