@@ -1,5 +1,6 @@
 //! A file → a snapshot, the same way for the start, a reload and `edge -t`.
 
+use crate::cache::store::Zones;
 use crate::config::{Diagnostics, Node, Raw, yaml};
 use crate::convert;
 use crate::proxy::snapshot::{self, Resources, Snapshot};
@@ -41,6 +42,7 @@ pub struct Read {
 pub struct Loader {
     options: Options,
     upstreams: Arc<Upstreams>,
+    zones: Arc<Zones>,
 }
 
 impl Options {
@@ -89,7 +91,12 @@ impl Loader {
     pub fn load(&self) -> Loaded {
         let Read { raw, tree, mut diagnostics } = self.options.read();
         let resources =
-            Resources { upstreams: self.upstreams.clone(), prefix: self.prefix(), check_only: self.options.check_only };
+            Resources {
+            upstreams: self.upstreams.clone(),
+            zones: self.zones.clone(),
+            prefix: self.prefix(),
+            check_only: self.options.check_only,
+        };
         // Mistakes in values are no reason not to look for those in what they mean.
         let snapshot = tree.as_ref().and_then(|_| snapshot::compile(&raw, &resources, &mut diagnostics));
         diagnostics.sort();

@@ -40,6 +40,10 @@ pub struct Exchange {
     /// Host and port of `proxy_pass`. `$proxy_host`, `$proxy_port`
     pub proxy_host: Bytes,
     pub proxy_port: Bytes,
+    /// `$upstream_cache_status`
+    pub cache_status: Option<&'static str>,
+    /// The part of the answer that is asked for, where it is stored in parts. `$slice_range`
+    pub slice_range: Option<String>,
     /// The servers that were asked, in order.
     pub tries: Vec<Try>,
     pub answer: Answer,
@@ -137,6 +141,8 @@ impl Exchange {
             request_length: 0,
             proxy_host: Bytes::new(),
             proxy_port: Bytes::new(),
+            cache_status: None,
+            slice_range: None,
             tries: Vec::new(),
             answer: Answer::default(),
             completed: false,

@@ -102,6 +102,22 @@ impl Template {
         }
     }
 
+    /// Prints each part by itself: what a variable says cannot be taken for the text around it.
+    pub fn write_parts(&self, exchange: &Exchange, mut each: impl FnMut(&[u8])) {
+        let mut value = Vec::new();
+        for part in &self.0 {
+            match part {
+                Part::Literal(text) => each(text),
+                Part::Capture(group) => each(exchange.captures.get(*group).unwrap_or_default()),
+                Part::Variable(variable) => {
+                    value.clear();
+                    print::value(variable, exchange, &mut value);
+                    each(&value);
+                }
+            }
+        }
+    }
+
     /// Prints the replacement of a `rewrite`: what a group captured is escaped again where it becomes an argument, and
     /// everywhere in a redirect, if the client had escaped anything (nginx's `ngx_http_script_copy_capture_code`). Says where
     /// the template's own `?` stands; one that was captured belongs to the path.

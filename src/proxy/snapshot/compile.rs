@@ -1,6 +1,8 @@
 //! From what was written to what runs: [`Raw`] → [`Snapshot`], all mistakes at once.
 
+use super::cache::{self, ZonePlace};
 use super::{Server, Snapshot, defined, process, references, server, tls};
+use crate::cache::store::Zones;
 use crate::config::diagnostics::{nearest, plain};
 use crate::config::raw::Raw;
 use crate::config::types::TempPath;
@@ -12,6 +14,7 @@ use crate::tls::Pem;
 use crate::upstream::{self, Table};
 use crate::variables::{Defined, Template, Variable};
 use std::cell::Cell;
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
@@ -19,6 +22,7 @@ use std::time::Instant;
 /// What compiling borrows from: registries that outlive a configuration, and how far to go.
 pub struct Resources {
     pub upstreams: Arc<upstream::Upstreams>,
+    pub zones: Arc<Zones>,
     /// Where relative paths begin.
     pub prefix: PathBuf,
     /// Only check: open no log, create no directory.
@@ -32,17 +36,20 @@ pub fn compile(raw: &Raw, resources: &Resources, diagnostics: &mut Diagnostics) 
     let unverified = Cell::new(false);
     // The texts of upstreams name no upstreams.
     let none = Table::default();
+    let no_zones = HashMap::new();
     let texts = Texts {
         names_files: &names_files,
         unverified: &unverified,
         defined: &defined,
         upstreams: &none,
+        zones: &no_zones,
         resources,
         raw,
     };
     let settings = super::upstream::settings(raw, &texts, diagnostics);
     let upstreams = resources.upstreams.apply(&settings, Instant::now());
-    let texts = Texts { upstreams: &upstreams, ..texts };
+    let zones = cache::zones(raw, &texts);
+    let texts = Texts { upstreams: &upstreams, zones: &zones, ..texts };
     let process = process::compile(raw, &texts, diagnostics);
     references::check(raw, &texts, diagnostics);
     let wishes = server::wishes(raw, diagnostics);
@@ -56,9 +63,14 @@ pub fn compile(raw: &Raw, resources: &Resources, diagnostics: &mut Diagnostics) 
         diagnostics.error_nowhere("no `server` is configured: there is nothing to listen on");
     }
     let sockets = server::sockets(raw, &wishes, &servers, diagnostics)?;
+    let zones: Vec<ZonePlace> = zones.values().cloned().collect();
+    if !diagnostics.has_errors() && !resources.check_only {
+        zones.iter().for_each(|place| place.open(&resources.zones, diagnostics));
+    }
     let defined = defined.clone();
     let names_files = names_files.get();
-    (!diagnostics.has_errors()).then(|| Arc::new(Snapshot { process, sockets, upstreams, defined, names_files }))
+    let snapshot = Snapshot { process, sockets, upstreams, zones, defined, names_files };
+    (!diagnostics.has_errors()).then(|| Arc::new(snapshot))
 }
 
 /// How texts of the configuration become templates, patterns, paths and references.
@@ -69,6 +81,7 @@ pub(super) struct Texts<'t> {
     pub unverified: &'t Cell<bool>,
     pub defined: &'t Defined,
     pub upstreams: &'t Table,
+    pub zones: &'t HashMap<String, ZonePlace>,
     pub resources: &'t Resources,
     pub raw: &'t Raw,
 }

@@ -4,6 +4,7 @@
 //! string of the configuration while a request is served. What must outlive a reload (health of servers, log files) is
 //! only borrowed from registries that know it by name.
 
+mod cache;
 mod compile;
 mod defined;
 mod headers;
@@ -19,6 +20,7 @@ mod tls;
 mod upstream;
 mod url;
 
+pub use cache::{Caching, Lock, Network, ZonePlace};
 pub use compile::{Resources, compile};
 pub use headers::{AddHeader, Expires, UpstreamField};
 pub use listen::{ListenAddress, Socket, SocketOptions, Speaks, Virtual};
@@ -47,6 +49,8 @@ pub struct Snapshot {
     pub process: Process,
     pub sockets: Vec<Socket>,
     pub upstreams: Arc<Table>,
+    /// The zones of the cache, by name.
+    pub zones: Vec<ZonePlace>,
     /// The names of variables that the configuration itself defines.
     pub defined: Defined,
     /// Some text asks for `$document_root` or `$request_filename`.

@@ -1,6 +1,7 @@
 //! `proxy_pass`, `grpc_pass` and the keys around them, compiled.
 
 use super::Next;
+use super::cache::{self, Caching};
 use super::compile::Texts;
 use super::headers::UpstreamField;
 use super::secure::Secure;
@@ -48,6 +49,8 @@ pub struct Pass {
     pub intercept_errors: bool,
     pub ignore_client_abort: bool,
     pub socket_keepalive: bool,
+    /// `proxy_cache`
+    pub caching: Option<Arc<Caching>>,
 }
 
 /// Who is asked.
@@ -120,6 +123,7 @@ impl Pass {
             pass_headers: scope.proxy_pass_request_headers(),
             buffering: scope.proxy_buffering(),
             ignore_client_abort: scope.proxy_ignore_client_abort(),
+            caching: cache::compile(scope, texts, diagnostics),
             ..Self::plain(written, target, scope, &settings, texts, diagnostics)
         })
     }
@@ -190,6 +194,7 @@ impl Pass {
             intercept_errors: settings.intercept_errors,
             ignore_client_abort: false,
             socket_keepalive: settings.socket_keepalive,
+            caching: None,
         }
     }
 

@@ -42,11 +42,7 @@ fn check_cache(scope: &raw::Scope, raw: &Raw, diagnostics: &mut Diagnostics) {
             .error(zone.span, format!("no cache is named `{}`", zone.as_str()))
             .did_you_mean(zone.as_str(), zones())
             .help("`proxy_cache_path` names the caches");
-        return;
     }
-    diagnostics
-        .warning(zone.span, "`proxy_cache` is checked, but this version of edge keeps no answers")
-        .help("every request goes to the upstream");
 }
 
 /// A host may be called anything, so that only what looks like an upstream can be told.

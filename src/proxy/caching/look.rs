@@ -1,0 +1,214 @@
+//! Is there an answer, and may it be used? If not: who fetches it, and who waits.
+
+use super::answer::{Body, Stored};
+use super::errand::{self, Errand};
+use super::{Work, copy_of, holds, key_of, note, preferred, purge, wanted};
+use crate::cache::key::Key;
+use crate::cache::policy::{self, CacheStatus, Fallback, Reuse};
+use crate::cache::store::{Guard, Hit, Locked, Lookup, Turn, Zone};
+use crate::client::Connection;
+use crate::proxy::content::Content;
+use crate::proxy::request::Request;
+use crate::proxy::snapshot::{Caching, Lock};
+use std::sync::Arc;
+use std::time::SystemTime;
+use tokio::time::{Instant, timeout_at};
+
+const GATEWAY_TIMEOUT: u16 = 504;
+
+/// How a search ended.
+enum Found {
+    Answer(Stored),
+    /// The upstream is asked.
+    Ask(Box<Work>),
+    /// The client wants a stored answer or none.
+    Unmet,
+}
+
+/// Looks for the answer of a request that goes to an upstream. `None`: it goes there.
+pub async fn look(request: &mut Request, connection: &Arc<Connection>) -> Option<Content> {
+    let caching = request.pass()?.caching.clone()?;
+    let zone = caching.zone.zone()?.clone();
+    if let Some(content) = purge::answer(request, &caching, &zone) {
+        return Some(content);
+    }
+    if !caching.methods.contains(&request.exchange.method) || request.exchange.head.wants_upgrade() {
+        return None;
+    }
+    let head = request.exchange.head.clone();
+    if policy::stored::starts_beyond(&request.exchange.method, &head.headers, caching.max_range_offset) {
+        return None;
+    }
+    let key = key_of(&caching, &request.exchange);
+    if let Some(errand) = connection.facts().errand.clone().and_then(|errand| errand.downcast::<Errand>().ok()) {
+        let mut work = Work::new(caching, zone, key);
+        errand.hand_over(&mut work);
+        request.cache = Some(Box::new(work));
+        return None;
+    }
+    if holds(&caching.bypass, &request.exchange) {
+        note(request, CacheStatus::Bypass);
+        request.cache = Some(Box::new(Work::new(caching, zone, key)));
+        return None;
+    }
+    let search = Search { caching, zone, key, deadline: None };
+    match search.run(request, connection).await {
+        Found::Answer(stored) => Some(Content::Stored(Box::new(stored))),
+        Found::Unmet => Some(crate::proxy::content::fail(request, GATEWAY_TIMEOUT).await),
+        Found::Ask(work) => {
+            request.cache = Some(work);
+            None
+        }
+    }
+}
+
+struct Search {
+    caching: Arc<Caching>,
+    zone: Arc<Zone>,
+    key: Key,
+    /// When waiting for another's answer ends.
+    deadline: Option<Instant>,
+}
+
+impl Search {
+    async fn run(mut self, request: &mut Request, connection: &Arc<Connection>) -> Found {
+        let mut guard = None;
+        loop {
+            let now = SystemTime::now();
+            let head = request.exchange.head.clone();
+            let codings = preferred(&request.location.compress, request);
+            let found = self.zone.look_up(&self.key, now, |names| wanted(names, &head.headers, codings)).await;
+            let waited = match found {
+                Lookup::Hit(hit) => match self.reuse(hit, guard.take(), request, connection, now) {
+                    Ok(found) => return found,
+                    Err(waited) => waited,
+                },
+                Lookup::Filling(follow) if self.caching.lock.is_some() => {
+                    note(request, CacheStatus::Hit);
+                    return Found::Answer(Stored::new(follow.head().clone(), Body::Follow(follow)));
+                }
+                Lookup::Filling(_) => {
+                    note(request, CacheStatus::Miss);
+                    return self.ask(None, None, Fallback::default());
+                }
+                Lookup::Miss { uses, variant } => {
+                    note(request, CacheStatus::Miss);
+                    if policy::reuse::without_copy(&head.headers, &self.caching.use_rules) {
+                        return Found::Unmet;
+                    }
+                    if uses < self.caching.min_uses {
+                        return self.pass();
+                    }
+                    match guard.take() {
+                        Some(guard) => return self.ask(Some(guard), None, Fallback::default()),
+                        None => match self.zone.lock(&self.key, variant) {
+                            Locked::Mine(own) if self.caching.lock.is_none() => {
+                                return self.ask(Some(own), None, Fallback::default());
+                            }
+                            // Somebody may have stored it between the look and the lock.
+                            Locked::Mine(own) => {
+                                guard = Some(own);
+                                continue;
+                            }
+                            Locked::Wait(waiter) => waiter,
+                        },
+                    }
+                }
+            };
+            let Some(lock) = self.caching.lock else {
+                return self.ask(None, None, Fallback::default());
+            };
+            match self.wait(waited, lock).await {
+                Some(Turn::LookAgain) => {}
+                Some(Turn::Mine(own)) => guard = Some(own),
+                None => return self.pass(),
+            }
+        }
+    }
+
+    /// What a stored answer is good for. An error: somebody fetches it anew and is to be waited for.
+    fn reuse(
+        &self,
+        hit: Hit,
+        guard: Option<Guard>,
+        request: &mut Request,
+        connection: &Arc<Connection>,
+        now: SystemTime,
+    ) -> Result<Found, crate::cache::store::Waiter> {
+        let head = request.exchange.head.clone();
+        match policy::reuse(&head.headers, &copy_of(&hit.head), &self.caching.use_rules, now) {
+            Reuse::Fresh => {
+                note(request, CacheStatus::Hit);
+                Ok(Found::Answer(Stored::hit(hit, self.zone.clone())))
+            }
+            Reuse::Unmet => Ok(Found::Unmet),
+            Reuse::Stale { update } => {
+                let fetched = update && self.update_behind(&hit, request, connection);
+                note(request, if fetched { CacheStatus::Stale } else { CacheStatus::Updating });
+                Ok(Found::Answer(Stored::hit(hit, self.zone.clone())))
+            }
+            Reuse::Ask(fallback) => {
+                note(request, CacheStatus::Expired);
+                if let Some(guard) = guard {
+                    return Ok(self.ask(Some(guard), Some(hit), fallback));
+                }
+                match self.zone.lock(&self.key, hit.variant) {
+                    Locked::Mine(guard) => Ok(self.ask(Some(guard), Some(hit), fallback)),
+                    Locked::Wait(_) if fallback.while_updating => {
+                        note(request, CacheStatus::Updating);
+                        Ok(Found::Answer(Stored::hit(hit, self.zone.clone())))
+                    }
+                    Locked::Wait(waiter) if self.caching.lock.is_some() => Err(waiter),
+                    Locked::Wait(_) => Ok(self.ask(None, Some(hit), fallback)),
+                }
+            }
+        }
+    }
+
+    /// Sends somebody to fetch it anew, unless somebody is under way.
+    fn update_behind(&self, hit: &Hit, request: &Request, connection: &Arc<Connection>) -> bool {
+        match self.zone.lock(&self.key, hit.variant) {
+            Locked::Mine(guard) => {
+                errand::send(request, connection, guard, hit);
+                true
+            }
+            Locked::Wait(_) => false,
+        }
+    }
+
+    async fn wait(&mut self, waiter: crate::cache::store::Waiter, lock: Lock) -> Option<Turn> {
+        let deadline = *self.deadline.get_or_insert_with(|| Instant::now() + lock.timeout);
+        timeout_at(deadline, waiter.wait(lock.age)).await.ok()
+    }
+
+    /// The upstream is asked, and what it answers may be stored.
+    fn ask(&self, guard: Option<Guard>, copy: Option<Hit>, fallback: Fallback) -> Found {
+        let mut work = Work::new(self.caching.clone(), self.zone.clone(), self.key.clone());
+        if let Some(guard) = &guard {
+            work.moment = guard.moment();
+        }
+        work.guard = guard;
+        work.copy = copy;
+        work.fallback = fallback;
+        work.begin_revalidation();
+        Found::Ask(Box::new(work))
+    }
+
+    /// The upstream is asked, and nothing is stored.
+    fn pass(&self) -> Found {
+        let mut work = Work::new(self.caching.clone(), self.zone.clone(), self.key.clone());
+        work.storing = false;
+        Found::Ask(Box::new(work))
+    }
+}
+
+impl Work {
+    /// Whether the copy can be confirmed.
+    pub(super) fn begin_revalidation(&mut self) {
+        self.revalidating = self.caching.revalidate
+            && self.copy.as_ref().is_some_and(|copy| {
+                let stored = &copy.head.response;
+                !policy::stored::condition(stored.status, &stored.headers).is_empty()
+            });
+    }
+}

@@ -1,0 +1,152 @@
+//! The cache on a request's way: looked into before an upstream is asked, filled from what it answers.
+//!
+//! ```text
+//! look     is there an answer, and may it be used? who fetches, who waits?
+//! fill     what an upstream's answer means for the cache
+//! answer   a stored answer as this request gets it: whole, a part, or 304; compressed once
+//! errand   a request of edge's own that fetches a stale answer anew behind the client's back
+//! purge    the method PURGE
+//! ```
+//!
+//! What may be stored and used is decided in `cache::policy`, where it lies in `cache::store`.
+
+mod answer;
+mod errand;
+mod fill;
+mod look;
+mod purge;
+
+pub use answer::{Body, Stored};
+pub use errand::{Errand, Errands};
+pub use fill::{admit, confirm, conditions, hides, method, on_failure, on_status, write};
+pub use look::look;
+
+use super::request::Request;
+use super::snapshot::Caching;
+use crate::cache::key::{Key, Variant};
+use crate::cache::policy::{CacheStatus, Copy, Fallback};
+use crate::cache::store::{Fill, Guard, Head, Hit, Moment, Wanted, Zone};
+use crate::cache::{meta::Coding, policy::vary};
+use crate::compress::{Algorithm, Settings};
+use crate::http::Headers;
+use crate::variables::{Exchange, Template};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+/// The content codings that answers are told apart by where they vary by `Accept-Encoding`.
+const CODINGS: [&str; 4] = ["br", "zstd", "gzip", "deflate"];
+
+/// What the cache has to do with a request whose upstream is asked.
+pub struct Work {
+    pub caching: Arc<Caching>,
+    zone: Arc<Zone>,
+    key: Key,
+    /// When the upstream was asked.
+    asked: SystemTime,
+    moment: Moment,
+    /// The answer may be stored, as far as the request goes.
+    storing: bool,
+    /// The right to fetch; others wait for what comes of it.
+    guard: Option<Guard>,
+    /// A stale answer, and what it is good for.
+    copy: Option<Hit>,
+    fallback: Fallback,
+    /// The upstream is asked whether the copy is still good.
+    revalidating: bool,
+    fill: Option<Fill>,
+}
+
+impl Work {
+    fn new(caching: Arc<Caching>, zone: Arc<Zone>, key: Key) -> Work {
+        let moment = zone.moment();
+        Work {
+            caching,
+            zone,
+            key,
+            asked: SystemTime::now(),
+            moment,
+            storing: true,
+            guard: None,
+            copy: None,
+            fallback: Fallback::default(),
+            revalidating: false,
+            fill: None,
+        }
+    }
+}
+
+/// Notes what `$upstream_cache_status` says.
+fn note(request: &mut Request, status: CacheStatus) {
+    request.exchange.cache_status = Some(status.as_str());
+}
+
+/// The key of a request; each variable of `proxy_cache_key` is a part of its own.
+fn key_of(caching: &Caching, exchange: &Exchange) -> Key {
+    let mut text = Vec::with_capacity(128);
+    let mut ends = Vec::with_capacity(8);
+    caching.key.write_parts(exchange, |part| {
+        text.extend_from_slice(part);
+        ends.push(text.len());
+    });
+    let mut from = 0;
+    let parts: Vec<&[u8]> = ends.iter().map(|end| &text[std::mem::replace(&mut from, *end)..*end]).collect();
+    Key::of(&parts)
+}
+
+/// What a list and a purge call an answer.
+fn url_of(exchange: &Exchange) -> String {
+    let mut url = String::from_utf8_lossy(&exchange.host).into_owned();
+    url.push_str(&String::from_utf8_lossy(&exchange.request_uri));
+    url
+}
+
+/// Which of the answers of one key a request wants.
+fn wanted(names: &[String], request: &Headers, codings: [Option<Coding>; 3]) -> Wanted {
+    Wanted { variant: variant(names, request), codings }
+}
+
+fn variant(names: &[String], request: &Headers) -> Variant {
+    if names.is_empty() {
+        return Variant::NONE;
+    }
+    let fields = vary::selecting(names, request, &CODINGS);
+    Variant::of(fields.iter().map(|(name, value)| (*name, &value[..])))
+}
+
+/// The forms edge makes of an answer that this client prefers to the plain one, the best first.
+fn preferred(settings: &Settings, request: &Request) -> [Option<Coding>; 3] {
+    let mut codings = [None; 3];
+    if settings.is_off() {
+        return codings;
+    }
+    let facts = super::headers::compression_facts(request);
+    let on = facts.accepted.ranked().filter(|algorithm| settings.rules(*algorithm).on);
+    codings.iter_mut().zip(on).for_each(|(place, algorithm)| *place = Some(coding(algorithm)));
+    codings
+}
+
+fn coding(algorithm: Algorithm) -> Coding {
+    match algorithm {
+        Algorithm::Gzip => Coding::Gzip,
+        Algorithm::Brotli => Coding::Brotli,
+        Algorithm::Zstd => Coding::Zstd,
+    }
+}
+
+/// Whether one of these is neither empty nor `0`, as nginx's ngx_http_test_predicates.
+fn holds(predicates: &[Template], exchange: &Exchange) -> bool {
+    predicates.iter().any(|predicate| !matches!(&*predicate.evaluate(exchange), b"" | b"0"))
+}
+
+/// What counts of a stored answer.
+fn copy_of(head: &Head) -> Copy {
+    let meta = &head.meta;
+    Copy {
+        stored_at: meta.stored_at,
+        fresh_until: meta.fresh_until,
+        initial_age: meta.initial_age,
+        stale_while_revalidate: meta.stale_while_revalidate,
+        stale_if_error: meta.stale_if_error,
+        must_revalidate: meta.must_revalidate,
+    }
+}
