@@ -3,7 +3,8 @@
 //! One process owns a directory: it holds a lock on `.lock` that ends with it, however it ends. At a hand-over the old
 //! process still holds it while the new one begins; the new one is a guest then. Both may read, write and remove
 //! files, as a file says itself whose it is and comes by one rename; what needs the whole directory (loading it, removing
-//! what a killed process left) waits until the guest has become the owner.
+//! what a killed process left) waits until the guest has become the owner. A purge reaches the files of both, but
+//! what the old process has in memory it goes on answering with until it ends.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Seek, Write};

@@ -176,14 +176,9 @@ impl Drop for Waiter {
         let mut shard = self.core.shard(self.key.hash());
         let waiting = self.latch.waiting.fetch_sub(1, Ordering::Relaxed) - 1;
         let opened = self.latch.opened.load(Ordering::Relaxed);
-        if self.latch.holder.load(Ordering::Relaxed) != 0 || opened {
-            return;
-        }
-        if waiting == 0 {
+        // One that was woken and leaves passes that on by itself: `Notify` does.
+        if self.latch.holder.load(Ordering::Relaxed) == 0 && !opened && waiting == 0 {
             shard.latches.remove(&(*self.key.hash(), self.fields));
-        } else {
-            // This one may have been the one that was woken.
-            self.latch.next.notify_one();
         }
     }
 }

@@ -86,6 +86,8 @@ pub struct Shard {
     free: Vec<u32>,
     ends: [Ends; 2],
     births: u32,
+    /// Most keys have one of these: they share it.
+    rules: [Arc<Vec<String>>; 2],
     pub uses: Uses,
     pub fills: HashMap<Hash, Vec<Arc<Filling>>>,
     pub latches: HashMap<(Hash, u64), Arc<Latch>>,
@@ -128,6 +130,7 @@ impl Shard {
             free: vec![],
             ends: [empty; 2],
             births: 0,
+            rules: Default::default(),
             uses: Uses::default(),
             fills: HashMap::new(),
             latches: HashMap::new(),
@@ -172,11 +175,14 @@ impl Shard {
     }
 
     pub fn set_vary(&mut self, hash: &Hash, vary: &[String]) {
-        if let Some(entry) = self.entries.get_mut(hash)
-            && entry.vary.as_ref().is_none_or(|known| known[..] != *vary)
-        {
-            entry.vary = Some(Arc::new(vary.to_vec()));
+        let Some(entry) = self.entries.get_mut(hash) else {
+            return;
+        };
+        let [none, last] = &mut self.rules;
+        if !vary.is_empty() && last[..] != *vary {
+            *last = Arc::new(vary.to_vec());
         }
+        entry.vary = Some(Arc::clone(if vary.is_empty() { none } else { last }));
     }
 
     /// One that varies, while nobody has read by which fields.

@@ -39,7 +39,8 @@ impl Zones {
     }
 
     /// The zone of that name, made or with other limits. Its threads end when nobody holds what this gives; it must
-    /// be called after privileges were dropped and the process went to the background, as threads do not follow.
+    /// be called after the rest of the configuration was found good, as new limits hold at once, and after privileges
+    /// were dropped and the process went to the background, as threads do not follow.
     pub fn apply(&self, name: &str, settings: &ZoneSettings) -> Result<Arc<Zone>, ZoneError> {
         check(name, settings)?;
         let mut known = lock(&self.known);
