@@ -45,6 +45,8 @@ pub struct Facts {
     pub tls: Option<Arc<tls::Session>>,
     /// The listener speaks TLS and the client does not.
     pub plain_to_tls: bool,
+    /// What a request of edge's own is for.
+    pub errand: Option<Arc<dyn Any + Send + Sync>>,
     /// Of a stream of HTTP/2, which is a connection of one request here.
     pub stream: Option<StreamFacts>,
 }
@@ -62,6 +64,7 @@ impl Facts {
             announced: None,
             tls: None,
             plain_to_tls: false,
+            errand: None,
             stream: None,
         }
     }

@@ -16,6 +16,7 @@
 //! | `handle` | the connection as Pingora sees it |
 //! | `turns` | the connection as the loop sees it |
 //! | `proxy_protocol` | what a balancer says of the connection before anything else |
+//! | `unattended` | a connection with nobody at its other end, for requests of edge's own |
 //! | `http2/` | a connection of HTTP/2, whose streams are connections of one request |
 //!
 //! The loop of the owner:
@@ -71,6 +72,7 @@ mod settings;
 #[cfg(test)]
 mod tests;
 mod turns;
+mod unattended;
 mod wire;
 mod writing;
 
@@ -80,3 +82,4 @@ pub use handle::{Client, Spare};
 pub use outbox::QUEUED_BY_ALL;
 pub use parse::Refusal;
 pub use settings::{BodyLimits, Buffering, Settings};
+pub use unattended::unattended;

@@ -31,6 +31,11 @@ pub enum Severity {
     Emerg,
 }
 
+/// What Pingora warns of edge says itself, in nginx's words, where it matters; what it tells besides holds whole bodies.
+fn is_pingoras(metadata: &Metadata<'_>) -> bool {
+    metadata.target().starts_with("pingora")
+}
+
 impl Severity {
     pub fn word(self) -> &'static str {
         match self {
@@ -83,13 +88,13 @@ pub fn use_log(to: ErrorLog) {
 
 impl Log for Logger {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        Severity::of(metadata) >= CURRENT.load().level
+        !is_pingoras(metadata) && Severity::of(metadata) >= CURRENT.load().level
     }
 
     fn log(&self, record: &Record<'_>) {
         let log = CURRENT.load();
         let severity = Severity::of(record.metadata());
-        if severity < log.level {
+        if severity < log.level || is_pingoras(record.metadata()) {
             return;
         }
         let line = line(severity, &record.args().to_string());

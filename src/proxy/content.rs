@@ -3,6 +3,7 @@
 //! Plain decisions over the request's state: nothing here reads from or writes to a client. nginx's phases in nginx's order;
 //! the URI may change ten times, then it is a circle.
 
+use super::caching::Stored;
 use super::handshake;
 use super::redirect;
 use super::request::Request;
@@ -28,6 +29,8 @@ pub enum Content {
     Text { status: u16, content_type: Option<http::HeaderValue>, body: Bytes },
     /// The client is sent elsewhere; `location` is as it stands in the field.
     Redirect { status: u16, location: Vec<u8> },
+    /// An answer from the cache.
+    Stored(Box<Stored>),
     /// A local file.
     File { status: u16, headers: files::Headers, body: files::Body },
     /// A status with edge's own page.
@@ -357,7 +360,7 @@ async fn local_file(request: &mut Request, location: &Arc<Location>) -> Step {
 }
 
 /// The fields local files are chosen by.
-fn headers_of(request: &Request) -> http::HeaderMap {
+pub fn headers_of(request: &Request) -> http::HeaderMap {
     const READ: [http::HeaderName; 6] = [
         http::header::RANGE,
         http::header::IF_RANGE,

@@ -1,5 +1,6 @@
 //! Answers that need no upstream, written to the client.
 
+use super::caching;
 use super::content::Content;
 use super::headers;
 use super::request::Request;
@@ -21,6 +22,7 @@ pub enum Payload {
     Nothing,
     Bytes(Bytes),
     File(files::Body),
+    Stored(caching::Body),
 }
 
 /// Writes what was found for a request.
@@ -47,6 +49,7 @@ pub fn compose(request: &mut Request, content: Content) -> Result<Option<(Respon
     let (mut head, payload) = match content {
         // Whoever is asked for an upstream's answer has none to give any more.
         Content::Proxy => page(request, 502, Vec::new())?,
+        Content::Stored(stored) => return caching::compose(request, *stored).map(Some),
         Content::Text { status, content_type, body } => text(request, status, content_type, body)?,
         Content::Redirect { status, location } => redirect(request, status, location)?,
         Content::File { status, headers, body } => (with_fields(status, headers)?, Payload::File(body)),
@@ -171,6 +174,13 @@ async fn write(session: &mut Session, request: &Request, head: ResponseHeader, p
         Payload::Bytes(bytes) => {
             session.write_response_header(Box::new(head), false).await?;
             session.write_response_body(Some(bytes), true).await
+        }
+        Payload::Stored(mut body) => {
+            session.write_response_header(Box::new(head), false).await?;
+            while let Some(piece) = body.next().await.or_err(ErrorType::FileReadError, "reading a stored answer")? {
+                session.write_response_body(Some(piece), false).await?;
+            }
+            session.write_response_body(None, true).await
         }
         Payload::File(mut file) => {
             session.write_response_header(Box::new(head), file.is_empty()).await?;

@@ -1,5 +1,6 @@
 //! The configuration in force at a listener, exchanged under it by a reload.
 
+use super::caching::Errands;
 use super::snapshot::{Snapshot, Virtual};
 use arc_swap::ArcSwap;
 use std::net::SocketAddr;
@@ -21,16 +22,25 @@ impl Bound {
 }
 
 /// A listener as its connections see it: requests take what is bound at their beginning.
-#[derive(Debug)]
 pub struct Slot {
     bound: ArcSwap<Bound>,
+    /// Who serves requests of edge's own.
+    errands: Option<Arc<dyn Errands>>,
     /// The listener is not in the configuration any more: connections end after their request.
     gone: AtomicBool,
 }
 
 impl Slot {
     pub fn new(bound: Bound) -> Slot {
-        Slot { bound: ArcSwap::from_pointee(bound), gone: AtomicBool::new(false) }
+        Slot { bound: ArcSwap::from_pointee(bound), errands: None, gone: AtomicBool::new(false) }
+    }
+
+    pub fn with_errands(self, errands: Arc<dyn Errands>) -> Slot {
+        Slot { errands: Some(errands), ..self }
+    }
+
+    pub fn errands(&self) -> Option<&Arc<dyn Errands>> {
+        self.errands.as_ref()
     }
 
     pub fn bound(&self) -> Arc<Bound> {

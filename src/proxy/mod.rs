@@ -5,6 +5,7 @@
 //! client/    a head arrives, is checked, and the body behind it is framed anew
 //! content    server, location, rewrites, try_files, error_page → who answers, with what
 //! handshake  whether the connection is one the server takes: TLS, certificates
+//! caching/   is the answer stored? is one to be stored?
 //! deliver    answers that need no upstream
 //! attempt    which server is asked next, what became of it
 //! peer       how it is connected to; dial makes the connection, line is what is known of it
@@ -13,6 +14,7 @@
 //! ```
 
 mod attempt;
+mod caching;
 mod content;
 mod deliver;
 mod dial;
@@ -30,14 +32,17 @@ mod request;
 mod rewrite;
 pub mod snapshot;
 
+pub use caching::Errands;
 pub use live::{Bound, Slot};
 pub use refuse::refusal;
 pub use request::NO_ADDRESS;
 
 use crate::client::{BodyError, Connection};
 use crate::compress::{Compression, CompressionBuilder};
+use crate::upstream::retry::Failure;
 use async_trait::async_trait;
 use bytes::Bytes;
+use caching::Confirmed;
 use content::Content;
 use headers::BodyFraming;
 use line::Line;
@@ -93,7 +98,10 @@ impl ProxyHttp for Edge {
             Err(status) => content::fail(request, status).await,
         };
         let content = match content {
-            Content::Proxy => prepare_to_proxy(session, request, connection).await,
+            Content::Proxy => match caching::look(request, connection).await {
+                None => prepare_to_proxy(session, request, connection).await,
+                stored => stored,
+            },
             other => Some(other),
         };
         keep_or_close(session, request, connection);
@@ -109,6 +117,7 @@ impl ProxyHttp for Edge {
         loop {
             let content = match request.pending.take() {
                 None => Content::Proxy,
+                Some(Pending::Stale(stored)) => Content::Stored(stored),
                 Some(Pending::Status(status)) => content::fail(request, status).await,
                 Some(Pending::Inside(target)) => content::sent_inside(request, &target).await,
             };
@@ -117,7 +126,7 @@ impl ProxyHttp for Edge {
             }
             match request.next_peer().await {
                 Ok(peer) => return Ok(peer),
-                Err(status) => request.pending = Some(Pending::Status(status)),
+                Err(status) => request.pending = Some(give_up_asking(request, Failure::Error, status)),
             }
         }
     }
@@ -207,14 +216,29 @@ impl ProxyHttp for Edge {
         }
         request.answered(answer);
         if let Some(refused) = request.refused_by_head(answer) {
-            request.pending = refused.err().map(Pending::Status);
+            let pending = refused.err().map(|status| give_up_asking(request, Failure::InvalidHeader, status));
+            request.pending = pending;
             return Err(again("the head of the upstream's answer is no good".into()));
         }
         if request.refused_by_status(status) {
             return Err(again(format!("the upstream answered {status}")));
         }
+        match caching::confirm(request, answer).await {
+            Some(Confirmed::Copy(stored)) => {
+                request.answer_ended();
+                request.confirmed = Some(stored);
+                return Ok(());
+            }
+            Some(Confirmed::Mismatch) => return Err(again("the upstream's 304 is about another answer".into())),
+            None => {}
+        }
+        if let Some(stored) = caching::on_status(request, status) {
+            request.pending = Some(Pending::Stale(Box::new(stored)));
+            return Err(again(format!("a stale answer is better than {status}")));
+        }
         request.exchange.answer.upstream = Some(Box::new(answer.clone()));
         if let Some(pending) = headers::sends_elsewhere(answer, request) {
+            request.cache = None;
             request.pending = Some(pending);
             return Err(again(format!("the upstream's {status} is not what the client gets")));
         }
@@ -224,18 +248,19 @@ impl ProxyHttp for Edge {
         Ok(())
     }
 
-    /// The last of an answer's body: what becomes of the connection.
+    /// A piece of the answer's body goes to the cache; after the last one: what becomes of the connection.
     fn upstream_response_body_filter(
         &self,
         _session: &mut Session,
-        _body: &mut Option<Bytes>,
+        body: &mut Option<Bytes>,
         end_of_stream: bool,
         ctx: &mut Ctx,
     ) -> Result<Option<Duration>> {
+        let (request, _) = begun(ctx)?;
         if end_of_stream {
-            begun(ctx)?.0.answer_ended();
+            request.answer_ended();
         }
-        Ok(None)
+        Ok(caching::write(request, body.as_ref(), end_of_stream))
     }
 
     /// What the client is told after the body, if its protocol has a place for it.
@@ -247,6 +272,7 @@ impl ProxyHttp for Edge {
     ) -> Result<Option<Bytes>> {
         let (request, connection) = begun(ctx)?;
         request.answer_ended();
+        caching::write(request, None, true);
         connection.set_trailers(trailers.clone());
         Ok(None)
     }
@@ -257,6 +283,11 @@ impl ProxyHttp for Edge {
         if answer.status.is_informational() && answer.status.as_u16() != 101 {
             return Ok(());
         }
+        if let Some(stored) = request.confirmed.take() {
+            // The 304 was for edge; Pingora finds the answer written when it comes to that.
+            return deliver::deliver(session, request, connection, Content::Stored(stored)).await;
+        }
+        caching::admit(request, connection, answer);
         if let Some(status) = request.error_status {
             answer.set_status(status)?;
             answer.set_reason_phrase(Some(crate::http::status::reason(status)))?;
@@ -375,8 +406,19 @@ fn try_on(request: &mut Request, e: &Error) -> bool {
         Ok(()) => true,
         Err(crate::http::pages::internal::CLIENT_CLOSED) => false,
         Err(status) => {
-            request.pending = Some(Pending::Status(status));
+            request.pending = Some(give_up_asking(request, failure::failure_of(e), status));
             true
+        }
+    }
+}
+
+/// Nobody is left to ask: a stale answer if there is one that will do, or a status.
+fn give_up_asking(request: &mut Request, what: Failure, status: u16) -> Pending {
+    match caching::on_failure(request, what) {
+        Some(stored) => Pending::Stale(Box::new(stored)),
+        None => {
+            request.cache = None;
+            Pending::Status(status)
         }
     }
 }

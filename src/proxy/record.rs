@@ -30,6 +30,10 @@ pub async fn finish(session: &mut Session, request: &mut Request, connection: &A
     let answered = answer.sent.is_some();
     request.exchange.completed = answered && delivered && (e.is_none() || request.exchange.completed);
     request.exchange.request_length = head_length(request) + request.exchange.body_length;
+    // As in nginx, what edge asks for itself is not logged.
+    if connection.facts().errand.is_some() {
+        return;
+    }
     for log in &request.location.access_logs {
         log.record(&request.exchange);
     }

@@ -66,6 +66,8 @@ async fn answer(request: &mut Request, status: u16) -> Bytes {
         return Bytes::new();
     };
     let body = match payload {
+        // What is refused before it is read is looked for nowhere.
+        Payload::Stored(_) => Bytes::new(),
         Payload::Nothing => Bytes::new(),
         Payload::Bytes(bytes) => bytes,
         Payload::File(file) => whole(file).await,

@@ -1,6 +1,7 @@
 //! One request on its way: what the phases hand to each other.
 
 use super::attempt::Attempts;
+use super::caching::{Stored, Work};
 use super::content::Content;
 use super::live::Bound;
 use super::snapshot::{Location, Server};
@@ -30,6 +31,8 @@ impl Ctx {
 pub enum Pending {
     /// A status, with the page there may be for it.
     Status(u16),
+    /// A stale answer, which is better than none.
+    Stale(Box<Stored>),
     /// `X-Accel-Redirect`: where an upstream wants the request to go.
     Inside(Vec<u8>),
 }
@@ -64,6 +67,10 @@ pub struct Request {
     /// The body, if it was read before an upstream was asked.
     pub body: Option<Body>,
     pub attempts: Attempts,
+    /// What the cache has to do with it.
+    pub cache: Option<Box<Work>>,
+    /// A stored answer that the upstream has confirmed.
+    pub confirmed: Option<Box<Stored>>,
     /// What is to be looked for before the next upstream is asked.
     pub pending: Option<Pending>,
     /// What is to be answered once Pingora has given up asking upstreams.
@@ -94,6 +101,8 @@ impl Request {
             keepalive: true,
             body: None,
             attempts: Attempts::default(),
+            cache: None,
+            confirmed: None,
             pending: None,
             content: None,
         }

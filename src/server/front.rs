@@ -3,7 +3,7 @@
 use super::open::{Opened, local_of, open};
 use crate::client::{self, Client, Facts, http2};
 use crate::proxy::snapshot::Http2;
-use crate::proxy::{self, Edge, Slot};
+use crate::proxy::{self, Edge, Errands, Slot};
 use pingora_core::apps::HttpServerApp;
 use pingora_core::protocols::Stream;
 use pingora_core::protocols::http::ServerSession;
@@ -13,12 +13,15 @@ use pingora_core::server::ShutdownWatch;
 use pingora_core::server::configuration::ServerConf;
 use pingora_proxy::HttpProxy;
 use std::os::fd::AsRawFd;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use tokio::sync::Notify;
+use std::sync::{Arc, Weak};
+use tokio::sync::{Notify, Semaphore};
 
 /// Idle connections to upstreams kept in all, over all of them.
 const UPSTREAM_POOL: usize = 4096;
+
+/// Requests of edge's own at once.
+const ERRANDS: usize = 256;
 
 /// All connections, and the one proxy behind them.
 pub struct Front {
@@ -28,10 +31,12 @@ pub struct Front {
     most: AtomicUsize,
     open: AtomicUsize,
     closed: Notify,
+    errands: Arc<Semaphore>,
+    own: Weak<Front>,
 }
 
 impl Front {
-    pub fn new(workers: usize, most: u32, shutdown: ShutdownWatch) -> Front {
+    pub fn new(workers: usize, most: u32, shutdown: ShutdownWatch) -> Arc<Front> {
         let conf = ServerConf {
             threads: workers,
             upstream_keepalive_pool_size: UPSTREAM_POOL,
@@ -41,13 +46,15 @@ impl Front {
         };
         let mut proxy = HttpProxy::new(Edge, Arc::new(conf));
         proxy.handle_init_modules();
-        Front {
+        Arc::new_cyclic(|own| Front {
             proxy: Arc::new(proxy),
             shutdown,
             most: AtomicUsize::new(most as usize),
             open: AtomicUsize::new(0),
             closed: Notify::new(),
-        }
+            errands: Arc::new(Semaphore::new(ERRANDS)),
+            own: own.clone(),
+        })
     }
 
     /// `worker_connections` of a new configuration. Connections beyond it that are open already stay.
@@ -137,6 +144,18 @@ impl Front {
                 return client.close().await;
             }
         }
+    }
+}
+
+impl Errands for Front {
+    fn run(&self, stream: Stream, facts: Facts, slot: Arc<Slot>) {
+        let Some(front) = self.own.upgrade() else { return };
+        // Nobody waits for it: what is too much is left for the next request to send for.
+        let Ok(permit) = self.errands.clone().try_acquire_owned() else { return };
+        tokio::spawn(async move {
+            front.serve(stream, facts, slot).await;
+            drop(permit);
+        });
     }
 }
 

@@ -87,7 +87,7 @@ impl Listeners {
             }
         }
         for (place, socket, acceptor) in opened.0 {
-            let slot = Arc::new(Slot::new(bound(place)));
+            let slot = Arc::new(Slot::new(bound(place)).with_errands(front.clone()));
             let task = tokio::spawn(accept(acceptor, slot.clone(), front.clone()));
             let wanted = &snapshot.sockets[place];
             let listener = Listener { slot, task, socket, options: wanted.options.clone() };

@@ -76,7 +76,7 @@ impl Options {
 impl Loader {
     pub fn new(options: Options) -> Loader {
         let names = NamesSettings { offline: options.offline, ..NamesSettings::default() };
-        Loader { options, upstreams: Upstreams::new(names) }
+        Loader { options, upstreams: Upstreams::new(names), zones: Arc::default() }
     }
 
     pub fn upstreams(&self) -> &Arc<Upstreams> {
@@ -90,8 +90,7 @@ impl Loader {
     /// Reads, checks and compiles. Everything that is wrong is in the diagnostics.
     pub fn load(&self) -> Loaded {
         let Read { raw, tree, mut diagnostics } = self.options.read();
-        let resources =
-            Resources {
+        let resources = Resources {
             upstreams: self.upstreams.clone(),
             zones: self.zones.clone(),
             prefix: self.prefix(),

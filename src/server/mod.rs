@@ -113,7 +113,7 @@ async fn obey(
 ) -> Result<(), Failure> {
     let mut orders = Orders::listen().map_err(Failure::system("signals"))?;
     let (stop, shutdown) = watch::channel(false);
-    let front = Arc::new(Front::new(snapshot.process.workers, snapshot.process.connections, shutdown));
+    let front = Front::new(snapshot.process.workers, snapshot.process.connections, shutdown);
     let checks = Checks::new(loader.upstreams().clone());
     tokio::select! {
         () = checks.begin(&snapshot.upstreams) => {}

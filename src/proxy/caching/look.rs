@@ -42,7 +42,7 @@ pub async fn look(request: &mut Request, connection: &Arc<Connection>) -> Option
     let key = key_of(&caching, &request.exchange);
     if let Some(errand) = connection.facts().errand.clone().and_then(|errand| errand.downcast::<Errand>().ok()) {
         let mut work = Work::new(caching, zone, key);
-        errand.hand_over(&mut work);
+        work.take_over(errand.guard(), request).await;
         request.cache = Some(Box::new(work));
         return None;
     }
@@ -139,13 +139,13 @@ impl Search {
         match policy::reuse(&head.headers, &copy_of(&hit.head), &self.caching.use_rules, now) {
             Reuse::Fresh => {
                 note(request, CacheStatus::Hit);
-                Ok(Found::Answer(Stored::hit(hit, self.zone.clone())))
+                Ok(Found::Answer(Stored::hit(hit, self.zone.clone(), self.key.clone())))
             }
             Reuse::Unmet => Ok(Found::Unmet),
             Reuse::Stale { update } => {
                 let fetched = update && self.update_behind(&hit, request, connection);
                 note(request, if fetched { CacheStatus::Stale } else { CacheStatus::Updating });
-                Ok(Found::Answer(Stored::hit(hit, self.zone.clone())))
+                Ok(Found::Answer(Stored::hit(hit, self.zone.clone(), self.key.clone())))
             }
             Reuse::Ask(fallback) => {
                 note(request, CacheStatus::Expired);
@@ -156,7 +156,7 @@ impl Search {
                     Locked::Mine(guard) => Ok(self.ask(Some(guard), Some(hit), fallback)),
                     Locked::Wait(_) if fallback.while_updating => {
                         note(request, CacheStatus::Updating);
-                        Ok(Found::Answer(Stored::hit(hit, self.zone.clone())))
+                        Ok(Found::Answer(Stored::hit(hit, self.zone.clone(), self.key.clone())))
                     }
                     Locked::Wait(waiter) if self.caching.lock.is_some() => Err(waiter),
                     Locked::Wait(_) => Ok(self.ask(None, Some(hit), fallback)),
@@ -169,7 +169,7 @@ impl Search {
     fn update_behind(&self, hit: &Hit, request: &Request, connection: &Arc<Connection>) -> bool {
         match self.zone.lock(&self.key, hit.variant) {
             Locked::Mine(guard) => {
-                errand::send(request, connection, guard, hit);
+                errand::send(request, connection, guard);
                 true
             }
             Locked::Wait(_) => false,
@@ -203,8 +203,24 @@ impl Search {
 }
 
 impl Work {
+    /// An errand: fetches anew what its client found stale.
+    async fn take_over(&mut self, guard: Option<Guard>, request: &Request) {
+        let Some(guard) = guard else {
+            self.storing = false;
+            return;
+        };
+        self.moment = guard.moment();
+        self.guard = Some(guard);
+        let headers = &request.exchange.head.headers;
+        let found = self.zone.look_up(&self.key, SystemTime::now(), |names| wanted(names, headers, [None; 3])).await;
+        if let Lookup::Hit(hit) = found {
+            self.copy = Some(hit);
+            self.begin_revalidation();
+        }
+    }
+
     /// Whether the copy can be confirmed.
-    pub(super) fn begin_revalidation(&mut self) {
+    fn begin_revalidation(&mut self) {
         self.revalidating = self.caching.revalidate
             && self.copy.as_ref().is_some_and(|copy| {
                 let stored = &copy.head.response;

@@ -16,9 +16,9 @@ mod fill;
 mod look;
 mod purge;
 
-pub use answer::{Body, Stored};
-pub use errand::{Errand, Errands};
-pub use fill::{admit, confirm, conditions, hides, method, on_failure, on_status, write};
+pub use answer::{Body, Stored, compose};
+pub use errand::Errands;
+pub use fill::{Confirmed, admit, conditions, confirm, hides, method, on_failure, on_status, write};
 pub use look::look;
 
 use super::request::Request;

@@ -3,6 +3,7 @@
 use crate::config::types::UpstreamVersion;
 use crate::http::Framing;
 use crate::http::escape;
+use crate::proxy::caching;
 use crate::proxy::request::Request;
 use crate::proxy::snapshot::{Pass, PassTarget};
 use pingora_error::{ErrorType, OrErr, Result};
@@ -53,6 +54,7 @@ pub fn for_upstream(
         None => request.exchange.method.as_str().as_bytes().to_vec(),
     };
     let fields = request.exchange.head.headers.len() + pass.fields.len() + 4;
+    let method = caching::method(request).map_or(method, |method| method.as_str().as_bytes().to_vec());
     let mut out = RequestHeader::build(&method[..], &target(request, pass), Some(fields))?;
     out.set_version(match pass.http_version {
         _ if http2 => http::Version::HTTP_2,
@@ -87,12 +89,16 @@ pub fn for_upstream(
         for (name, value) in request.exchange.head.headers.iter() {
             let is = |other: &str| other.as_bytes().eq_ignore_ascii_case(name);
             if !OWN.iter().any(|own| is(own))
+                && !caching::hides(request, name)
                 && fits(&String::from_utf8_lossy(name))
                 && !pass.fields.iter().any(|f| is(&f.name))
             {
                 append(&mut out, name, value)?;
             }
         }
+    }
+    for (name, value) in caching::conditions(request) {
+        out.insert_header(name, value)?;
     }
     Ok(out)
 }

@@ -170,10 +170,9 @@ pub(super) fn compile(scope: &Scope, texts: &Texts<'_>, diagnostics: &mut Diagno
         bypass: templates(&scope.proxy_cache_bypass, diagnostics),
         no_cache: templates(&scope.proxy_no_cache, diagnostics),
         min_uses: scope.proxy_cache_min_uses(),
-        lock: scope.proxy_cache_lock().then(|| Lock {
-            age: scope.proxy_cache_lock_age().0,
-            timeout: scope.proxy_cache_lock_timeout().0,
-        }),
+        lock: scope
+            .proxy_cache_lock()
+            .then(|| Lock { age: scope.proxy_cache_lock_age().0, timeout: scope.proxy_cache_lock_timeout().0 }),
         revalidate: scope.proxy_cache_revalidate(),
         convert_head: scope.proxy_cache_convert_head(),
         max_range_offset: scope.proxy_cache_max_range_offset.as_ref().map(|offset| offset.value.0),

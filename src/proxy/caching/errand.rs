@@ -1,0 +1,74 @@
+//! A request of edge's own: it fetches a stale answer anew while its client has the stale one already.
+//!
+//! It goes the way of every request, on a connection that nobody is at the other end of, so that retries, limits and
+//! what may be stored are the same. It is not logged, as nginx does not log its subrequests.
+
+use crate::cache::store::Guard;
+use crate::client::{Connection, Facts, unattended};
+use crate::http::Head;
+use crate::proxy::live::Slot;
+use crate::proxy::request::Request;
+use bytes::{BufMut, BytesMut};
+use pingora_core::protocols::Stream;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Who can serve a connection.
+pub trait Errands: Send + Sync {
+    /// Serves it on a task of its own, unless there are too many already.
+    fn run(&self, stream: Stream, facts: Facts, slot: Arc<Slot>);
+}
+
+/// What the request that is sent is for.
+pub struct Errand(Mutex<Option<Guard>>);
+
+impl Errand {
+    /// The right to fetch; it is there once.
+    pub(super) fn guard(&self) -> Option<Guard> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+/// Sends for the answer that this request found stale.
+pub fn send(request: &Request, connection: &Arc<Connection>, guard: Guard) {
+    let Ok(slot) = connection.facts().listener.clone().downcast::<Slot>() else { return };
+    let Some(errands) = slot.errands().cloned() else { return };
+    let stream = unattended(text(&request.exchange.head).freeze());
+    let errand = Errand(Mutex::new(Some(guard)));
+    let facts = Facts { errand: Some(Arc::new(errand)), stream: None, ..connection.facts().clone() };
+    errands.run(Box::new(stream), facts, slot);
+}
+
+/// The client's request again, without what was only about its connection, its copy or a part.
+fn text(head: &Head) -> BytesMut {
+    const LEFT_OUT: [&str; 15] = [
+        "connection",
+        "keep-alive",
+        "proxy-connection",
+        "te",
+        "transfer-encoding",
+        "upgrade",
+        "content-length",
+        "expect",
+        "trailer",
+        "range",
+        "if-range",
+        "if-match",
+        "if-none-match",
+        "if-modified-since",
+        "if-unmodified-since",
+    ];
+    let mut out = BytesMut::with_capacity(512);
+    out.put_slice(b"GET ");
+    out.put_slice(&head.target);
+    out.put_slice(b" HTTP/1.1\r\n");
+    for (name, value) in head.headers.iter() {
+        if !LEFT_OUT.iter().any(|left| left.as_bytes().eq_ignore_ascii_case(name)) {
+            out.put_slice(name);
+            out.put_slice(b": ");
+            out.put_slice(value);
+            out.put_slice(b"\r\n");
+        }
+    }
+    out.put_slice(b"Connection: close\r\n\r\n");
+    out
+}
