@@ -175,10 +175,11 @@ fn read(file: &Spanned<String>, texts: &Texts<'_>, diagnostics: &mut Diagnostics
         return None;
     }
     let path = texts.path(file);
-    match std::fs::read(&path) {
+    match crate::system::read(&path) {
         Ok(text) => Some(text),
         Err(e) => {
-            diagnostics.error(file.span, format!("{} cannot be read: {e}", path.display()));
+            let why = crate::config::diagnostics::plain(&e);
+            diagnostics.error(file.span, format!("{} cannot be read: {why}", path.display()));
             None
         }
     }
