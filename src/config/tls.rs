@@ -114,7 +114,8 @@ impl super::Value for SessionCache {
         });
         match parts.collect::<Option<Vec<bool>>>() {
             Some(parts) if !parts.is_empty() => Some(SessionCache(parts.contains(&true))),
-            _ => super::value::mismatch(node, diagnostics),
+            // nginx.conf has a list here, of which one word is wrong.
+            _ => super::value::mismatch(node.items().first().unwrap_or(node), diagnostics),
         }
     }
 

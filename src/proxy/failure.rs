@@ -1,5 +1,6 @@
 //! An error of Pingora's as a failure of a server, and what the error log says of it: nginx's words, where it has words.
 
+use crate::config::diagnostics::numbered;
 use crate::upstream::retry::Failure;
 use pingora_error::{Error, ErrorType};
 use std::io;
@@ -61,12 +62,7 @@ fn is_handshake(error: &Error) -> bool {
 /// `(111: Connection refused)`
 fn reason(error: &Error) -> String {
     let Some(e) = error.root_cause().downcast_ref::<io::Error>() else { return format!("({error})") };
-    let text = e.to_string();
-    let text = text.split(" (os error").next().unwrap_or_default();
-    match e.raw_os_error() {
-        Some(number) => format!("({number}: {text})"),
-        None => format!("({text})"),
-    }
+    format!("({})", numbered(e))
 }
 
 /// What rustls says, which Pingora hands on as text, with OpenSSL's numbers for what nginx's users look for.

@@ -122,3 +122,17 @@ fn a_client_that_leaves_while_the_application_works_is_noticed() {
         }
     }
 }
+
+/// As nginx: where the request went, not where it came to.
+#[test]
+fn the_error_log_names_the_uri_that_the_server_was_asked_for() {
+    let (dead, port) = (ports::dead(), ports::free());
+    let text = format!(
+        "server:\n  - listen: 127.0.0.1:{port}\n    location:\n      - match: /outside/\n        proxy_pass: http://{}/inside/\n",
+        dead.address()
+    );
+    let edge = Edge::yaml(&text, port).start();
+    assert_eq!(client::get(edge.address(), "/outside/a%20b?c=d").status(), 502);
+    let expected = format!("upstream: \"http://{}/inside/a%20b?c=d\"", dead.address());
+    assert!(edge.wait_error(&expected), "{}", edge.errors());
+}
