@@ -78,7 +78,8 @@ fn handshake(error: &Error, name: &str) -> String {
             return format!("peer closed connection in SSL handshake {WHILE}");
         }
         () if said("UnknownIssuer") => "20:unable to get local issuer certificate",
-        () if said("CaUsedAsEndEntity") => "18:self-signed certificate",
+        // Trusted or not: OpenSSL takes it where it is trusted itself, rustls never.
+        () if said("CaUsedAsEndEntity") => "18:self-signed certificate, with CA:TRUE, which edge takes from no server",
         () if said("expired") || said("Expired") => "10:certificate has expired",
         () if said("not valid yet") || said("NotValidYet") => "9:certificate is not yet valid",
         () if said("invalid peer certificate") => {
