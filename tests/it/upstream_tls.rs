@@ -79,6 +79,24 @@ fn a_certificate_that_is_no_good_is_502_in_nginx_words() {
     }
 }
 
+/// What people do without an authority: the server's own certificate is the one that is trusted.
+#[test]
+fn a_certificate_that_vouches_for_itself_is_trusted_unless_it_is_an_authoritys() {
+    let authority = Authority::new("nobody");
+    for (is_ca, status) in [(false, 200), (true, 502)] {
+        let identity = authority.self_signed("app.example", is_ca);
+        let origin = Origin::tls(&identity);
+        let pass = format!(
+            "proxy_pass: https://{}\nproxy_ssl_verify: on\nproxy_ssl_trusted_certificate: own.pem\nproxy_ssl_name: app.example",
+            origin.address()
+        );
+        let edge = edge("", &[("/", pass)], &[("own.pem", &identity.certificate_pem())]);
+        assert_eq!(client::get(edge.address(), "/").status(), status, "{}", edge.errors());
+        let words = "(18:self-signed certificate, with CA:TRUE, which edge takes from no server) while SSL handshaking";
+        assert_eq!(is_ca, is_ca && edge.wait_error(words), "{}", edge.errors());
+    }
+}
+
 #[test]
 fn after_a_failed_handshake_the_next_server_is_asked_whatever_the_method() {
     let (ours, theirs) = (Authority::new("ours"), Authority::new("theirs"));
@@ -235,7 +253,10 @@ fn files_that_are_no_good_are_told_when_the_configuration_is_read() {
         ("proxy_ssl_trusted_certificate: broken.pem", "certificate 1 of "),
         ("proxy_ssl_certificate: one.pem", "there is no `proxy_ssl_certificate_key` for this certificate"),
         ("proxy_ssl_certificate: one.pem\nproxy_ssl_certificate_key: two.key", "two.key does not go with one.pem: "),
-        ("proxy_ssl_certificate: one.pem\nproxy_ssl_certificate_key: ca.pem", "ca.pem` holds no private key, but: CERTIFICATE"),
+        (
+            "proxy_ssl_certificate: one.pem\nproxy_ssl_certificate_key: ca.pem",
+            "ca.pem` holds no private key, but: CERTIFICATE",
+        ),
         ("proxy_ssl_crl: crl.pem", "edge cannot check lists of revoked certificates"),
         ("proxy_ssl_protocols: TLSv1.3", "edge offers TLSv1.2 to upstreams as well, which cannot be turned off"),
         ("proxy_ssl_protocols: [TLSv1, TLSv1.1]", "edge speaks TLSv1.2 and TLSv1.3 only"),
