@@ -195,7 +195,8 @@ fn a_stream_that_runs_outlives_a_change_of_binaries() {
         assert!(held.backend.wait_requests(1));
         let _new = tokio::task::block_in_place(|| hand_over(&edge));
         edge.signal(libc::SIGQUIT);
-        // Whoever connects now comes to the new one.
+        // It is said when nothing more is accepted: whoever connects now comes to the new one.
+        assert!(edge.wait_error("gracefully shutting down"), "{}", edge.errors());
         let new = Http2::open(ports::local(port), Some(&tls)).await;
         for _ in 0..20 {
             assert_eq!(new.get("/").await.unwrap().text(), "own");
