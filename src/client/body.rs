@@ -13,6 +13,7 @@ use super::chunked::Piece;
 use super::settings::BodyLimits;
 use super::wire::{BodyState, Wire};
 use crate::http::Headers;
+use crate::http::pages::internal::CLIENT_CLOSED;
 
 /// Why a body could not be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -23,6 +24,9 @@ pub enum BodyError {
     Timeout,
     #[error("client prematurely closed connection while sending its body")]
     Closed,
+    /// The stream of HTTP/2 was reset, or its connection is gone.
+    #[error("client prematurely closed stream while sending its body")]
+    GivenUp,
     #[error("{0}")]
     Malformed(&'static str),
     /// The temporary file failed.
@@ -40,6 +44,7 @@ impl BodyError {
             BodyError::TooLarge => 413,
             BodyError::Timeout => 408,
             BodyError::Closed | BodyError::Malformed(_) => 400,
+            BodyError::GivenUp => CLIENT_CLOSED,
             BodyError::Storage(_) | BodyError::Consumed => 500,
         }
     }
@@ -54,6 +59,8 @@ pub struct Body {
 
 /// The smallest piece of a body that is sent on at once.
 const PIECE: usize = 256 << 10;
+/// The chunk that stands for a piece.
+pub const PIECE_STAND_IN: &[u8] = b"1\r\n-\r\n";
 /// At most so many bytes stand for a body, well below the 64 KiB that Pingora replays.
 const STAND_IN: usize = 1024;
 
@@ -67,7 +74,7 @@ impl Body {
     fn stand_in(bytes: &Bytes) -> Vec<u8> {
         let body = Body { bytes: bytes.clone(), trailers: Headers::default() };
         let pieces = bytes.len().div_ceil(body.piece());
-        [b"1\r\n-\r\n".repeat(pieces), b"0\r\n\r\n".to_vec()].concat()
+        [PIECE_STAND_IN.repeat(pieces), b"0\r\n\r\n".to_vec()].concat()
     }
 }
 

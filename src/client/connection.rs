@@ -198,6 +198,11 @@ impl Connection {
         self.lock().limits = limits;
     }
 
+    /// A piece of the body that goes to the server: what comes after it waits, if too much is on its way.
+    pub fn pace(&self, piece: Bytes) -> Bytes {
+        self.lock().pace.count(piece)
+    }
+
     /// Nobody needs the body: Pingora reads an empty one at once (`drain_request_body` makes it do so), and the rest is
     /// read and thrown away before the next request. False: the connection must be closed with the answer
     /// (`set_keepalive(None)`), because the body is broken or in other hands, or because the client waits for a `100

@@ -10,6 +10,7 @@
 //! | `present` | the head Pingora is given instead |
 //! | `chunked` | the strict reading of a body |
 //! | `body` | a body collected whole, in memory or in a mapped file |
+//! | `pace` | how many pieces of a body are on their way to the server |
 //! | `outbox` | what a slow client has still to get |
 //! | `wire`, `writing` | the bytes of a connection, polled under its lock |
 //! | `connection` | the connection as the `ProxyHttp` sees it |
@@ -51,7 +52,8 @@
 //!   closes the connection; [`Connection::set_buffering`] and [`Connection::ignore_abort`] of the location.
 //! - `upstream_request_filter`: all fields of the head; for a collected body its `Content-Length` instead of
 //!   `Transfer-Encoding`.
-//! - `request_body_filter`: for a collected body, [`Body::bytes`] in the place of whatever comes and is not empty.
+//! - `request_body_filter`: for a collected body, [`Body::bytes`] in the place of whatever comes and is not empty;
+//!   [`Connection::pace`] for what goes on.
 //! - `response_filter`: [`Connection::upgrade`] for a 101.
 //! - `fail_to_proxy`: [`Connection::body_error`] before anything else.
 //! - `logging`: [`Connection::drained`], then [`Connection::take_sent`].
@@ -65,6 +67,7 @@ mod connection;
 mod handle;
 pub mod http2;
 mod outbox;
+mod pace;
 pub mod parse;
 mod present;
 pub mod proxy_protocol;

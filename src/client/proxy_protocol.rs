@@ -11,6 +11,8 @@ use pingora_core::protocols::l4::stream::Stream;
 use ppp::{v1, v2};
 use tokio::io::AsyncReadExt;
 
+use crate::config::diagnostics::numbered;
+
 /// The longest line of version 1, its line end counted.
 const LINE: usize = 107;
 /// The longest header of version 2, what extends it counted.
@@ -35,7 +37,7 @@ pub enum Error {
     Broken(String),
     #[error("client closed connection while reading PROXY protocol")]
     Closed,
-    #[error("recv() failed: {0} while reading PROXY protocol")]
+    #[error("recv() failed ({}) while reading PROXY protocol", numbered(.0))]
     Io(#[from] io::Error),
 }
 

@@ -23,7 +23,8 @@ use super::wire::{BodyState, Wire};
 use crate::http::{Framing, Head, Version};
 
 const TIMED_OUT: Fault = Fault { status: 408, reason: "client timed out" };
-/// How long a first request is waited for once the server shuts down.
+/// How long a first request is waited for once the server shuts down, and a further one after the answer before it: who
+/// asks again and again would lose one to a close that crosses it, and is told with the next answer instead.
 const FRESH: Duration = Duration::from_millis(900);
 const LEFT: Fault = Fault { status: 400, reason: "client prematurely closed connection" };
 
@@ -195,8 +196,14 @@ impl Connection {
     async fn read_more(self: &Arc<Self>, until: Instant, stop: Option<&ShutdownWatch>) -> More {
         let mut late = pin!(tokio::time::sleep_until(until));
         // Who has just connected is about to ask, and would take a close for a failure.
-        let grace = if self.requests() == 0 { FRESH } else { Duration::ZERO };
-        let mut stopped = pin!(stop_signal(stop, grace));
+        let (grace, busy_until) = match self.requests() {
+            0 => (FRESH, Instant::now()),
+            _ => (Duration::ZERO, Instant::now() + FRESH),
+        };
+        let mut stopped = pin!(async {
+            stop_signal(stop, grace).await;
+            tokio::time::sleep_until(busy_until).await;
+        });
         poll_fn(|cx| {
             if let Poll::Ready(read) = self.poll_fill(cx) {
                 return Poll::Ready(match read {

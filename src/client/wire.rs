@@ -18,9 +18,10 @@ use pingora_core::protocols::Stream;
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::time::Sleep;
 
-use super::body::BodyError;
+use super::body::{BodyError, PIECE_STAND_IN};
 use super::chunked::{Decoder, Piece};
 use super::outbox::Outbox;
+use super::pace::Pace;
 use super::settings::{BodyLimits, Settings};
 use crate::http::{Head, Headers};
 
@@ -69,6 +70,7 @@ pub struct Wire {
     /// What Pingora reads before anything else.
     pub script: BytesMut,
     pub body: BodyState,
+    pub pace: Pace,
     pub limits: BodyLimits,
     pub outbox: Outbox,
     pub settings: Arc<Settings>,
@@ -98,6 +100,7 @@ impl Wire {
             ended: None,
             script: BytesMut::new(),
             body: BodyState::Over,
+            pace: Pace::default(),
             limits: settings.body.clone(),
             outbox: Outbox::new(settings.buffering.clone()),
             settings,
@@ -122,6 +125,7 @@ impl Wire {
         self.outbox.limits = settings.buffering.clone();
         self.script = BytesMut::new();
         self.body = BodyState::Over;
+        self.pace = Pace::default();
         self.head = None;
         self.trailers = Headers::default();
         self.owes_continue = false;
@@ -177,7 +181,11 @@ impl Wire {
     fn poll_read_inner(&mut self, cx: &mut Context<'_>, dst: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         loop {
             if !self.script.is_empty() {
-                let n = self.script.len().min(dst.remaining());
+                ready!(self.pace.poll_room(cx));
+                // what stands for a body is not read at once: each chunk of it is a piece
+                let is_piece = self.script.starts_with(PIECE_STAND_IN);
+                let most = if is_piece { PIECE_STAND_IN.len() } else { self.script.len() };
+                let n = most.min(dst.remaining());
                 dst.put_slice(&self.script[..n]);
                 self.script.advance(n);
                 return Poll::Ready(Ok(()));
@@ -294,6 +302,7 @@ impl Wire {
                 self.read_timer = None;
                 Poll::Ready(match result {
                     Ok(n) if n > 0 => Ok(()),
+                    _ if self.is_http2 => Err(BodyError::GivenUp),
                     _ => Err(BodyError::Closed),
                 })
             }

@@ -249,6 +249,14 @@ pub fn plain(error: &std::io::Error) -> String {
     text.split(" (os error").next().unwrap_or_default().to_owned()
 }
 
+/// The same with the number before it, as nginx prints it: `2: No such file or directory`.
+pub fn numbered(error: &std::io::Error) -> String {
+    match error.raw_os_error() {
+        Some(number) => format!("{number}: {}", plain(error)),
+        None => plain(error),
+    }
+}
+
 /// The known word that looks most like the written one, if one looks like it at all.
 pub fn nearest<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     // Nobody means a short word by a long one, and comparing takes its time.

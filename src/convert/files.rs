@@ -6,6 +6,7 @@
 use super::lexer::{Lexer, Mistake};
 use super::parser::{self, Block, Directive, Step};
 use super::shown;
+use crate::config::diagnostics::numbered;
 use crate::config::{Diagnostics, Span};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -66,7 +67,7 @@ impl<'d> Files<'d> {
 
     fn read(&mut self, path: &Path) -> Result<Vec<u8>, String> {
         self.read += 1;
-        let failed = |e: io::Error| format!("open() \"{}\" failed ({})", path.display(), reason(&e));
+        let failed = |e: io::Error| format!("open() \"{}\" failed ({})", path.display(), numbered(&e));
         // A pipe would be waited for, a device read without end.
         let regular = |kind: std::fs::Metadata| match (kind.is_dir(), kind.is_file()) {
             (true, _) => Err(failed(io::Error::from_raw_os_error(libc::EISDIR))),
@@ -153,16 +154,6 @@ impl<'d> Files<'d> {
             return None;
         }
         self.file(path, Some(span), depth)
-    }
-}
-
-/// As nginx prints it: `2: No such file or directory`.
-fn reason(e: &io::Error) -> String {
-    let text = e.to_string();
-    let text = text.split(" (os error").next().unwrap_or_default();
-    match e.raw_os_error() {
-        Some(code) => format!("{code}: {text}"),
-        None => text.to_owned(),
     }
 }
 

@@ -257,6 +257,11 @@ impl Builder<'_> {
             let help = format!("it may stand in: {}", places.join(", "));
             return self.error(span, format!("\"{name}\" directive is not allowed here"), Some(help));
         }
+        if name == "ssl" {
+            // nginx 1.25.1 has removed it.
+            let help = Some("write `ssl` behind the address of each `listen`: `listen 443 ssl;`".to_owned());
+            return self.error(span, "the \"ssl\" directive is a parameter of \"listen\" now".into(), help);
+        }
         if let Some(module) = directives::module_of(name) {
             let help = format!("it is a directive of nginx's {module}");
             return self.error(span, format!("edge does not support \"{name}\" yet"), Some(help));

@@ -8,6 +8,8 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+use crate::config::diagnostics::numbered;
+
 #[derive(Debug, Error)]
 pub enum Refusal {
     #[error("the path holds a NUL byte")]
@@ -18,7 +20,7 @@ pub enum Refusal {
     Relative,
     #[error("the path has {0} bytes, more than a file name may have")]
     TooLong(usize),
-    #[error("open() {path:?} failed: {source}")]
+    #[error("open() {path:?} failed ({})", numbered(source))]
     Open { path: PathBuf, source: io::Error },
     #[error("{0:?} is not a regular file")]
     NotRegular(PathBuf),

@@ -1,5 +1,6 @@
 //! An error of Pingora's as a failure of a server, and what the error log says of it: nginx's words, where it has words.
 
+use crate::config::diagnostics::numbered;
 use crate::upstream::retry::Failure;
 use pingora_error::{Error, ErrorType};
 use std::io;
@@ -61,12 +62,7 @@ fn is_handshake(error: &Error) -> bool {
 /// `(111: Connection refused)`
 fn reason(error: &Error) -> String {
     let Some(e) = error.root_cause().downcast_ref::<io::Error>() else { return format!("({error})") };
-    let text = e.to_string();
-    let text = text.split(" (os error").next().unwrap_or_default();
-    match e.raw_os_error() {
-        Some(number) => format!("({number}: {text})"),
-        None => format!("({text})"),
-    }
+    format!("({})", numbered(e))
 }
 
 /// What rustls says, which Pingora hands on as text, with OpenSSL's numbers for what nginx's users look for.
@@ -82,7 +78,8 @@ fn handshake(error: &Error, name: &str) -> String {
             return format!("peer closed connection in SSL handshake {WHILE}");
         }
         () if said("UnknownIssuer") => "20:unable to get local issuer certificate",
-        () if said("CaUsedAsEndEntity") => "18:self-signed certificate",
+        // Trusted or not: OpenSSL takes it where it is trusted itself, rustls never.
+        () if said("CaUsedAsEndEntity") => "18:self-signed certificate, with CA:TRUE, which edge takes from no server",
         () if said("expired") || said("Expired") => "10:certificate has expired",
         () if said("not valid yet") || said("NotValidYet") => "9:certificate is not yet valid",
         () if said("invalid peer certificate") => {

@@ -191,7 +191,7 @@ impl ProxyHttp for Edge {
         end_of_stream: bool,
         ctx: &mut Ctx,
     ) -> Result<()> {
-        let (request, _) = begun(ctx)?;
+        let (request, connection) = begun(ctx)?;
         // One byte of the stand-in is one piece of the body, so that `proxy_send_timeout` counts from piece to piece.
         if let Some(piece) = request.next_of_body(body.as_ref().map_or(0, Bytes::len)) {
             *body = match piece {
@@ -199,6 +199,7 @@ impl ProxyHttp for Edge {
                 piece => Some(piece),
             };
         }
+        *body = body.take().map(|piece| if piece.is_empty() { piece } else { connection.pace(piece) });
         Ok(())
     }
 
@@ -456,11 +457,14 @@ async fn prepare_to_proxy(
             None
         }
         Err(e) => {
-            request.log_error(e);
+            match e {
+                BodyError::Closed | BodyError::GivenUp | BodyError::Timeout => request.log_info(e),
+                _ => request.log_error(e),
+            }
             request.exchange.answer.status = e.status();
             match e {
                 // As nginx: nobody is left to be told.
-                BodyError::Closed => Some(Content::Close),
+                BodyError::Closed | BodyError::GivenUp => Some(Content::Close),
                 _ => Some(content::fail(request, e.status()).await),
             }
         }

@@ -3,6 +3,7 @@
 use super::attempt::Attempts;
 use super::caching::{Stored, Work};
 use super::content::Content;
+use super::headers;
 use super::live::Bound;
 use super::snapshot::{Location, Server};
 use crate::client::{Body, Connection};
@@ -151,8 +152,9 @@ impl Request {
             String::from_utf8_lossy(&x.head.line)
         );
         if let Some(last) = x.tries.last() {
-            let (scheme, path) = (self.upstream_scheme(), String::from_utf8_lossy(&x.path));
-            text.push_str(&format!(", upstream: \"{scheme}://{}{path}\"", last.address));
+            let uri = self.pass().map_or_else(|| x.path.to_vec(), |pass| headers::target(self, pass));
+            let (scheme, uri) = (self.upstream_scheme(), String::from_utf8_lossy(&uri));
+            text.push_str(&format!(", upstream: \"{scheme}://{}{uri}\"", last.address));
         }
         if let Some(host) = x.head.headers.get("host") {
             text.push_str(&format!(", host: \"{}\"", String::from_utf8_lossy(host)));

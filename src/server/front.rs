@@ -119,13 +119,14 @@ impl Front {
         loop {
             let head = match client.read_head(&settings(), &self.shutdown).await {
                 Ok(Some(head)) => Arc::new(head),
-                Ok(None) => return,
+                // With TLS's goodbye, so that nobody takes it for a cut.
+                Ok(None) => return client.close().await,
                 Err(refusal) => {
                     let answer = proxy::refusal(&refusal, client.connection(), &slot).await;
-                    if refusal.answered {
-                        client.refuse(answer).await;
-                    }
-                    return;
+                    return match refusal.answered {
+                        true => client.refuse(answer).await,
+                        false => client.close().await,
+                    };
                 }
             };
             client.present(head);

@@ -44,12 +44,20 @@ async fn announced(
 ) -> Option<proxy_protocol::Announced> {
     match timeout(limit, proxy_protocol::read(socket)).await {
         Ok(Ok(announced)) => Some(announced),
+        Ok(Err(e @ proxy_protocol::Error::Broken(_))) => {
+            log::error!("{e}, {}", ends(facts, here));
+            None
+        }
+        // A balancer that only looks whether somebody is there is no error.
         Ok(Err(e)) => {
-            log::error!("{e} while reading PROXY protocol, {}", ends(facts, here));
+            log::info!("{e}, {}", ends(facts, here));
             None
         }
         Err(_) => {
-            log::info!("client timed out while reading PROXY protocol, {}", ends(facts, here));
+            log::info!(
+                "client timed out (110: Connection timed out) while reading PROXY protocol, {}",
+                ends(facts, here)
+            );
             None
         }
     }
@@ -82,7 +90,7 @@ async fn with_tls(socket: Socket, mut facts: Facts, limit: Duration, here: &Virt
             None
         }
         Err(_) => {
-            log::info!("client timed out while SSL handshaking, {}", ends(&facts, here));
+            log::info!("client timed out (110: Connection timed out) while SSL handshaking, {}", ends(&facts, here));
             None
         }
     }

@@ -96,7 +96,7 @@ fn versions(
                 ECDHE-RSA-CHACHA20-POLY1305`";
     if !settings.tls12 && !settings.tls13 {
         let mistake = Mistake::error(Part::Protocols, "no protocol is left that edge speaks");
-        mistakes.push(mistake.with_help("write `ssl_protocols TLSv1.2 TLSv1.3`"));
+        mistakes.push(mistake.with_help("write `ssl_protocols: [TLSv1.2, TLSv1.3]`"));
     } else if versions.is_empty() {
         let mistake = Mistake::error(Part::Ciphers, format!("`{list}` leaves no cipher for TLS 1.2 that edge has"));
         mistakes.push(mistake.with_help(help));

@@ -3,7 +3,7 @@
 use crate::support::backend::{self, Backend};
 use crate::support::client::Client;
 use crate::support::edge::Edge;
-use crate::support::{client, ports, request};
+use crate::support::{client, ports, request, wait};
 use std::time::{Duration, Instant};
 
 fn edge(servers: &[&Backend], parameters: &str, keys: &str) -> Edge {
@@ -99,4 +99,40 @@ fn tries_are_counted_with_the_first() {
         assert_eq!(client::get(edge.address(), "/").status(), 502);
         assert_eq!(servers.iter().map(Backend::requests).sum::<usize>() - before, asked, "tries: {tries}");
     }
+}
+
+/// However much of a body has come, at once or as it arrives, and whatever Pingora still holds of it.
+#[test]
+fn a_client_that_leaves_while_the_application_works_is_noticed() {
+    let silent = Backend::silent();
+    for buffering in ["on", "off"] {
+        let keys = format!(
+            "        proxy_request_buffering: {buffering}\n        client_max_body_size: 0\n        client_body_buffer_size: 16k\n"
+        );
+        let edge = edge(&[&silent], "", &keys);
+        for size in [0, 10, 300 << 10, 3 << 20] {
+            let before = silent.requests();
+            let mut client = Client::connect(edge.address());
+            client.write(request::post("/", vec![b'x'; size]).bytes());
+            assert!(silent.wait_requests(before + 1), "{size}");
+            assert_eq!(silent.seen()[before].body.len(), size);
+            drop(client);
+            let left = wait::until(Duration::from_secs(5), || (silent.open_connections() == 0).then_some(()));
+            assert!(left.is_some(), "after {size} bytes, buffering {buffering}");
+        }
+    }
+}
+
+/// As nginx: where the request went, not where it came to.
+#[test]
+fn the_error_log_names_the_uri_that_the_server_was_asked_for() {
+    let (dead, port) = (ports::dead(), ports::free());
+    let text = format!(
+        "server:\n  - listen: 127.0.0.1:{port}\n    location:\n      - match: /outside/\n        proxy_pass: http://{}/inside/\n",
+        dead.address()
+    );
+    let edge = Edge::yaml(&text, port).start();
+    assert_eq!(client::get(edge.address(), "/outside/a%20b?c=d").status(), 502);
+    let expected = format!("upstream: \"http://{}/inside/a%20b?c=d\"", dead.address());
+    assert!(edge.wait_error(&expected), "{}", edge.errors());
 }

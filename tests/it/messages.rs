@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 use std::time::Duration;
 
+use crate::support::certificates::Authority;
 use crate::support::{process, wait};
 
 /// No check takes longer, whatever the file.
@@ -112,13 +113,22 @@ fn completed(file: &str, case: &Case) -> String {
     }
 }
 
+/// The files that every case may name: a certificate with its key, and the key of another.
+fn beside() -> [(&'static str, String); 3] {
+    let authority = Authority::new("the test's");
+    let (one, other) = (authority.server(&["shop.test"]), authority.server(&["shop.test"]));
+    [("a.pem", one.certificate_pem()), ("a.key", one.key_pem()), ("other.key", other.key_pem())]
+}
+
 /// Checks every section of a file of messages; `file` is what the configuration is called.
 fn check_all(messages: &str, file: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/messages").join(messages);
     let cases = read_cases(&std::fs::read_to_string(&path).unwrap());
     let (mut wrong, mut blessed) = (String::new(), String::new());
+    let files = beside();
     for case in &cases {
-        let said = Desk::new().with(file, completed(file, case)).check(file);
+        let desk = files.iter().fold(Desk::new(), |desk, (name, content)| desk.with(name, content));
+        let said = desk.with(file, completed(file, case)).check(file);
         blessed += &format!("== {}\n{}--\n{}", case.title, case.configuration, said.stderr);
         let refused = said.status.code() == Some(1) && said.stdout.is_empty();
         if said.stderr != case.said || !refused {

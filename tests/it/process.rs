@@ -12,6 +12,7 @@ mod reload;
 mod reopen;
 mod stop;
 mod stuck;
+mod tls;
 mod upgrade;
 
 use std::sync::mpsc::{Receiver, Sender, channel};

@@ -79,6 +79,24 @@ fn a_certificate_that_is_no_good_is_502_in_nginx_words() {
     }
 }
 
+/// What people do without an authority: the server's own certificate is the one that is trusted.
+#[test]
+fn a_certificate_that_vouches_for_itself_is_trusted_unless_it_is_an_authoritys() {
+    let authority = Authority::new("nobody");
+    for (is_ca, status) in [(false, 200), (true, 502)] {
+        let identity = authority.self_signed("app.example", is_ca);
+        let origin = Origin::tls(&identity);
+        let pass = format!(
+            "proxy_pass: https://{}\nproxy_ssl_verify: on\nproxy_ssl_trusted_certificate: own.pem\nproxy_ssl_name: app.example",
+            origin.address()
+        );
+        let edge = edge("", &[("/", pass)], &[("own.pem", &identity.certificate_pem())]);
+        assert_eq!(client::get(edge.address(), "/").status(), status, "{}", edge.errors());
+        let words = "(18:self-signed certificate, with CA:TRUE, which edge takes from no server) while SSL handshaking";
+        assert_eq!(is_ca, is_ca && edge.wait_error(words), "{}", edge.errors());
+    }
+}
+
 #[test]
 fn after_a_failed_handshake_the_next_server_is_asked_whatever_the_method() {
     let (ours, theirs) = (Authority::new("ours"), Authority::new("theirs"));

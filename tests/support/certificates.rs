@@ -101,6 +101,21 @@ impl Authority {
         path
     }
 
+    /// A server's certificate that vouches for itself, as `openssl req -x509` makes one: with `CA:TRUE`, unless told otherwise.
+    pub fn self_signed(&self, name: &str, is_ca: bool) -> Issued {
+        let mut params = CertificateParams::new([name.to_owned()]).expect("a name that a certificate can have");
+        params.distinguished_name.push(DnType::CommonName, name);
+        params.is_ca = if is_ca { IsCa::Ca(BasicConstraints::Unconstrained) } else { IsCa::ExplicitNoCa };
+        let (key, number) = (new_key(), self.next());
+        let signed = params.self_signed(&key).expect("a certificate");
+        let (certificate, key_file) =
+            (self.path(&format!("self-{number}.pem")), self.path(&format!("self-{number}.key")));
+        std::fs::write(&certificate, signed.pem()).expect("a certificate's file");
+        std::fs::write(&key_file, key.serialize_pem()).expect("a key's file");
+        let serial = SerialNumber::from(number);
+        Issued { certificate, key: key_file, der: signed.der().clone(), key_der: key.serialize_der(), serial }
+    }
+
     fn issue(&self, names: &[&str], subject: &str, usage: ExtendedKeyUsagePurpose, years: (i32, i32)) -> Issued {
         let names: Vec<String> = names.iter().map(|name| name.to_string()).collect();
         let mut params = CertificateParams::new(names).expect("names that a certificate can have");

@@ -13,6 +13,8 @@ pub mod client;
 pub mod curl;
 pub mod edge;
 pub mod front;
+pub mod grpc;
+pub mod http2;
 pub mod load;
 pub mod memcached;
 pub mod nginx;

@@ -2,7 +2,7 @@
 //!
 //! Over HTTP/1 it answers 200 with what [`Call::told`] says, over HTTP/2 what the path asks for: `/echo` the body, `/back` each
 //! piece of the body as it comes and then `grpc-status: 0`, `/only` trailers alone, `/refuse` a refusal of the first such
-//! stream, `/status/NNN` that status.
+//! stream, `/status/NNN` that status, `/test.Echo/…` the calls of [`super::grpc::service`].
 
 use std::io;
 use std::net::SocketAddr;
@@ -18,6 +18,7 @@ use tokio::runtime::Runtime;
 use tokio_rustls::TlsAcceptor;
 
 use super::certificates::{Authority, Issued};
+use super::grpc::service::Service;
 use super::ports;
 
 /// A request as it came.
@@ -56,6 +57,7 @@ struct Seen {
     calls: Mutex<Vec<Call>>,
     connections: AtomicUsize,
     refusals: AtomicUsize,
+    service: Service,
 }
 
 pub struct Origin {
@@ -128,6 +130,11 @@ impl Origin {
     /// Refuses no stream.
     pub fn refuse_none(&self) {
         self.seen.refusals.store(1, Ordering::SeqCst);
+    }
+
+    /// What it does for gRPC.
+    pub fn service(&self) -> &Service {
+        &self.seen.service
     }
 
     /// Connections over which a handshake went well.
@@ -220,6 +227,11 @@ async fn answer(
     call.scheme = head.uri.scheme_str().unwrap_or_default().to_owned();
     let text = |v: &http::HeaderValue| String::from_utf8_lossy(v.as_bytes()).into_owned();
     call.headers = head.headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect();
+    if let Some(method) = call.path.strip_prefix("/test.Echo/").map(str::to_owned) {
+        seen.calls.lock().unwrap().push(call);
+        seen.service.answer(&method, body, respond).await;
+        return Ok(());
+    }
     if call.path == "/back" {
         seen.calls.lock().unwrap().push(call);
         return send_back(body, respond).await;
@@ -262,7 +274,8 @@ async fn send_back(mut body: h2::RecvStream, mut respond: Respond) -> Result<(),
     stream.send_trailers(trailers)
 }
 
-async fn send(stream: &mut h2::SendStream<Bytes>, mut content: Bytes, last: bool) -> Result<(), h2::Error> {
+/// Sends as the windows allow.
+pub async fn send(stream: &mut h2::SendStream<Bytes>, mut content: Bytes, last: bool) -> Result<(), h2::Error> {
     while !content.is_empty() {
         stream.reserve_capacity(content.len());
         let Some(room) = std::future::poll_fn(|cx| stream.poll_capacity(cx)).await else { return Ok(()) };

@@ -111,10 +111,6 @@ impl Trailers {
     fn take(&self) -> Option<HeaderMap> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
-
-    fn are_known(&self) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_some()
-    }
 }
 
 /// What every client of HTTP/2 says first.

@@ -6,7 +6,7 @@
 use std::io;
 use std::task::{Context, Poll, ready};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use h2::server::SendResponse;
 use h2::{Reason, SendStream};
 use http::{HeaderMap, Response};
@@ -18,6 +18,8 @@ use super::{CONNECTION_SPECIFIC, Trailers};
 const HEAD: usize = 1 << 20;
 /// The line before a chunk, or a trailer field.
 const LINE: usize = 8 << 10;
+/// What is sent at once; the usual SETTINGS_MAX_FRAME_SIZE (RFC 9113 6.5.2).
+const FRAME: usize = 16 << 10;
 
 pub struct Outgoing {
     respond: SendResponse<Bytes>,
@@ -27,6 +29,8 @@ pub struct Outgoing {
     state: State,
     /// What was written of a head or of a line.
     text: Vec<u8>,
+    /// Data of this write that is not sent yet.
+    gathered: BytesMut,
     /// A head that waits to be sent together with the end of the stream.
     held: Option<Response<()>>,
 }
@@ -48,7 +52,16 @@ enum State {
 impl Outgoing {
     /// `to_head`: it answers a HEAD.
     pub fn new(respond: SendResponse<Bytes>, to_head: bool, trailers: Trailers) -> Self {
-        Outgoing { respond, stream: None, to_head, trailers, state: State::Head, text: Vec::new(), held: None }
+        Outgoing {
+            respond,
+            stream: None,
+            to_head,
+            trailers,
+            state: State::Head,
+            text: Vec::new(),
+            gathered: BytesMut::new(),
+            held: None,
+        }
     }
 
     pub fn has_ended(&self) -> bool {
@@ -64,6 +77,7 @@ impl Outgoing {
         poll.map(|_| ())
     }
 
+    /// What one call brings goes out in as few frames as it fits in: a client may take many small ones for a flood.
     pub fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let mut taken = 0;
         while taken < bytes.len() {
@@ -74,6 +88,7 @@ impl Outgoing {
                 Poll::Pending => return Poll::Pending,
             }
         }
+        self.send_gathered()?;
         Poll::Ready(Ok(taken))
     }
 
@@ -93,35 +108,46 @@ impl Outgoing {
 
     fn poll_data(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         self.release_head(false)?;
-        let Some(stream) = &mut self.stream else {
-            return Poll::Ready(Err(broken()));
-        };
-        stream.reserve_capacity(bytes.len());
-        let n = loop {
-            match stream.capacity() {
-                0 => {}
-                room => break room.min(bytes.len()),
-            }
-            match ready!(stream.poll_capacity(cx)) {
-                Some(Ok(_)) => {}
-                Some(Err(_)) | None => return Poll::Ready(Err(broken())),
-            }
-        };
+        let n = ready!(self.poll_room(cx, bytes.len()))?.min(bytes.len());
+        self.gathered.extend_from_slice(&bytes[..n]);
         self.state = match self.state {
             State::Length(left) => State::Length(left - n as u64),
             State::Chunk(left) if left == n as u64 => State::ChunkEnd,
             State::Chunk(left) => State::Chunk(left - n as u64),
             other => other,
         };
-        let is_last = self.state == State::Length(0);
-        let ends = is_last && !self.trailers.are_known();
-        stream.send_data(Bytes::copy_from_slice(&bytes[..n]), ends).map_err(|_| broken())?;
-        if ends {
-            self.state = State::Ended;
-        } else if is_last {
+        if self.state == State::Length(0) {
             self.end()?;
+        } else if self.gathered.len() >= FRAME {
+            self.send_gathered()?;
         }
         Poll::Ready(Ok(n))
+    }
+
+    /// How many more bytes the client's windows take, beside those that are gathered.
+    fn poll_room(&mut self, cx: &mut Context<'_>, wanted: usize) -> Poll<io::Result<usize>> {
+        loop {
+            let gathered = self.gathered.len();
+            let Some(stream) = &mut self.stream else { return Poll::Ready(Err(broken())) };
+            stream.reserve_capacity(gathered + wanted);
+            match stream.capacity().saturating_sub(gathered) {
+                0 if gathered > 0 => self.send_gathered()?,
+                0 => match ready!(stream.poll_capacity(cx)) {
+                    Some(Ok(_)) => {}
+                    Some(Err(_)) | None => return Poll::Ready(Err(broken())),
+                },
+                room => return Poll::Ready(Ok(room)),
+            }
+        }
+    }
+
+    fn send_gathered(&mut self) -> io::Result<()> {
+        if self.gathered.is_empty() {
+            return Ok(());
+        }
+        let data = self.gathered.split().freeze();
+        let Some(stream) = &mut self.stream else { return Err(broken()) };
+        stream.send_data(data, false).map_err(|_| broken())
     }
 
     fn take_head(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -212,9 +238,11 @@ impl Outgoing {
         let Some(stream) = &mut self.stream else {
             return Err(broken());
         };
+        let last = self.gathered.split().freeze();
         let sent = match trailers {
-            Some(fields) => stream.send_trailers(allowed(fields)),
-            None => stream.send_data(Bytes::new(), true),
+            None => stream.send_data(last, true),
+            Some(fields) if last.is_empty() => stream.send_trailers(allowed(fields)),
+            Some(fields) => stream.send_data(last, false).and_then(|()| stream.send_trailers(allowed(fields))),
         };
         sent.map_err(|_| broken())?;
         self.state = State::Ended;

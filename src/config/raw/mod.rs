@@ -219,12 +219,19 @@ impl<'n> Block<'n> {
                 .help(format!("it may stand in: {}", contexts.names()));
             return;
         }
+        if let Some((_, instead)) = OTHERWISE.iter().find(|(word, _)| *word == key) {
+            diagnostics.error(span, format!("unknown key `{key}` in {}", self.what)).help(*instead);
+            return;
+        }
         let here = all_keys().filter(|k| k.contexts.0 & context.0 != 0).map(|k| k.name);
         diagnostics
             .error(span, format!("unknown key `{key}` in {}", self.what))
             .did_you_mean(key, here.chain(BLOCKS.iter().map(|(name, _)| *name)));
     }
 }
+
+/// What nginx once said, and how it is said now.
+const OTHERWISE: &[(&str, &str)] = &[("ssl", "write `listen: { address: …, ssl: true }`")];
 
 /// Before a key of the short form that has no long one.
 const SHORT_GZIP: &str = "gzip: ";

@@ -116,7 +116,8 @@ impl Value for SessionCache {
         });
         match parts.collect::<Option<Vec<bool>>>() {
             Some(parts) if !parts.is_empty() => Some(SessionCache(parts.contains(&true))),
-            _ => mismatch(node, diagnostics),
+            // nginx.conf has a list here, of which one word is wrong.
+            _ => mismatch(node.items().first().unwrap_or(node), diagnostics),
         }
     }
 

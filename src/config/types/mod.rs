@@ -8,7 +8,7 @@
 
 use serde_json::json;
 
-use super::diagnostics::{Diagnostics, Span};
+use super::diagnostics::{Diagnostics, Span, nearest};
 use super::keys::{Keys, map_schema, read_map};
 use super::node::{Entry, Kind, Node};
 use super::value::{Arg, Value, mismatch};
@@ -45,7 +45,11 @@ fn parameters(args: &[Arg], words: &[&str]) -> Result<Vec<Entry>, String> {
             None if words.contains(&arg.text.as_str()) => {
                 Ok(entry(&arg.text, arg.span, Node::scalar(arg.span, "true")))
             }
-            None => Err(format!("unknown parameter `{}`", arg.text)),
+            None => {
+                let meant = nearest(&arg.text, words.iter().copied());
+                let hint = meant.map_or_else(String::new, |word| format!("; did you mean `{word}`?"));
+                Err(format!("unknown parameter `{}`{hint}", arg.text))
+            }
         })
         .collect()
 }

@@ -4,7 +4,7 @@ mod client;
 mod upstream;
 
 pub use client::{for_client, is_bodiless};
-pub use upstream::{BodyFraming, asks_upgrade, for_upstream};
+pub use upstream::{BodyFraming, asks_upgrade, for_upstream, target};
 
 use super::request::{Pending, Request};
 use crate::compress::{self, Algorithm, RequestFacts};

@@ -122,7 +122,7 @@ fn append(out: &mut RequestHeader, name: &[u8], value: &[u8]) -> Result<()> {
 }
 
 /// The URI as the upstream gets it: the client's own text where it is still that, else the path escaped anew.
-fn target(request: &Request, pass: &Pass) -> Vec<u8> {
+pub fn target(request: &Request, pass: &Pass) -> Vec<u8> {
     let x = &request.exchange;
     let mut out = match (&pass.target, &pass.uri) {
         (PassTarget::Variable(_), _) => match &request.attempts.variable_uri {

@@ -74,6 +74,20 @@ impl ListenAddress {
     }
 }
 
+const ADDRESSES: &str = "write a port (`8888`), `127.0.0.1:80`, `[::]:80` or `unix:/path`";
+
+/// nginx.conf has words behind the address, edge.yaml keys beside it.
+fn as_map(written: &str) -> Option<String> {
+    let mut words = written.split_ascii_whitespace();
+    let address = words.next()?;
+    let key = |word: &str| match word.split_once('=') {
+        Some((name, value)) => format!(", {name}: {value}"),
+        None => format!(", {word}: true"),
+    };
+    let keys: Vec<String> = words.map(key).collect();
+    (!keys.is_empty()).then(|| format!("write `listen: {{ address: '{address}'{} }}`", keys.concat()))
+}
+
 fn port(text: &str) -> Result<u16, String> {
     text.parse().map_err(|_| format!("`{text}` is not a port from 0 to 65535"))
 }
@@ -162,7 +176,7 @@ impl Wish {
             Err(why) => {
                 diagnostics
                     .error(written.span, format!("cannot listen on `{}`: {why}", written.value))
-                    .help("write a port (`8888`), `127.0.0.1:80`, `[::]:80` or `unix:/path`");
+                    .help(as_map(written).unwrap_or_else(|| ADDRESSES.into()));
                 return None;
             }
         };

@@ -199,7 +199,9 @@ fn identity(keys: &TlsKeys<'_>, texts: &Texts<'_>, diagnostics: &mut Diagnostics
     let (file, key_file) = match (keys.certificate, keys.key) {
         (Some(file), Some(key)) => (file, key),
         (Some(file), None) => {
-            diagnostics.error(file.span, format!("there is no `{family}_certificate_key` for this certificate"));
+            diagnostics
+                .error(file.span, format!("there is no `{family}_certificate_key` for this certificate"))
+                .help(format!("write `{family}_certificate_key` with the file of its key"));
             return None;
         }
         _ => return None,

@@ -20,11 +20,18 @@ pub(super) fn compile(
     diagnostics: &mut Diagnostics,
 ) -> Option<Arc<tls::Server>> {
     let files = Files { texts };
-    let pairs = files.pairs(keys, diagnostics)?;
+    let asks = keys.ssl_verify_client() != VerifyClient::Off;
+    let speaks_tls = keys.ssl_certificate.is_some() || keys.ssl_reject_handshake();
+    // All are read before anything is decided: whoever has one wrong name has others.
+    let pairs = files.pairs(keys, diagnostics);
+    let client_certificate = files.optional(&keys.ssl_client_certificate, speaks_tls && asks, diagnostics);
+    let trusted_certificate = files.optional(&keys.ssl_trusted_certificate, speaks_tls && asks, diagnostics);
+    let crl = files.optional(&keys.ssl_crl, speaks_tls && asks, diagnostics);
+    let stapling = files.optional(&keys.ssl_stapling_file, speaks_tls, diagnostics);
+    let pairs = pairs?;
     if pairs.is_empty() && !keys.ssl_reject_handshake() {
         return None;
     }
-    let asks = keys.ssl_verify_client() != VerifyClient::Off;
     let settings = tls::Settings {
         pairs,
         tls12: speaks(keys, TlsVersion::Tls12),
@@ -41,11 +48,11 @@ pub(super) fn compile(
             VerifyClient::Optional => tls::VerifyClient::Optional,
             VerifyClient::OptionalNoCa => tls::VerifyClient::OptionalNoCa,
         },
-        client_certificate: files.optional(&keys.ssl_client_certificate, asks, diagnostics)?,
-        trusted_certificate: files.optional(&keys.ssl_trusted_certificate, asks, diagnostics)?,
-        crl: files.optional(&keys.ssl_crl, asks, diagnostics)?,
+        client_certificate: client_certificate?,
+        trusted_certificate: trusted_certificate?,
+        crl: crl?,
         verify_depth: keys.ssl_verify_depth(),
-        stapling: files.optional(&keys.ssl_stapling_file, true, diagnostics)?.map(|file| file.bytes),
+        stapling: stapling?.map(|file| file.bytes),
         reject_handshake: keys.ssl_reject_handshake(),
         http2,
     };

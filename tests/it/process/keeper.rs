@@ -16,7 +16,7 @@ use super::{Held, SOON, count_errors, lines, one_more_saying, passing_to, reload
 const NOBODY: u32 = 65534;
 
 /// Only root has something to keep.
-fn is_root() -> bool {
+pub fn is_root() -> bool {
     // SAFETY: geteuid has no preconditions.
     let root = unsafe { libc::geteuid() } == 0;
     if !root {
@@ -25,7 +25,7 @@ fn is_root() -> bool {
     root
 }
 
-fn as_nobody(configuration: &str) -> String {
+pub fn as_nobody(configuration: &str) -> String {
     format!("user: nobody\n{configuration}")
 }
 

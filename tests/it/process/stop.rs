@@ -215,3 +215,17 @@ fn a_start_with_a_mistake_says_so_and_makes_nothing() {
     assert!(said.stderr.contains("edge.yaml:2:33: error: unknown key `lisen`"), "{}", said.stderr);
     assert!(!desk.path("logs/edge.pid").exists());
 }
+
+/// Who asks again and again is told with an answer, instead of losing a request to a close that crosses it.
+#[test]
+fn a_connection_that_was_busy_a_moment_ago_is_told_with_its_next_answer() {
+    let port = ports::free();
+    let mut edge = Edge::yaml(&saying(port, "a"), port).start();
+    let mut busy = Client::connect(edge.address());
+    assert_eq!(busy.ask(&request::get("/")).unwrap().header("connection"), Some("keep-alive"));
+    edge.signal(libc::SIGQUIT);
+    assert!(edge.wait_error("gracefully shutting down"));
+    let last = busy.ask(&request::get("/")).unwrap();
+    assert_eq!((last.text().as_str(), last.header("connection")), ("a", Some("close")));
+    assert!(edge.wait_end(SOON).expect("edge ends").success());
+}

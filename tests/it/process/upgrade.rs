@@ -10,7 +10,7 @@ use super::control::{start, tell};
 use super::{SOON, reload, saying};
 
 /// The new binary of a test, which does not outlive it.
-struct Successor(i32);
+pub struct Successor(i32);
 
 impl Successor {
     fn signal(&self, signal: i32) {
@@ -31,7 +31,7 @@ fn number_in(edge: &Edge, file: &str) -> Option<i32> {
 }
 
 /// Tells the edge to hand over, and waits until the new binary serves.
-fn hand_over(edge: &Edge) -> Successor {
+pub fn hand_over(edge: &Edge) -> Successor {
     edge.signal(libc::SIGUSR2);
     let new = wait::until(SOON, || number_in(edge, "logs/edge.pid").filter(|id| *id != edge.id() as i32));
     let new = Successor(new.unwrap_or_else(|| panic!("no new pid file:\n{}", edge.errors())));

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::support::certificates::Authority;
-use crate::support::client::Client;
+use crate::support::client::{Client, Failure};
 use crate::support::curl::Curl;
 use crate::support::front::Front;
 use crate::support::load::watch::Watch;
@@ -159,4 +159,15 @@ fn the_end_of_a_connection_is_said_in_tls_too() {
     assert!(answer.body == origin::item(3) && answer.header("connection") == Some("close"), "{answer}");
     // Without a close_notify this is an error.
     assert_eq!(client.read(&mut [0; 16]).unwrap(), 0);
+}
+
+/// Otherwise a client cannot tell an end from a cut.
+#[test]
+fn an_idle_connection_ends_with_the_goodbye_of_tls() {
+    let (authority, backend) = (Authority::new("the test's"), backend());
+    let issued = authority.server(&[HOST]);
+    let front = front(&[Site::tls(HOST, &issued).with("keepalive_timeout", "1s")], false, backend.address());
+    let mut client = Client::connect_tls(front.address(), &Tls::trusting(&authority).build());
+    assert_eq!(client.ask(&request::get("/own")).unwrap().status(), 200);
+    assert!(matches!(client.response("GET"), Err(Failure::Closed)));
 }

@@ -111,7 +111,7 @@ async fn a_reset_in_a_body_breaks_it() {
     let collecting = tokio::spawn(async move { connection.collect_body(&BodyLimits::default()).await });
     tokio::time::sleep(Duration::from_secs(1)).await;
     body.send_reset(h2::Reason::CANCEL);
-    assert_eq!(collecting.await.unwrap().unwrap_err(), BodyError::Closed);
+    assert_eq!(collecting.await.unwrap().unwrap_err(), BodyError::GivenUp);
 }
 
 /// Reader and writer are different tasks, and each must be woken.
