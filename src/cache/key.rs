@@ -5,6 +5,7 @@
 //! compared, and a collision is a miss.
 
 use bytes::Bytes;
+use pingora_cache::VarianceBuilder;
 use sha2::{Digest, Sha256};
 
 use super::frame;
@@ -59,7 +60,7 @@ impl std::fmt::Debug for Key {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct Variant {
     /// Of the request's fields that Vary names; 0 if it names none.
-    pub fields: u64,
+    pub fields: u128,
     /// How edge wrote the body anew; what the upstream sent is `Identity`, whatever coding it had there.
     pub coding: Coding,
 }
@@ -68,20 +69,15 @@ impl Variant {
     /// The answer that does not vary, as it came.
     pub const NONE: Variant = Variant { fields: 0, coding: Coding::Identity };
 
-    /// By the names in the order in which the answer keeps them, each with the request's value.
+    /// By the names that the answer varies by, each with the request's value; neither can hold the NUL that Pingora puts
+    /// between them.
     pub fn of<'a>(fields: impl IntoIterator<Item = (&'a str, &'a [u8])>) -> Variant {
-        let mut text = Vec::new();
+        let mut builder = VarianceBuilder::new();
         for (name, value) in fields {
-            frame::put_bytes(&mut text, name.as_bytes());
-            frame::put_bytes(&mut text, value);
+            builder.add_value(name, value);
         }
-        if text.is_empty() {
-            return Variant::NONE;
-        }
-        let digest: [u8; 32] = Sha256::digest(&text).into();
-        let mut first = [0; 8];
-        first.copy_from_slice(&digest[..8]);
-        Variant { fields: u64::from_le_bytes(first).max(1), coding: Coding::Identity }
+        let fields = builder.finalize().map_or(0, |hash| u128::from_be_bytes(hash).max(1));
+        Variant { fields, coding: Coding::Identity }
     }
 
     pub fn coded(self, coding: Coding) -> Variant {

@@ -31,7 +31,7 @@ pub const MAX_KEY: usize = 64 << 10;
 
 const MAGIC: &[u8; 8] = b"edge\x0d\x0aob";
 const VERSION: u32 = 1;
-const FIXED: usize = 64;
+const FIXED: usize = 72;
 const CRC: usize = 4;
 const SLOT_FRONT: usize = 16;
 /// A slot has room for a head that grows by some fields.
@@ -105,9 +105,10 @@ impl Front {
         for word in [VERSION, self.slot_len as u32, text.len() as u32, u32::from(self.variant.coding.number())] {
             out.extend_from_slice(&word.to_le_bytes());
         }
-        for word in [self.id, self.body_len, self.variant.fields] {
+        for word in [self.id, self.body_len] {
             out.extend_from_slice(&word.to_le_bytes());
         }
+        out.extend_from_slice(&self.variant.fields.to_le_bytes());
         out.extend_from_slice(self.key.hash());
         debug_assert_eq!(out.len(), FIXED);
         out.extend_from_slice(text);
@@ -244,7 +245,8 @@ fn parse_fixed(fixed: &[u8]) -> Option<Result<(Front, usize, Hash), Unusable>> {
     let slot_len = unread.u32().filter(|len| (SLOT_FRONT..=MAX_SLOT).contains(&(*len as usize)))? as usize;
     let key_len = unread.u32().filter(|len| *len as usize <= MAX_KEY)? as usize;
     let coding = u8::try_from(unread.u32()?).ok().and_then(Coding::from_number)?;
-    let (id, body_len, fields) = (unread.u64()?, unread.u64()?, unread.u64()?);
+    let (id, body_len) = (unread.u64()?, unread.u64()?);
+    let fields = u128::from_le_bytes(unread.take(16)?.try_into().ok()?);
     let hash = unread.take(16)?.try_into().ok()?;
     let variant = Variant { fields, coding };
     Some(Ok((Front { id, key: Key::of(&[]), variant, slot_len, body_len }, key_len, hash)))

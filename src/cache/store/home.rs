@@ -103,7 +103,7 @@ impl Home {
     }
 
     pub fn file(&self, hash: &Hash, variant: Variant) -> PathBuf {
-        self.directory(hash).join(format!("{}-{:016x}{}", hex(hash), variant.fields, variant.coding.number()))
+        self.directory(hash).join(format!("{}-{:032x}{}", hex(hash), variant.fields, variant.coding.number()))
     }
 
     pub fn temporary(&self, id: u64) -> PathBuf {
@@ -222,12 +222,12 @@ fn hex(hash: &Hash) -> String {
 pub fn parse_name(name: &str) -> Option<(Hash, Variant)> {
     let (hash, variant) = name.split_once('-')?;
     let all_lower = |text: &str| text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-    if hash.len() != 32 || variant.len() != 17 || !all_lower(hash) || !all_lower(variant) {
+    if hash.len() != 32 || variant.len() != 33 || !all_lower(hash) || !all_lower(variant) {
         return None;
     }
     let hash = u128::from_str_radix(hash, 16).ok()?.to_be_bytes();
-    let fields = u64::from_str_radix(&variant[..16], 16).ok()?;
-    let coding = Coding::from_number(variant[16..].parse().ok()?)?;
+    let fields = u128::from_str_radix(&variant[..32], 16).ok()?;
+    let coding = Coding::from_number(variant[32..].parse().ok()?)?;
     Some((hash, Variant { fields, coding }))
 }
 

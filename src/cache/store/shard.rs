@@ -32,7 +32,7 @@ pub enum List {
 
 pub struct Object {
     pub hash: Hash,
-    fields: u64,
+    fields: u128,
     /// In milliseconds since 1970.
     pub used: u64,
     pub resident: Option<Arc<Resident>>,
