@@ -5,6 +5,7 @@ use super::caching::{Stored, Work};
 use super::content::Content;
 use super::live::Bound;
 use super::snapshot::{Location, Server};
+use crate::cache::store::Zone;
 use crate::client::{Body, Connection};
 use crate::http::{Head, Version};
 use crate::pattern::Pattern;
@@ -69,6 +70,8 @@ pub struct Request {
     pub attempts: Attempts,
     /// What the cache has to do with it.
     pub cache: Option<Box<Work>>,
+    /// The zone that was looked into, which counts what came of it.
+    pub zone: Option<Arc<Zone>>,
     /// A stored answer that the upstream has confirmed.
     pub confirmed: Option<Box<Stored>>,
     /// What is to be looked for before the next upstream is asked.
@@ -102,6 +105,7 @@ impl Request {
             body: None,
             attempts: Attempts::default(),
             cache: None,
+            zone: None,
             confirmed: None,
             pending: None,
             content: None,

@@ -1,4 +1,4 @@
-//! Purging: by URL, by prefix, by tag, all.
+//! Purging: by key, by URL, by prefix, by tag, all.
 //!
 //! The index knows neither URLs nor tags of what lies on the disk only: for a million objects that would be more than the
 //! index itself. So a purge is first a mark, which holds at once for whatever is found or stored from then on, and then a
@@ -33,6 +33,8 @@ const FLUSH: Duration = Duration::from_secs(60);
 pub enum Purge<'a> {
     /// All variants of one key.
     Url(&'a Key),
+    /// All keys and variants of one address, as `Meta::url` has it: for who knows the address and not what keys are made of.
+    Exact(&'a str),
     /// What begins so, as `Meta::url` has it.
     Prefix(&'a str),
     Tag(&'a str),
@@ -42,6 +44,7 @@ pub enum Purge<'a> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum What {
     Url(Hash),
+    Exact(String),
     Prefix(String),
     Tag(String),
     All,
@@ -66,6 +69,7 @@ impl Mark {
     fn is_for(&self, hash: &Hash, head: &Head) -> bool {
         match &self.what {
             What::Url(own) => own == hash,
+            What::Exact(url) => head.meta.url == *url,
             What::Prefix(prefix) => head.meta.url.starts_with(prefix.as_str()),
             What::Tag(tag) => head.meta.tags.contains(tag),
             What::All => true,
@@ -79,6 +83,7 @@ impl Mark {
             What::Prefix(text) => (1, text.as_bytes()),
             What::Tag(text) => (2, text.as_bytes()),
             What::All => (3, &[][..]),
+            What::Exact(text) => (4, text.as_bytes()),
         };
         out.extend([u8::from(self.soft), kind]);
         put_bytes(&mut out, text);
@@ -101,6 +106,7 @@ impl Mark {
             1 => What::Prefix(string()?),
             2 => What::Tag(string()?),
             3 => What::All,
+            4 => What::Exact(string()?),
             _ => return None,
         };
         Some(Mark { moment, soft, what, over: Default::default() })
@@ -187,6 +193,7 @@ impl Core {
     pub(super) fn purge(self: &Arc<Core>, purge: Purge, soft: bool) -> u64 {
         let what = match purge {
             Purge::Url(key) => What::Url(*key.hash()),
+            Purge::Exact(url) => What::Exact(url.to_owned()),
             Purge::Prefix(prefix) => What::Prefix(prefix.to_owned()),
             Purge::Tag(tag) => What::Tag(tag.to_owned()),
             Purge::All => What::All,
@@ -314,8 +321,9 @@ mod tests {
         let home = Home::open("z", dir.path(), &[], None).unwrap();
         let marks = Marks::load(Some(&home));
         let mark = |moment, soft, what| Mark { moment: Moment(moment), soft, what, over: Default::default() };
-        let whats =
-            [What::Url([7; 16]), What::Prefix("h/ä".into()), What::Tag("t".into()), What::All].map(|what| (what, true));
+        let texts = [What::Exact("h/ä?x".into()), What::Prefix("h/ä".into()), What::Tag("t".into())];
+        let [exact, prefix, tag] = texts;
+        let whats = [What::Url([7; 16]), exact, prefix, tag, What::All].map(|what| (what, true));
         for (at, (what, soft)) in whats.iter().enumerate() {
             marks.add(mark(at as u64, *soft, what.clone()));
         }
@@ -324,7 +332,7 @@ mod tests {
         let path = dir.path().join(FILE);
         let written = fs::read(&path).unwrap();
         fs::write(&path, &written[..written.len() - 1]).unwrap();
-        assert_eq!(read(&Marks::load(Some(&home))).len(), 3);
+        assert_eq!(read(&Marks::load(Some(&home))).len(), 4);
         marks.pending().iter().for_each(|mark| marks.end(mark));
         assert!(!path.exists());
     }

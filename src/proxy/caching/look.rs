@@ -29,7 +29,7 @@ enum Found {
 pub async fn look(request: &mut Request, connection: &Arc<Connection>) -> Option<Content> {
     let caching = request.pass()?.caching.clone()?;
     let zone = caching.zone.zone()?.clone();
-    if let Some(content) = purge::answer(request, &caching, &zone) {
+    if let Some(content) = purge::answer(request, &caching, &zone).await {
         return Some(content);
     }
     if !caching.methods.contains(&request.exchange.method) || request.exchange.head.wants_upgrade() {
@@ -46,6 +46,7 @@ pub async fn look(request: &mut Request, connection: &Arc<Connection>) -> Option
         request.cache = Some(Box::new(work));
         return None;
     }
+    request.zone = Some(zone.clone());
     if holds(&caching.bypass, &request.exchange) {
         note(request, CacheStatus::Bypass);
         request.cache = Some(Box::new(Work::new(caching, zone, key)));
