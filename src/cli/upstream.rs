@@ -35,8 +35,8 @@ pub(super) fn run(command: &Upstream, configuration: &Configuration) -> ExitCode
 
 /// Asks the running edge; an error says why there is no answer.
 pub(super) fn ask(configuration: &Configuration, words: &[&str]) -> Result<Answer, String> {
-    let path = control_of(configuration)
-        .ok_or("this needs the control socket, and the configuration says `control: off`")?;
+    let path =
+        control_of(configuration).ok_or("this needs the control socket, and the configuration says `control: off`")?;
     client::ask(&path, words).map_err(|why| match why {
         client::Unanswered::Nobody(why) => format!("is edge running? {why}"),
         why => why.to_string(),

@@ -21,7 +21,10 @@ pub fn spawn(listening: &[(String, BorrowedFd<'_>)], from: u32, log: Option<File
     let program = arguments.next().ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
     let mut command = Command::new(program);
     let named = listening.iter().map(|(address, socket)| (address.as_str(), socket.as_raw_fd()));
-    command.args(arguments).env(sockets::VARIABLE, sockets::name_all(named)).env(sockets::PREDECESSOR, from.to_string());
+    command
+        .args(arguments)
+        .env(sockets::VARIABLE, sockets::name_all(named))
+        .env(sockets::PREDECESSOR, from.to_string());
     if let Some(log) = log {
         command.stderr(log);
     }

@@ -4,6 +4,7 @@
 //! look     is there an answer, and may it be used? who fetches, who waits?
 //! fill     what an upstream's answer means for the cache
 //! answer   a stored answer as this request gets it: whole, a part, or 304; compressed once
+//! sliced   an answer put together of parts
 //! errand   a request of edge's own that fetches a stale answer anew behind the client's back
 //! purge    the method PURGE
 //! explain  all of it in words
@@ -17,6 +18,7 @@ mod explain;
 mod fill;
 mod look;
 mod purge;
+mod sliced;
 
 pub use answer::{Body, Stored, compose};
 pub use errand::Errands;

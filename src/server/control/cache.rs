@@ -140,7 +140,9 @@ pub async fn purge(desk: &Desk, zone: &str, kind: &str, text: &str, how: &str) -
         Err(answer) => return answer,
     };
     if !["url", "prefix", "tag", "all"].contains(&kind) || !["soft", "hard"].contains(&how) {
-        return Answer::failed(format!("expected url, prefix, tag or all, and soft or hard; found `{kind}` and `{how}`"));
+        return Answer::failed(format!(
+            "expected url, prefix, tag or all, and soft or hard; found `{kind}` and `{how}`"
+        ));
     }
     let (kind, soft) = (kind.to_owned(), how == "soft");
     let text = if kind == "tag" { text.to_owned() } else { address(text) };

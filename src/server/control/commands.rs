@@ -56,9 +56,7 @@ const COMMANDS: &[Command] = &[
     Command {
         words: &["cache", "purge"],
         arguments: &["ZONE", "KIND", "TEXT", "HOW"],
-        run: |desk, arguments| {
-            Box::pin(cache::purge(desk, &arguments[0], &arguments[1], &arguments[2], &arguments[3]))
-        },
+        run: |desk, arguments| Box::pin(cache::purge(desk, &arguments[0], &arguments[1], &arguments[2], &arguments[3])),
     },
 ];
 
