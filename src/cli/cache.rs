@@ -13,8 +13,8 @@ pub(super) enum Cache {
         /// Only of this cache
         zone: Option<String>,
         /// Only addresses that begin so: host/path, with or without http://
-        #[arg(long, default_value = "")]
-        prefix: String,
+        #[arg(long = "prefix", value_name = "ADDRESS", default_value = "")]
+        beginning: String,
         /// One object of JSON for each answer
         #[arg(long)]
         json: bool,
@@ -32,19 +32,9 @@ pub(super) enum Cache {
 }
 
 #[derive(clap::Args, Debug)]
-#[group(required = true, multiple = false, id = "what", args = ["url", "prefix", "tag", "all"])]
 pub(super) struct Purge {
-    /// All variants of this address: host/path?args, with or without http:// (scheme and port do not count)
-    url: Option<String>,
-    /// All addresses that begin so
-    #[arg(long)]
-    prefix: Option<String>,
-    /// All answers that bear this tag (Cache-Tag)
-    #[arg(long)]
-    tag: Option<String>,
-    /// Everything
-    #[arg(long)]
-    all: bool,
+    #[command(flatten)]
+    what: What,
     /// Only in this cache
     #[arg(long, default_value = "")]
     zone: String,
@@ -53,9 +43,25 @@ pub(super) struct Purge {
     soft: bool,
 }
 
+#[derive(clap::Args, Debug)]
+#[group(required = true, multiple = false)]
+struct What {
+    /// All variants of this address: host/path?args, with or without http:// (scheme and port do not count)
+    url: Option<String>,
+    /// All addresses that begin so
+    #[arg(long = "prefix", value_name = "ADDRESS")]
+    beginning: Option<String>,
+    /// All answers that bear this tag (Cache-Tag)
+    #[arg(long)]
+    tag: Option<String>,
+    /// Everything
+    #[arg(long)]
+    all: bool,
+}
+
 pub(super) fn run(command: &Cache, configuration: &Configuration) -> ExitCode {
     let done = match command {
-        Cache::Ls { zone, prefix, json } => list(configuration, zone.as_deref(), prefix, *json),
+        Cache::Ls { zone, beginning, json } => list(configuration, zone.as_deref(), beginning, *json),
         Cache::Stats { zone, json } => stats(configuration, zone.as_deref(), *json),
         Cache::Purge(purge) => return forget(configuration, purge),
     };
@@ -66,11 +72,11 @@ pub(super) fn run(command: &Cache, configuration: &Configuration) -> ExitCode {
 }
 
 fn forget(configuration: &Configuration, purge: &Purge) -> ExitCode {
-    let (kind, text) = match (&purge.url, &purge.prefix, &purge.tag) {
-        (Some(url), ..) => ("url", url.as_str()),
-        (_, Some(prefix), _) => ("prefix", prefix.as_str()),
-        (.., Some(tag)) => ("tag", tag.as_str()),
-        _ => ("all", ""),
+    let (kind, text) = match &purge.what {
+        What { url: Some(url), .. } => ("url", url.as_str()),
+        What { beginning: Some(prefix), .. } => ("prefix", prefix.as_str()),
+        What { tag: Some(tag), .. } => ("tag", tag.as_str()),
+        What { .. } => ("all", ""),
     };
     let how = if purge.soft { "soft" } else { "hard" };
     ask(configuration, &["cache", "purge", &purge.zone, kind, text, how]).map_or_else(fail, |answer| show(&answer))

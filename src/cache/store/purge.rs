@@ -127,6 +127,8 @@ impl Marks {
     fn add(&self, mut mark: Mark) -> Arc<Mark> {
         let mut marks = self.marks.write().unwrap_or_else(PoisonError::into_inner);
         marks.retain(|mark| mark.over.get().is_none_or(|over| over.elapsed() < UNDER_WAY));
+        // The new one reaches whatever an older one for the same did, and what came since.
+        marks.retain(|old| old.what != mark.what || (mark.soft && !old.soft));
         if marks.len() >= MARKS {
             // Too much is purged rather than too little.
             mark.what = What::All;
@@ -189,6 +191,15 @@ impl Marks {
 }
 
 impl Core {
+    /// Whether anything of a key is stored or on its way. As long as not all of the disk is known, it may be.
+    pub(super) fn knows(&self, key: &Key) -> bool {
+        let shard = self.shard(key.hash());
+        !self.loaded.load(Ordering::Acquire)
+            || !shard.of_key(key.hash()).is_empty()
+            || shard.fills.contains_key(key.hash())
+            || shard.latches.keys().any(|(hash, _)| hash == key.hash())
+    }
+
     /// How many objects went, or became stale. Blocks while heads are read.
     pub(super) fn purge(self: &Arc<Core>, purge: Purge, soft: bool) -> u64 {
         let what = match purge {
@@ -338,10 +349,24 @@ mod tests {
     }
 
     #[test]
+    fn what_is_purged_again_and_again_takes_one_place() {
+        let marks = Marks::default();
+        let add = |moment, soft, what| marks.add(Mark { moment: Moment(moment), soft, what, over: Default::default() });
+        for at in 0..2 * MARKS as u64 {
+            add(at, false, What::Url([1; 16]));
+        }
+        add(1 << 20, false, What::Url([2; 16]));
+        add(1 << 21, true, What::Url([2; 16]));
+        let found: Vec<_> = marks.pending().iter().map(|m| (m.moment.0, m.soft)).collect();
+        assert_eq!(found, [(2 * MARKS as u64 - 1, false), (1 << 20, false), (1 << 21, true)]);
+    }
+
+    #[test]
     fn beyond_the_bound_everything_is_purged() {
         let marks = Marks::default();
         for at in 0..=MARKS as u64 {
-            marks.add(Mark { moment: Moment(at), soft: false, what: What::Tag("t".into()), over: Default::default() });
+            let what = What::Tag(at.to_string());
+            marks.add(Mark { moment: Moment(at), soft: false, what, over: Default::default() });
         }
         assert_eq!(marks.pending().iter().map(|m| m.what.clone()).collect::<Vec<_>>(), [What::All]);
     }

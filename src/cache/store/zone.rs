@@ -146,6 +146,11 @@ impl Zone {
         }
     }
 
+    /// Whether a purge of a key would find something.
+    pub fn knows(&self, key: &Key) -> bool {
+        self.core().knows(key)
+    }
+
     /// Takes objects out at once, all variants, or makes them stale. How many there were. Reads heads for prefixes and tags:
     /// not to be called on the runtime's threads.
     pub fn purge(&self, purge: Purge, soft: bool) -> u64 {

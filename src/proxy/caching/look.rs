@@ -110,7 +110,8 @@ impl Search {
                     Ok(found) => return found,
                     Err(waited) => waited,
                 },
-                Lookup::Filling(follow) if self.caching.lock.is_some() => {
+                // What is complete and still on its way to the disk is as good as stored.
+                Lookup::Filling(follow) if self.caching.lock.is_some() || follow.is_complete() => {
                     note(request, CacheStatus::Hit);
                     return Found::Answer(Stored::new(follow.head().clone(), Body::Follow(follow)));
                 }

@@ -4,14 +4,16 @@
 //! turn comes: one that is not stored is fetched by an errand and followed while it is being stored, so that a client who
 //! leaves has cost one part more than it took. As in nginx the upstream is asked for a part by the user's own
 //! `proxy_set_header Range $slice_range`, an upstream that knows no ranges answers with the whole, which is stored under the
-//! first part's key, and a part of another version breaks the answer off until it or the first one has expired.
+//! first part's key, and a part of another version breaks the answer off: no client is sent bytes of two versions. nginx's
+//! goes on breaking off until the parts have expired. Here the first part is forgotten, and a stored part of another version
+//! than the first is fetched anew, so that the next answer is of the new version.
 //!
 //! Otherwise than in nginx a part that may not be stored is not passed on: the whole is asked for, without a range.
 
 use super::answer::{Body, Stored};
-use super::{copy_of, errand, note, wanted};
+use super::{copy_of, errand, fill, note, wanted};
 use crate::cache::key::Key;
-use crate::cache::policy::slices::{Assembly, Slices};
+use crate::cache::policy::slices::{Assembly, Mismatch, Slices};
 use crate::cache::policy::{self, CacheStatus, Failures, Reuse};
 use crate::cache::store::{self, Follow, Guard, Head, Hit, Locked, Lookup, Turn, Zone};
 use crate::client::Connection;
@@ -76,6 +78,8 @@ enum Bytewise {
 pub struct Sliced {
     source: Source,
     assembly: Assembly,
+    /// Where the first part begins.
+    begun_at: u64,
     /// What is still to be sent.
     span: Range<u64>,
     /// The part that was found first, until its turn comes.
@@ -135,7 +139,7 @@ pub async fn begin(
     match Assembly::begin(slices, start, &slice.head.response.headers) {
         Ok(assembly) => {
             let (span, first) = (0..assembly.length(), Some((start, slice.bytes)));
-            let sliced = Sliced { source, assembly, span, first, current: None };
+            let sliced = Sliced { source, assembly, begun_at: start, span, first, current: None };
             Begun::Answer(Box::new(Stored::new(slice.head, Body::Sliced(Box::new(sliced)))))
         }
         Err(why) => {
@@ -170,8 +174,9 @@ impl Source {
         Search::new(self, start, 1, self.caching.min_uses).run().await
     }
 
-    async fn later(&self, start: u64) -> Result<Slice, Missing> {
-        Search::new(self, start, TRIES, 0).run().await
+    /// `unlike`: what was found before and is of another version.
+    async fn later(&self, start: u64, unlike: Option<Arc<Head>>) -> Result<Slice, Missing> {
+        Search { unlike, ..Search::new(self, start, TRIES, 0) }.run().await
     }
 }
 
@@ -186,6 +191,7 @@ struct Search<'s> {
     guard: Option<Guard>,
     /// A stale part, for when the upstream fails.
     stale: Option<Hit>,
+    unlike: Option<Arc<Head>>,
     deadline: Instant,
 }
 
@@ -193,7 +199,18 @@ impl<'s> Search<'s> {
     fn new(source: &'s Source, start: u64, tries: u32, min_uses: u32) -> Search<'s> {
         let key = source.key(start);
         let deadline = Instant::now() + LONGEST;
-        Search { source, start, key, tries, min_uses, status: CacheStatus::Hit, guard: None, stale: None, deadline }
+        Search {
+            source,
+            start,
+            key,
+            tries,
+            min_uses,
+            status: CacheStatus::Hit,
+            guard: None,
+            stale: None,
+            unlike: None,
+            deadline,
+        }
     }
 
     async fn run(mut self) -> Result<Slice, Missing> {
@@ -202,9 +219,13 @@ impl<'s> Search<'s> {
             let headers = &self.source.head.headers;
             let variant =
                 match self.source.zone.look_up(&self.key, now, |names| wanted(names, headers, [None; 3])).await {
-                    Lookup::Filling(follow) => {
-                        let head = follow.head().clone();
-                        return Ok(Slice { head, bytes: Bytewise::Follow(follow), status: self.status });
+                    Lookup::Filling(follow) => return Ok(followed(follow, self.status)),
+                    Lookup::Hit(hit) if self.unlike.as_ref().is_some_and(|unlike| unlike.meta == hit.head.meta) => {
+                        self.status = CacheStatus::Expired;
+                        match self.source.zone.follow(&self.key, |names| wanted(names, headers, [None; 3])) {
+                            Some(follow) => return Ok(followed(follow, self.status)),
+                            None => hit.variant,
+                        }
                     }
                     Lookup::Hit(hit) => match self.reuse(hit, now) {
                         Ok(found) => return found,
@@ -276,6 +297,10 @@ impl<'s> Search<'s> {
     }
 }
 
+fn followed(follow: Follow, status: CacheStatus) -> Slice {
+    Slice { head: follow.head().clone(), bytes: Bytewise::Follow(follow), status }
+}
+
 fn slice(hit: Hit, status: CacheStatus) -> Slice {
     Slice { head: hit.head, bytes: Bytewise::Stored(hit.body), status }
 }
@@ -303,6 +328,15 @@ impl Sliced {
 
     /// The next piece, never an empty one; None at the end. After an error the answer must be cut off.
     pub async fn next(&mut self) -> io::Result<Option<Bytes>> {
+        let piece = self.piece().await;
+        if let Err(why) = &piece {
+            let (serial, target) = (self.source.connection.serial(), String::from_utf8_lossy(&self.source.head.target));
+            log::error!("*{serial} an answer in parts is broken off: {why}, request: {target}");
+        }
+        piece
+    }
+
+    async fn piece(&mut self) -> io::Result<Option<Bytes>> {
         while !self.span.is_empty() {
             let mut current = match self.current.take() {
                 Some(current) => current,
@@ -352,11 +386,25 @@ impl Sliced {
     }
 
     async fn fetch(&self, start: u64) -> io::Result<Bytewise> {
-        let range = || self.source.slices.range(start);
-        let slice = self.source.later(start).await;
-        let slice = slice.map_err(|_| io::Error::other(format!("the upstream did not give {}", range())))?;
-        let response = &slice.head.response;
-        self.assembly.check(start, response.status, &response.headers).map_err(io::Error::other)?;
+        let mut slice = self.later(start, None).await?;
+        if self.check(start, &slice).is_err() && matches!(slice.bytes, Bytewise::Stored(_)) {
+            slice = self.later(start, Some(slice.head)).await?;
+        }
+        if let Err(why) = self.check(start, &slice) {
+            // This one is new or was confirmed, so it is the first one that is old.
+            fill::purge(&self.source.zone, &self.source.key(self.begun_at)).await;
+            return Err(io::Error::other(why));
+        }
         Ok(slice.bytes)
+    }
+
+    async fn later(&self, start: u64, unlike: Option<Arc<Head>>) -> io::Result<Slice> {
+        let range = || self.source.slices.range(start);
+        let found = self.source.later(start, unlike).await;
+        found.map_err(|_| io::Error::other(format!("the upstream did not give {}", range())))
+    }
+
+    fn check(&self, start: u64, slice: &Slice) -> Result<(), Mismatch> {
+        self.assembly.check(start, slice.head.response.status, &slice.head.response.headers)
     }
 }
