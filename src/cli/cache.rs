@@ -164,8 +164,8 @@ fn size(bytes: u64) -> String {
 fn time(seconds: u64) -> String {
     match seconds {
         ..60 => format!("{seconds}s"),
-        ..3600 => format!("{}m{:02}s", seconds / 60, seconds % 60),
-        ..86_400 => format!("{}h{:02}m", seconds / 3600, seconds / 60 % 60),
+        60..3600 => format!("{}m{:02}s", seconds / 60, seconds % 60),
+        3600..86_400 => format!("{}h{:02}m", seconds / 3600, seconds / 60 % 60),
         _ => format!("{}d{:02}h", seconds / 86_400, seconds / 3600 % 24),
     }
 }
