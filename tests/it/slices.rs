@@ -228,3 +228,22 @@ fn a_purge_of_an_address_reaches_all_its_parts() {
     assert_eq!(request::get("/x").send(edge.address()).body, content(0));
     assert_eq!(origin.requests(), 20);
 }
+
+#[test]
+fn more_parts_than_are_fetched_at_once_wait_for_their_turn() {
+    const CLIENTS: usize = 300;
+    let origin = Backend::start(|seen, answer| {
+        std::thread::sleep(Duration::from_millis(100));
+        ranged(&content(0)[..2 * SLICE], "\"v0\"", "", seen, answer);
+    });
+    let edge = edge(&origin, "");
+    let mut clients: Vec<Client> = (0..CLIENTS).map(|_| Client::connect(edge.address())).collect();
+    for (at, client) in clients.iter_mut().enumerate() {
+        client.write(request::get(&format!("/{at}")).bytes());
+    }
+    for (at, client) in clients.iter_mut().enumerate() {
+        let answer = client.response("GET").unwrap_or_else(|e| panic!("{at}: {e}"));
+        assert!(answer.status() == 200 && answer.body == content(0)[..2 * SLICE], "{at}");
+    }
+    assert_eq!(origin.requests(), 2 * CLIENTS, "none was asked for as a whole");
+}

@@ -14,8 +14,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// Who can serve a connection.
 pub trait Errands: Send + Sync {
-    /// Serves it on a task of its own, unless there are too many already.
-    fn run(&self, stream: Stream, facts: Facts, slot: Arc<Slot>);
+    /// Serves it on a task of its own. Where there are too many already it waits for its turn if a client waits for it,
+    /// which bounds how many wait; if not, nothing comes of it.
+    fn run(&self, stream: Stream, facts: Facts, slot: Arc<Slot>, is_awaited: bool);
 }
 
 /// What the request that is sent is for.
@@ -41,9 +42,10 @@ pub fn send(head: &Head, connection: &Arc<Connection>, guard: Guard, slice_range
     let Ok(slot) = connection.facts().listener.clone().downcast::<Slot>() else { return };
     let Some(errands) = slot.errands().cloned() else { return };
     let stream = unattended(text(head).freeze());
+    let is_awaited = slice_range.is_some();
     let errand = Errand { guard: Mutex::new(Some(guard)), slice_range };
     let facts = Facts { errand: Some(Arc::new(errand)), stream: None, ..connection.facts().clone() };
-    errands.run(Box::new(stream), facts, slot);
+    errands.run(Box::new(stream), facts, slot, is_awaited);
 }
 
 /// The client's request again, without what was only about its connection, its copy or a part.
