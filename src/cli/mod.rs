@@ -1,5 +1,6 @@
 //! The command line: one file a command, each with its arguments first and what it does below.
 
+mod cache;
 mod check;
 mod demo;
 mod explain;
@@ -70,6 +71,9 @@ enum Command {
     /// Take a server of the running edge out of rotation, or back
     #[command(subcommand)]
     Upstream(upstream::Upstream),
+    /// Say what the running edge has stored, or make it forget
+    #[command(subcommand)]
+    Cache(cache::Cache),
     /// Print the JSON Schema of edge.yaml, for editors
     Schema,
     /// Two small applications, a session store and the edge in front, on loopback, with a page to look at
@@ -82,6 +86,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
     match arguments.command {
         Some(Command::Explain(explain)) => explain::run(&explain, configuration),
         Some(Command::Upstream(command)) => upstream::run(&command, configuration),
+        Some(Command::Cache(command)) => cache::run(&command, configuration),
         Some(Command::Schema) => schema::run(),
         Some(Command::Demo(demo)) => demo::run(&demo),
         None if arguments.test || arguments.dump => check::run(configuration, arguments.dump, arguments.quiet),

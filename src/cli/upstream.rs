@@ -30,14 +30,17 @@ pub(super) fn run(command: &Upstream, configuration: &Configuration) -> ExitCode
         Upstream::Up { server } => &["upstream", "up", server],
         Upstream::List => &["upstream", "list"],
     };
-    let Some(path) = control_of(configuration) else {
-        return fail("this needs the control socket, and the configuration says `control: off`");
-    };
-    match client::ask(&path, words) {
-        Ok(answer) => show(&answer),
-        Err(client::Unanswered::Nobody(why)) => fail(format!("is edge running? {why}")),
-        Err(why) => fail(why),
-    }
+    ask(configuration, words).map_or_else(fail, |answer| show(&answer))
+}
+
+/// Asks the running edge; an error says why there is no answer.
+pub(super) fn ask(configuration: &Configuration, words: &[&str]) -> Result<Answer, String> {
+    let path =
+        control_of(configuration).ok_or("this needs the control socket, and the configuration says `control: off`")?;
+    client::ask(&path, words).map_err(|why| match why {
+        client::Unanswered::Nobody(why) => format!("is edge running? {why}"),
+        why => why.to_string(),
+    })
 }
 
 /// Where the edge of this configuration takes commands.

@@ -1,5 +1,6 @@
 //! Why a request is answered as it is: the same decisions that serve requests, told in words.
 
+use super::caching;
 use super::content::{self, Content};
 use super::headers::{self, BodyFraming};
 use super::live::Bound;
@@ -177,6 +178,9 @@ async fn tell_content(out: &mut String, request: &mut Request, content: &Content
 }
 
 async fn tell_proxy(out: &mut String, request: &mut Request) {
+    for (name, value) in caching::told(request) {
+        line(out, name, &value);
+    }
     // Choosing sets $proxy_host as well; nobody is connected to.
     let chosen = request.next_peer().await;
     let Some(pass) = request.pass() else { return };

@@ -288,6 +288,7 @@ impl ProxyHttp for Edge {
             // The 304 was for edge; Pingora finds the answer written when it comes to that.
             return deliver::deliver(session, request, connection, Content::Stored(stored)).await;
         }
+        caching::forget_changed(request, answer).await;
         caching::admit(request, connection, answer);
         if let Some(status) = request.error_status {
             answer.set_status(status)?;

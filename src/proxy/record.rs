@@ -1,5 +1,6 @@
 //! The end of a request: what is known now is written into its line.
 
+use super::caching;
 use super::request::Request;
 use crate::client::Connection;
 use crate::http::pages::internal::CLIENT_CLOSED;
@@ -34,6 +35,7 @@ pub async fn finish(session: &mut Session, request: &mut Request, connection: &A
     if connection.facts().errand.is_some() {
         return;
     }
+    caching::count(request);
     for log in &request.location.access_logs {
         log.record(&request.exchange);
     }

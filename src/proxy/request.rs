@@ -6,6 +6,7 @@ use super::content::Content;
 use super::headers;
 use super::live::Bound;
 use super::snapshot::{Location, Server};
+use crate::cache::store::Zone;
 use crate::client::{Body, Connection};
 use crate::http::{Head, Version};
 use crate::pattern::Pattern;
@@ -70,6 +71,8 @@ pub struct Request {
     pub attempts: Attempts,
     /// What the cache has to do with it.
     pub cache: Option<Box<Work>>,
+    /// The zone that was looked into, which counts what came of it.
+    pub zone: Option<Arc<Zone>>,
     /// A stored answer that the upstream has confirmed.
     pub confirmed: Option<Box<Stored>>,
     /// What is to be looked for before the next upstream is asked.
@@ -103,6 +106,7 @@ impl Request {
             body: None,
             attempts: Attempts::default(),
             cache: None,
+            zone: None,
             confirmed: None,
             pending: None,
             content: None,

@@ -15,13 +15,17 @@ use pingora_proxy::HttpProxy;
 use std::os::fd::AsRawFd;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 use tokio::sync::{Notify, Semaphore};
+use tokio::time::timeout;
 
 /// Idle connections to upstreams kept in all, over all of them.
 const UPSTREAM_POOL: usize = 4096;
 
 /// Requests of edge's own at once.
 const ERRANDS: usize = 256;
+/// How long one of them waits for its turn.
+const ERRANDS_TURN: Duration = Duration::from_secs(60);
 
 /// All connections, and the one proxy behind them.
 pub struct Front {
@@ -149,13 +153,23 @@ impl Front {
 }
 
 impl Errands for Front {
-    fn run(&self, stream: Stream, facts: Facts, slot: Arc<Slot>) {
+    fn run(&self, stream: Stream, facts: Facts, slot: Arc<Slot>, is_awaited: bool) {
         let Some(front) = self.own.upgrade() else { return };
+        let room = self.errands.clone();
+        let permit = room.clone().try_acquire_owned().ok();
         // Nobody waits for it: what is too much is left for the next request to send for.
-        let Ok(permit) = self.errands.clone().try_acquire_owned() else { return };
+        if permit.is_none() && !is_awaited {
+            return;
+        }
         tokio::spawn(async move {
-            front.serve(stream, facts, slot).await;
-            drop(permit);
+            let permit = match permit {
+                Some(permit) => Ok(Ok(permit)),
+                None => timeout(ERRANDS_TURN, room.acquire_owned()).await,
+            };
+            if let Ok(Ok(permit)) = permit {
+                front.serve(stream, facts, slot).await;
+                drop(permit);
+            }
         });
     }
 }

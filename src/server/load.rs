@@ -79,6 +79,21 @@ impl Loader {
         Loader { options, upstreams: Upstreams::new(names), zones: Arc::default() }
     }
 
+    /// As the heir of a process that goes on for a while; until it ends, both use the directories of the cache.
+    pub fn succeeding(self, predecessor: Option<u32>) -> Loader {
+        Loader { zones: Arc::new(Zones::new(predecessor)), ..self }
+    }
+
+    /// Zones outlive a configuration and have the limits of the last one that was read. If that came to nothing, those of the
+    /// one in force hold again.
+    pub fn restore_zones(&self, in_force: &Snapshot) {
+        for place in &in_force.zones {
+            if let Some(zone) = place.zone() {
+                self.zones.restore(zone, &place.settings);
+            }
+        }
+    }
+
     pub fn upstreams(&self) -> &Arc<Upstreams> {
         &self.upstreams
     }

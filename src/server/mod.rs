@@ -86,7 +86,8 @@ pub fn serve_here(options: Options, ready: impl FnOnce()) -> Result<(), Failure>
 }
 
 fn serve(options: Options, heritage: Heritage, ready: impl FnOnce()) -> Result<(), Failure> {
-    let loader = load::Loader::new(options);
+    let predecessor = heritage.sockets.as_ref().and_then(Inherited::predecessor);
+    let loader = load::Loader::new(options).succeeding(predecessor);
     let loaded = loader.load();
     eprint!("{}", loaded.diagnostics);
     let snapshot = loaded.snapshot.ok_or(Failure::Configuration)?;

@@ -66,6 +66,7 @@ impl Running {
         match outcome {
             Ok(()) => log::info!(target: "edge::notice", "the configuration was reloaded"),
             Err(why) => {
+                self.loader.restore_zones(&self.snapshot);
                 log::error!("the configuration was not reloaded: {why}; the one before stays in force");
                 answer.failure = Some(format!("nothing was reloaded: {why}"));
             }

@@ -11,28 +11,42 @@ use std::path::Path;
 
 /// Names the sockets that a new binary takes over: `127.0.0.1:80=5;unix:/run/x.sock=6`.
 pub const VARIABLE: &str = "EDGE_LISTENERS";
+/// The number of the process that hands over.
+pub const PREDECESSOR: &str = "EDGE_PREDECESSOR";
 /// Whoever may reach the directory may connect, as with nginx.
 const OPEN_TO_ALL: u32 = 0o666;
 
 /// Sockets of the binary before, not yet claimed. Those that nobody claims are closed.
 #[derive(Debug, Default)]
-pub struct Inherited(HashMap<ListenAddress, OwnedFd>);
+pub struct Inherited {
+    sockets: HashMap<ListenAddress, OwnedFd>,
+    predecessor: Option<u32>,
+}
 
 impl Inherited {
     /// What the environment hands over; `None`: this is no new binary. To be called while the process has one thread.
     pub fn take() -> Option<Inherited> {
         let list = std::env::var(VARIABLE).ok()?;
+        let predecessor = std::env::var(PREDECESSOR).ok().and_then(|number| number.parse().ok());
         // SAFETY: nobody else reads or writes the environment: there is one thread.
-        unsafe { std::env::remove_var(VARIABLE) };
-        Some(Inherited(list.split(';').filter_map(inherited).collect()))
+        unsafe {
+            std::env::remove_var(VARIABLE);
+            std::env::remove_var(PREDECESSOR);
+        }
+        Some(Inherited { sockets: list.split(';').filter_map(inherited).collect(), predecessor })
+    }
+
+    /// The process they come from, which goes on until it is told to end.
+    pub fn predecessor(&self) -> Option<u32> {
+        self.predecessor
     }
 
     fn claim(&mut self, address: &ListenAddress) -> Option<Socket> {
-        self.0.remove(address).map(Socket::from)
+        self.sockets.remove(address).map(Socket::from)
     }
 
     pub fn close(&mut self) {
-        self.0.clear();
+        self.sockets.clear();
     }
 }
 

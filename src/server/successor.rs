@@ -15,13 +15,16 @@ use std::path::PathBuf;
 use std::process::{Child, Command};
 
 /// Starts the binary anew, by the name and with the arguments this process was started with. Of its descriptors it gets
-/// the sockets, and `log` as stderr.
-pub fn spawn(listening: &[(String, BorrowedFd<'_>)], log: Option<File>) -> io::Result<Child> {
+/// the sockets, and `log` as stderr. `from`: the process that served on them.
+pub fn spawn(listening: &[(String, BorrowedFd<'_>)], from: u32, log: Option<File>) -> io::Result<Child> {
     let mut arguments = std::env::args_os();
     let program = arguments.next().ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
     let mut command = Command::new(program);
     let named = listening.iter().map(|(address, socket)| (address.as_str(), socket.as_raw_fd()));
-    command.args(arguments).env(sockets::VARIABLE, sockets::name_all(named));
+    command
+        .args(arguments)
+        .env(sockets::VARIABLE, sockets::name_all(named))
+        .env(sockets::PREDECESSOR, from.to_string());
     if let Some(log) = log {
         command.stderr(log);
     }
@@ -68,7 +71,7 @@ impl Successor {
         pid.rename(&old_name(&self.pid))?;
         let started = match system::has_keeper() {
             true => ask_keeper(listening).map(|()| Running::Kept),
-            false => spawn(listening, log).map(Running::Own),
+            false => spawn(listening, std::process::id(), log).map(Running::Own),
         };
         match started {
             Ok(running) => self.running = Some(running),

@@ -10,9 +10,11 @@ mod link;
 pub use channel::{Channel, Received, Reply, Request};
 pub use link::{ask, connect, has_keeper};
 
+use std::ffi::CString;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
 use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -63,6 +65,13 @@ pub fn make_directory(path: &Path) -> io::Result<()> {
         return Ok(());
     }
     or_by_keeper(std::fs::create_dir_all(path), || ask(&Request::Directory(path.to_owned()), None).map(drop))
+}
+
+/// Whether files can be made in a directory. Nothing is tried.
+pub fn may_write(directory: &Path) -> bool {
+    let Ok(path) = CString::new(directory.as_os_str().as_bytes()) else { return false };
+    // SAFETY: the path ends with a zero and lives for the call.
+    unsafe { libc::access(path.as_ptr(), libc::W_OK | libc::X_OK) == 0 }
 }
 
 /// Removes a socket's file.

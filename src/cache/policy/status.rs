@@ -20,6 +20,17 @@ pub enum CacheStatus {
 }
 
 impl CacheStatus {
+    /// In the order in which they are counted and told.
+    pub const ALL: [CacheStatus; 7] = [
+        CacheStatus::Miss,
+        CacheStatus::Bypass,
+        CacheStatus::Expired,
+        CacheStatus::Stale,
+        CacheStatus::Updating,
+        CacheStatus::Revalidated,
+        CacheStatus::Hit,
+    ];
+
     pub fn as_str(self) -> &'static str {
         match self {
             CacheStatus::Miss => "MISS",

@@ -17,6 +17,7 @@ use super::shard::{List, Object, PAGE, Shard, Totals};
 use super::writer::{Job, Jobs};
 use super::{Clock, lock};
 use crate::cache::key::{Hash, Variant};
+use crate::cache::policy::CacheStatus;
 
 const SHARDS: usize = 64;
 /// Files that are opened at the same time.
@@ -87,6 +88,8 @@ pub struct Counted {
     pub misses: AtomicU64,
     pub evictions: AtomicU64,
     pub errors: AtomicU64,
+    /// Requests by what the cache did for them, in the order of `CacheStatus`.
+    pub statuses: [AtomicU64; CacheStatus::ALL.len()],
 }
 
 #[derive(Default)]

@@ -103,6 +103,11 @@ impl Guard {
         self.moment
     }
 
+    /// Whether it is the right to fetch what this key names.
+    pub fn is_for(&self, key: &Key) -> bool {
+        self.key == *key
+    }
+
     /// Begins to store; those who wait look up again.
     pub fn begin(self, variant: Variant, head: Head) -> Begun {
         let begun = self.core.0.begin(&self.key, variant, head, self.moment, None);

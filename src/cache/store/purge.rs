@@ -1,4 +1,4 @@
-//! Purging: by URL, by prefix, by tag, all.
+//! Purging: by key, by URL, by prefix, by tag, all.
 //!
 //! The index knows neither URLs nor tags of what lies on the disk only: for a million objects that would be more than the
 //! index itself. So a purge is first a mark, which holds at once for whatever is found or stored from then on, and then a
@@ -33,6 +33,8 @@ const FLUSH: Duration = Duration::from_secs(60);
 pub enum Purge<'a> {
     /// All variants of one key.
     Url(&'a Key),
+    /// All keys and variants of one address, as `Meta::url` has it: for who knows the address and not what keys are made of.
+    Exact(&'a str),
     /// What begins so, as `Meta::url` has it.
     Prefix(&'a str),
     Tag(&'a str),
@@ -42,6 +44,7 @@ pub enum Purge<'a> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum What {
     Url(Hash),
+    Exact(String),
     Prefix(String),
     Tag(String),
     All,
@@ -66,6 +69,7 @@ impl Mark {
     fn is_for(&self, hash: &Hash, head: &Head) -> bool {
         match &self.what {
             What::Url(own) => own == hash,
+            What::Exact(url) => head.meta.url == *url,
             What::Prefix(prefix) => head.meta.url.starts_with(prefix.as_str()),
             What::Tag(tag) => head.meta.tags.contains(tag),
             What::All => true,
@@ -79,6 +83,7 @@ impl Mark {
             What::Prefix(text) => (1, text.as_bytes()),
             What::Tag(text) => (2, text.as_bytes()),
             What::All => (3, &[][..]),
+            What::Exact(text) => (4, text.as_bytes()),
         };
         out.extend([u8::from(self.soft), kind]);
         put_bytes(&mut out, text);
@@ -101,6 +106,7 @@ impl Mark {
             1 => What::Prefix(string()?),
             2 => What::Tag(string()?),
             3 => What::All,
+            4 => What::Exact(string()?),
             _ => return None,
         };
         Some(Mark { moment, soft, what, over: Default::default() })
@@ -121,6 +127,8 @@ impl Marks {
     fn add(&self, mut mark: Mark) -> Arc<Mark> {
         let mut marks = self.marks.write().unwrap_or_else(PoisonError::into_inner);
         marks.retain(|mark| mark.over.get().is_none_or(|over| over.elapsed() < UNDER_WAY));
+        // The new one reaches whatever an older one for the same did, and what came since.
+        marks.retain(|old| old.what != mark.what || (mark.soft && !old.soft));
         if marks.len() >= MARKS {
             // Too much is purged rather than too little.
             mark.what = What::All;
@@ -183,10 +191,20 @@ impl Marks {
 }
 
 impl Core {
+    /// Whether anything of a key is stored or on its way. As long as not all of the disk is known, it may be.
+    pub(super) fn knows(&self, key: &Key) -> bool {
+        let shard = self.shard(key.hash());
+        !self.loaded.load(Ordering::Acquire)
+            || !shard.of_key(key.hash()).is_empty()
+            || shard.fills.contains_key(key.hash())
+            || shard.latches.keys().any(|(hash, _)| hash == key.hash())
+    }
+
     /// How many objects went, or became stale. Blocks while heads are read.
     pub(super) fn purge(self: &Arc<Core>, purge: Purge, soft: bool) -> u64 {
         let what = match purge {
             Purge::Url(key) => What::Url(*key.hash()),
+            Purge::Exact(url) => What::Exact(url.to_owned()),
             Purge::Prefix(prefix) => What::Prefix(prefix.to_owned()),
             Purge::Tag(tag) => What::Tag(tag.to_owned()),
             Purge::All => What::All,
@@ -314,8 +332,9 @@ mod tests {
         let home = Home::open("z", dir.path(), &[], None).unwrap();
         let marks = Marks::load(Some(&home));
         let mark = |moment, soft, what| Mark { moment: Moment(moment), soft, what, over: Default::default() };
-        let whats =
-            [What::Url([7; 16]), What::Prefix("h/ä".into()), What::Tag("t".into()), What::All].map(|what| (what, true));
+        let texts = [What::Exact("h/ä?x".into()), What::Prefix("h/ä".into()), What::Tag("t".into())];
+        let [exact, prefix, tag] = texts;
+        let whats = [What::Url([7; 16]), exact, prefix, tag, What::All].map(|what| (what, true));
         for (at, (what, soft)) in whats.iter().enumerate() {
             marks.add(mark(at as u64, *soft, what.clone()));
         }
@@ -324,16 +343,30 @@ mod tests {
         let path = dir.path().join(FILE);
         let written = fs::read(&path).unwrap();
         fs::write(&path, &written[..written.len() - 1]).unwrap();
-        assert_eq!(read(&Marks::load(Some(&home))).len(), 3);
+        assert_eq!(read(&Marks::load(Some(&home))).len(), 4);
         marks.pending().iter().for_each(|mark| marks.end(mark));
         assert!(!path.exists());
+    }
+
+    #[test]
+    fn what_is_purged_again_and_again_takes_one_place() {
+        let marks = Marks::default();
+        let add = |moment, soft, what| marks.add(Mark { moment: Moment(moment), soft, what, over: Default::default() });
+        for at in 0..2 * MARKS as u64 {
+            add(at, false, What::Url([1; 16]));
+        }
+        add(1 << 20, false, What::Url([2; 16]));
+        add(1 << 21, true, What::Url([2; 16]));
+        let found: Vec<_> = marks.pending().iter().map(|m| (m.moment.0, m.soft)).collect();
+        assert_eq!(found, [(2 * MARKS as u64 - 1, false), (1 << 20, false), (1 << 21, true)]);
     }
 
     #[test]
     fn beyond_the_bound_everything_is_purged() {
         let marks = Marks::default();
         for at in 0..=MARKS as u64 {
-            marks.add(Mark { moment: Moment(at), soft: false, what: What::Tag("t".into()), over: Default::default() });
+            let what = What::Tag(at.to_string());
+            marks.add(Mark { moment: Moment(at), soft: false, what, over: Default::default() });
         }
         assert_eq!(marks.pending().iter().map(|m| m.what.clone()).collect::<Vec<_>>(), [What::All]);
     }

@@ -22,6 +22,7 @@ use super::writer::Job;
 use super::zones::Holder;
 use crate::cache::key::{Key, Variant};
 use crate::cache::meta::Coding;
+use crate::cache::policy::CacheStatus;
 
 /// How long a new head is waited for until it is on the disk.
 const UPDATE: Duration = Duration::from_secs(5);
@@ -38,6 +39,8 @@ pub struct Counters {
     pub evictions: u64,
     /// Failures of the disk, damaged files included.
     pub errors: u64,
+    /// Requests by what the cache did for them, in the order of [`CacheStatus::ALL`].
+    pub statuses: [u64; CacheStatus::ALL.len()],
     /// Whether all that lies on the disk is known; before, it is found by looking, and not counted.
     pub loaded: bool,
 }
@@ -143,6 +146,11 @@ impl Zone {
         }
     }
 
+    /// Whether a purge of a key would find something.
+    pub fn knows(&self, key: &Key) -> bool {
+        self.core().knows(key)
+    }
+
     /// Takes objects out at once, all variants, or makes them stale. How many there were. Reads heads for prefixes and tags:
     /// not to be called on the runtime's threads.
     pub fn purge(&self, purge: Purge, soft: bool) -> u64 {
@@ -159,6 +167,11 @@ impl Zone {
         self.core().home.is_none() || self.core().jobs.flush(limit)
     }
 
+    /// Counts a request that is over.
+    pub fn count(&self, status: CacheStatus) {
+        self.core().counted.statuses[status as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
     pub fn counters(&self) -> Counters {
         let core = self.core();
         let read = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
@@ -170,6 +183,7 @@ impl Zone {
             misses: read(&core.counted.misses),
             evictions: read(&core.counted.evictions),
             errors: read(&core.counted.errors),
+            statuses: std::array::from_fn(|at| read(&core.counted.statuses[at])),
             loaded: core.loaded.load(Ordering::Acquire),
         }
     }

@@ -77,6 +77,15 @@ impl Zones {
     }
 }
 
+impl Zones {
+    /// Gives a zone that is still held the limits it had, after a configuration that changed them came to nothing.
+    pub fn restore(&self, zone: &Zone, settings: &ZoneSettings) {
+        let mut known = lock(&self.known);
+        zone.core().apply(settings);
+        known.insert(zone.name().to_owned(), Arc::downgrade(zone.core()));
+    }
+}
+
 fn check(name: &str, settings: &ZoneSettings) -> Result<(), ZoneError> {
     if settings.path.is_none() && settings.memory == 0 {
         return Err(ZoneError::Nowhere { zone: name.into() });

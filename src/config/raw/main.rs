@@ -13,7 +13,7 @@ keys! {
         ["m"] user: String,
         /// The file that holds the number of the process.
         ["m"] pid: String = "logs/edge.pid",
-        /// The socket of `edge -s reload` and `edge upstream`; beside `pid` by default, as `edge.sock`; `off`: none.
+        /// The socket of `edge -s reload`, `edge upstream` and `edge cache`; beside `pid` by default, as `edge.sock`; `off`: none.
         ["m"] control: String,
         /// Where errors are logged, and which.
         ["m"] error_log: ErrorLog = "{path: logs/error.log, level: error}",

@@ -167,7 +167,7 @@ keys! {
         ["hsl"] proxy_cache_min_uses: u32 = "1",
         /// A client's `no-cache`, `no-store`, `max-age`, `min-fresh`, `max-stale` and `only-if-cached` are obeyed (RFC 9111 5.2.1).
         ["hsl"] proxy_cache_obey_request: bool = "false",
-        /// The addresses that may remove an answer by the method PURGE.
+        /// The addresses that may remove an answer by the method PURGE; a path that ends with `*` stands for all that begins so.
         ["hsl"] proxy_cache_purge: Vec<Spanned<String>>,
         /// A stale answer is confirmed by the upstream (`If-None-Match`, `If-Modified-Since`) where that is possible.
         ["hsl"] proxy_cache_revalidate: bool = "false",
@@ -261,7 +261,8 @@ keys! {
         ["hsl"] server_name_in_redirect: bool = "false",
         /// `Server` and the pages of errors say the version.
         ["hsl"] server_tokens: ServerTokens = "on",
-        /// Large answers are fetched and stored in parts of this size; `$slice_range` stands in the key. `0`: as a whole.
+        /// Large answers are fetched and stored in parts of this size; `$slice_range` stands in the key and in
+        /// `proxy_set_header: { Range: $slice_range }`. `0`: as a whole.
         ["hsl"] slice: Size = "0",
         /// Small pieces are sent at once.
         ["hsl"] tcp_nodelay: bool = "true",

@@ -3,6 +3,7 @@
 //! Compressed once: the first client that wants a coding makes edge store that form beside the answer; those after it get
 //! what is stored. Meanwhile the answer is compressed as it goes out, as one from an upstream is.
 
+use super::sliced::Sliced;
 use super::{coding, copy_of};
 use crate::cache::key::{Hash, Key, Variant};
 use crate::cache::meta::Coding;
@@ -42,6 +43,8 @@ pub enum Body {
     Stored(store::Body),
     /// As it is being stored.
     Follow(Follow),
+    /// Put together of parts that are stored by themselves.
+    Sliced(Box<Sliced>),
     /// Parts with what stands between them.
     Parts(VecDeque<Bytes>),
 }
@@ -71,6 +74,7 @@ impl Stored {
     fn len(&self) -> Option<u64> {
         match &self.body {
             Body::Stored(body) => Some(body.len()),
+            Body::Sliced(sliced) => Some(sliced.length()),
             Body::Follow(_) | Body::Parts(_) => None,
         }
     }
@@ -81,6 +85,7 @@ impl Body {
         match self {
             Body::Stored(body) => body.next().await,
             Body::Follow(follow) => follow.next().await.map_err(std::io::Error::other),
+            Body::Sliced(sliced) => sliced.next().await,
             Body::Parts(parts) => Ok(parts.pop_front()),
         }
     }
@@ -90,6 +95,13 @@ impl Body {
 pub fn compose(request: &mut Request, stored: Stored) -> Result<(ResponseHeader, Payload)> {
     let mut head = stored.head.response.clone();
     request.exchange.answer.upstream = Some(Box::new(head.clone()));
+    if matches!(stored.body, Body::Sliced(_)) {
+        // The head is that of a part.
+        head.set_status(StatusCode::OK)?;
+        head.set_reason_phrase(None)?;
+        head.remove_header("Content-Range");
+        head.insert_header("Accept-Ranges", "bytes")?;
+    }
     head.insert_header("Age", copy_of(&stored.head).age(SystemTime::now()))?;
     if let Some(len) = stored.len() {
         head.insert_header("Content-Length", len)?;
@@ -163,6 +175,12 @@ fn ranged(
             // A planned span lies within the body.
             let part = body.slice(span).unwrap_or(store::Body::Memory(Bytes::new()));
             Ok((head, Payload::Stored(Body::Stored(part))))
+        }
+        (Plan::Single(span), Body::Sliced(sliced)) => {
+            partial(&mut head)?;
+            head.insert_header("Content-Range", range::content_range(&span, len))?;
+            head.insert_header("Content-Length", span.end - span.start)?;
+            Ok((head, Payload::Stored(Body::Sliced(Box::new(sliced.within(span))))))
         }
         // Of a file only one part is sent at once; a server may answer with the whole (RFC 9110 14.2).
         (Plan::Multi(spans), Body::Stored(store::Body::Memory(bytes))) => {

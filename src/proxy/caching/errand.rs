@@ -1,4 +1,5 @@
-//! A request of edge's own: it fetches a stale answer anew while its client has the stale one already.
+//! A request of edge's own: it fetches a stale answer anew while its client has the stale one already, or a part of one
+//! that is stored in parts.
 //!
 //! It goes the way of every request, on a connection that nobody is at the other end of, so that retries, limits and
 //! what may be stored are the same. It is not logged, as nginx does not log its subrequests.
@@ -7,35 +8,44 @@ use crate::cache::store::Guard;
 use crate::client::{Connection, Facts, unattended};
 use crate::http::Head;
 use crate::proxy::live::Slot;
-use crate::proxy::request::Request;
 use bytes::{BufMut, BytesMut};
 use pingora_core::protocols::Stream;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Who can serve a connection.
 pub trait Errands: Send + Sync {
-    /// Serves it on a task of its own, unless there are too many already.
-    fn run(&self, stream: Stream, facts: Facts, slot: Arc<Slot>);
+    /// Serves it on a task of its own. Where there are too many already it waits for its turn if a client waits for it,
+    /// which bounds how many wait; if not, nothing comes of it.
+    fn run(&self, stream: Stream, facts: Facts, slot: Arc<Slot>, is_awaited: bool);
 }
 
 /// What the request that is sent is for.
-pub struct Errand(Mutex<Option<Guard>>);
+pub struct Errand {
+    guard: Mutex<Option<Guard>>,
+    slice_range: Option<String>,
+}
 
 impl Errand {
     /// The right to fetch; it is there once.
     pub(super) fn guard(&self) -> Option<Guard> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.guard.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Which part it fetches.
+    pub(super) fn slice_range(&self) -> Option<String> {
+        self.slice_range.clone()
     }
 }
 
-/// Sends for the answer that this request found stale.
-pub fn send(request: &Request, connection: &Arc<Connection>, guard: Guard) {
+/// Sends for the answer to a client's request, or for a part of it.
+pub fn send(head: &Head, connection: &Arc<Connection>, guard: Guard, slice_range: Option<String>) {
     let Ok(slot) = connection.facts().listener.clone().downcast::<Slot>() else { return };
     let Some(errands) = slot.errands().cloned() else { return };
-    let stream = unattended(text(&request.exchange.head).freeze());
-    let errand = Errand(Mutex::new(Some(guard)));
+    let stream = unattended(text(head).freeze());
+    let is_awaited = slice_range.is_some();
+    let errand = Errand { guard: Mutex::new(Some(guard)), slice_range };
     let facts = Facts { errand: Some(Arc::new(errand)), stream: None, ..connection.facts().clone() };
-    errands.run(Box::new(stream), facts, slot);
+    errands.run(Box::new(stream), facts, slot, is_awaited);
 }
 
 /// The client's request again, without what was only about its connection, its copy or a part.

@@ -2,10 +2,11 @@
 
 use super::answer::Stored;
 use super::{Work, holds, key_of, note, url_of, variant};
+use crate::cache::key::Key;
 use crate::cache::meta::Meta;
 use crate::cache::policy::stored::{self, NOT_SENT_UP};
 use crate::cache::policy::{Admission, Asked, CacheStatus, Failures, Lifetime, Rules, Times, admit as judge, freshen};
-use crate::cache::store::{Begun, Fill, Head, Pressure, Purge};
+use crate::cache::store::{Begun, Fill, Head, Pressure, Purge, Zone};
 use crate::client::Connection;
 use crate::proxy::headers::is_bodiless;
 use crate::proxy::request::Request;
@@ -99,7 +100,7 @@ pub async fn confirm(request: &mut Request, answer: &ResponseHeader) -> Option<C
         // It answers this request and is then forgotten.
         Admission::Refuse(reason) => {
             log::debug!("{}: not kept any longer: {reason}", copy.head.meta.url);
-            work.zone.purge(Purge::Url(&work.key), false);
+            purge(&work.zone, &work.key).await;
             Head::new(response, copy.head.meta.clone())
         }
     };
@@ -130,7 +131,6 @@ fn with_fields(old: &ResponseHeader, fields: &HeaderMap) -> ResponseHeader {
 
 /// Begins to store an upstream's answer, if it may be stored; to be called with its head as it came.
 pub fn admit(request: &mut Request, connection: &Arc<Connection>, answer: &ResponseHeader) {
-    forget_changed(request, answer);
     let Some(mut work) = request.cache.take() else { return };
     work.copy = None;
     if !work.storing {
@@ -203,7 +203,7 @@ fn finish(fill: Fill) {
 }
 
 /// What a method that changes something has changed is not answered from the cache any more (RFC 9111 4.4).
-fn forget_changed(request: &mut Request, answer: &ResponseHeader) {
+pub async fn forget_changed(request: &mut Request, answer: &ResponseHeader) {
     let is_safe = matches!(request.exchange.method.as_str(), "GET" | "HEAD" | "OPTIONS" | "TRACE");
     let fails = answer.status.is_client_error() || answer.status.is_server_error();
     if is_safe || fails {
@@ -217,7 +217,17 @@ fn forget_changed(request: &mut Request, answer: &ResponseHeader) {
     let asked = std::mem::replace(&mut request.exchange.method, Method::GET);
     let key = key_of(&caching, &request.exchange);
     request.exchange.method = asked;
-    zone.purge(Purge::Url(&key), false);
+    // What nobody has need not be forgotten: those who write to ever new addresses would make ever more marks.
+    if zone.knows(&key) {
+        purge(&zone, &key).await;
+    }
+}
+
+/// Off the runtime's threads, as it waits for the disk.
+pub async fn purge(zone: &Arc<Zone>, key: &Key) {
+    let (zone, key) = (zone.clone(), key.clone());
+    // It fails only if the process ends.
+    let _ = tokio::task::spawn_blocking(move || zone.purge(Purge::Url(&key), false)).await;
 }
 
 /// Judges with what the configuration and the request say.

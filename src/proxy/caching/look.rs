@@ -2,7 +2,7 @@
 
 use super::answer::{Body, Stored};
 use super::errand::{self, Errand};
-use super::{Work, copy_of, holds, key_of, note, preferred, purge, wanted};
+use super::{Work, copy_of, holds, key_of, note, preferred, purge, sliced, wanted};
 use crate::cache::key::Key;
 use crate::cache::policy::{self, CacheStatus, Fallback, Reuse};
 use crate::cache::store::{Guard, Hit, Locked, Lookup, Turn, Zone};
@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 use tokio::time::{Instant, timeout_at};
 
+const BAD_GATEWAY: u16 = 502;
 const GATEWAY_TIMEOUT: u16 = 504;
 
 /// How a search ended.
@@ -29,7 +30,7 @@ enum Found {
 pub async fn look(request: &mut Request, connection: &Arc<Connection>) -> Option<Content> {
     let caching = request.pass()?.caching.clone()?;
     let zone = caching.zone.zone()?.clone();
-    if let Some(content) = purge::answer(request, &caching, &zone) {
+    if let Some(content) = purge::answer(request, &caching, &zone).await {
         return Some(content);
     }
     if !caching.methods.contains(&request.exchange.method) || request.exchange.head.wants_upgrade() {
@@ -39,17 +40,26 @@ pub async fn look(request: &mut Request, connection: &Arc<Connection>) -> Option
     if policy::stored::starts_beyond(&request.exchange.method, &head.headers, caching.max_range_offset) {
         return None;
     }
+    let errand = connection.facts().errand.clone().and_then(|errand| errand.downcast::<Errand>().ok());
+    request.exchange.slice_range = errand.as_ref().and_then(|errand| errand.slice_range());
     let key = key_of(&caching, &request.exchange);
-    if let Some(errand) = connection.facts().errand.clone().and_then(|errand| errand.downcast::<Errand>().ok()) {
+    if let Some(errand) = errand {
         let mut work = Work::new(caching, zone, key);
         work.take_over(errand.guard(), request).await;
         request.cache = Some(Box::new(work));
         return None;
     }
+    request.zone = Some(zone.clone());
     if holds(&caching.bypass, &request.exchange) {
         note(request, CacheStatus::Bypass);
-        request.cache = Some(Box::new(Work::new(caching, zone, key)));
+        let mut work = Work::new(caching, zone, key);
+        // No part is asked for: the whole has no place among parts.
+        work.storing &= work.caching.slice.is_none();
+        request.cache = Some(Box::new(work));
         return None;
+    }
+    if sliced::concerns(&caching, &request.exchange.method) {
+        return in_parts(request, connection, &caching, &zone).await;
     }
     let search = Search { caching, zone, key, deadline: None };
     match search.run(request, connection).await {
@@ -57,6 +67,23 @@ pub async fn look(request: &mut Request, connection: &Arc<Connection>) -> Option
         Found::Unmet => Some(crate::proxy::content::fail(request, GATEWAY_TIMEOUT).await),
         Found::Ask(work) => {
             request.cache = Some(work);
+            None
+        }
+    }
+}
+
+async fn in_parts(
+    request: &mut Request,
+    connection: &Arc<Connection>,
+    caching: &Arc<Caching>,
+    zone: &Arc<Zone>,
+) -> Option<Content> {
+    match sliced::begin(request, connection, caching, zone).await {
+        sliced::Begun::Answer(stored) => Some(Content::Stored(stored)),
+        sliced::Begun::Unmet => Some(crate::proxy::content::fail(request, GATEWAY_TIMEOUT).await),
+        sliced::Begun::Wrong => Some(crate::proxy::content::fail(request, BAD_GATEWAY).await),
+        sliced::Begun::Whole => {
+            note(request, CacheStatus::Miss);
             None
         }
     }
@@ -83,7 +110,8 @@ impl Search {
                     Ok(found) => return found,
                     Err(waited) => waited,
                 },
-                Lookup::Filling(follow) if self.caching.lock.is_some() => {
+                // What is complete and still on its way to the disk is as good as stored.
+                Lookup::Filling(follow) if self.caching.lock.is_some() || follow.is_complete() => {
                     note(request, CacheStatus::Hit);
                     return Found::Answer(Stored::new(follow.head().clone(), Body::Follow(follow)));
                 }
@@ -169,7 +197,7 @@ impl Search {
     fn update_behind(&self, hit: &Hit, request: &Request, connection: &Arc<Connection>) -> bool {
         match self.zone.lock(&self.key, hit.variant) {
             Locked::Mine(guard) => {
-                errand::send(request, connection, guard);
+                errand::send(&request.exchange.head, connection, guard, None);
                 true
             }
             Locked::Wait(_) => false,
@@ -205,7 +233,8 @@ impl Search {
 impl Work {
     /// An errand: fetches anew what its client found stale.
     async fn take_over(&mut self, guard: Option<Guard>, request: &Request) {
-        let Some(guard) = guard else {
+        // Where the configuration leads it elsewhere than the client's request, its answer is another one.
+        let Some(guard) = guard.filter(|guard| guard.is_for(&self.key)) else {
             self.storing = false;
             return;
         };

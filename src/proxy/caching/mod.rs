@@ -4,21 +4,26 @@
 //! look     is there an answer, and may it be used? who fetches, who waits?
 //! fill     what an upstream's answer means for the cache
 //! answer   a stored answer as this request gets it: whole, a part, or 304; compressed once
+//! sliced   an answer put together of parts
 //! errand   a request of edge's own that fetches a stale answer anew behind the client's back
 //! purge    the method PURGE
+//! explain  all of it in words
 //! ```
 //!
 //! What may be stored and used is decided in `cache::policy`, where it lies in `cache::store`.
 
 mod answer;
 mod errand;
+mod explain;
 mod fill;
 mod look;
 mod purge;
+mod sliced;
 
 pub use answer::{Body, Stored, compose};
 pub use errand::Errands;
-pub use fill::{Confirmed, admit, conditions, confirm, hides, method, on_failure, on_status, write};
+pub use explain::told;
+pub use fill::{Confirmed, admit, conditions, confirm, forget_changed, hides, method, on_failure, on_status, write};
 pub use look::look;
 
 use super::request::Request;
@@ -78,6 +83,15 @@ impl Work {
 /// Notes what `$upstream_cache_status` says.
 fn note(request: &mut Request, status: CacheStatus) {
     request.exchange.cache_status = Some(status.as_str());
+}
+
+/// Counts a request that is over by what the cache did for it.
+pub fn count(request: &Request) {
+    let word = request.exchange.cache_status;
+    let status = CacheStatus::ALL.into_iter().find(|status| Some(status.as_str()) == word);
+    if let (Some(zone), Some(status)) = (&request.zone, status) {
+        zone.count(status);
+    }
 }
 
 /// The key of a request; each variable of `proxy_cache_key` is a part of its own.

@@ -6,6 +6,7 @@ use crate::cache::store::{Zone, ZoneSettings, Zones};
 use crate::config::raw::{Raw, Scope};
 use crate::config::types::{CachePathKeys, CacheStatus};
 use crate::config::{Diagnostics, Span, Spanned};
+use crate::system;
 use crate::variables::{Template, Variable};
 use http::Method;
 use std::collections::HashMap;
@@ -32,6 +33,23 @@ impl ZonePlace {
     /// `None` where a configuration is only looked at.
     pub fn zone(&self) -> Option<&Arc<Zone>> {
         self.zone.get()
+    }
+
+    /// Says what would keep the zone from being opened, and makes nothing. Whoever checks may be another user than the one
+    /// edge runs as, so that what is forbidden is only a warning.
+    pub(super) fn look(&self, diagnostics: &mut Diagnostics) {
+        let Some(path) = &self.settings.path else { return };
+        let there = path.ancestors().find_map(|above| Some((above, std::fs::metadata(above).ok()?)));
+        let Some((above, metadata)) = there else { return };
+        if !metadata.is_dir() {
+            diagnostics
+                .error(self.at, format!("the cache `{}` cannot have {}", self.name, path.display()))
+                .help(format!("{} is not a directory: name one, or one that can be made", above.display()));
+        } else if !system::may_write(above) {
+            diagnostics
+                .warning(self.at, format!("the cache `{}` cannot write to {}", self.name, path.display()))
+                .help(format!("{} must belong to the user edge runs as", above.display()));
+        }
     }
 
     /// Opens the zone, or gives it these limits.
@@ -104,6 +122,16 @@ impl Network {
         let ((own, is_v4), (other, other_is_v4)) = (wide(self.address), wide(address.to_canonical()));
         let mask = if self.bits == 0 { 0 } else { u128::MAX << (128 - u32::from(self.bits)) };
         is_v4 == other_is_v4 && own & mask == other & mask
+    }
+}
+
+impl std::fmt::Display for Network {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let most = if self.address.is_ipv4() { 32 } else { 128 };
+        match self.bits == most {
+            true => write!(f, "{}", self.address),
+            false => write!(f, "{}/{}", self.address, self.bits),
+        }
     }
 }
 

@@ -64,7 +64,9 @@ pub fn compile(raw: &Raw, resources: &Resources, diagnostics: &mut Diagnostics) 
     }
     let sockets = server::sockets(raw, &wishes, &servers, diagnostics)?;
     let zones: Vec<ZonePlace> = zones.values().cloned().collect();
-    if !diagnostics.has_errors() && !resources.check_only {
+    if resources.check_only {
+        zones.iter().for_each(|place| place.look(diagnostics));
+    } else if !diagnostics.has_errors() {
         zones.iter().for_each(|place| place.open(&resources.zones, diagnostics));
     }
     let defined = defined.clone();

@@ -1,6 +1,6 @@
 //! What can be asked over the control socket: one table, a function for each row.
 
-use super::Desk;
+use super::{Desk, cache};
 use crate::config::diagnostics::nearest;
 use crate::upstream::{Condition, DrainSwitch, Upstream};
 use std::fmt::Write;
@@ -43,6 +43,21 @@ const COMMANDS: &[Command] = &[
         run: |desk, arguments| Box::pin(async move { switch(desk, &arguments[0], DrainSwitch::Up) }),
     },
     Command { words: &["upstream", "list"], arguments: &[], run: |desk, _| Box::pin(async move { list(desk) }) },
+    Command {
+        words: &["cache", "stats"],
+        arguments: &["ZONE"],
+        run: |desk, arguments| Box::pin(async move { cache::stats(desk, &arguments[0]) }),
+    },
+    Command {
+        words: &["cache", "list"],
+        arguments: &["ZONE", "PREFIX", "FROM"],
+        run: |desk, arguments| Box::pin(cache::list(desk, &arguments[0], &arguments[1], &arguments[2])),
+    },
+    Command {
+        words: &["cache", "purge"],
+        arguments: &["ZONE", "KIND", "TEXT", "HOW"],
+        run: |desk, arguments| Box::pin(cache::purge(desk, &arguments[0], &arguments[1], &arguments[2], &arguments[3])),
+    },
 ];
 
 /// Does what the words say.
@@ -104,7 +119,7 @@ fn plural(count: usize, what: &str) -> String {
 }
 
 /// The word that was meant, or all there are, if they are few.
-fn hint(written: &str, known: &[&str]) -> String {
+pub(super) fn hint(written: &str, known: &[&str]) -> String {
     const SHOWN: usize = 20;
     match nearest(written, known.iter().copied()) {
         Some(word) => format!("did you mean `{word}`?"),

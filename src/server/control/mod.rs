@@ -2,10 +2,11 @@
 //!
 //! A request is one line, a JSON list of words: `["upstream", "drain", "web/10.0.0.1:80"]`. The answer is lines: `o text` for
 //! stdout, `e text` for stderr, and last `= ok` or `= failed WHY`. What can be asked is a table ([`commands`]); `edge -s
-//! reload` and `edge upstream` are [`client`]s. The socket is a file that only the user of edge, and root, may open.
+//! reload`, `edge upstream` and `edge cache` are [`client`]s. The socket is a file that only the user of edge, and root, may open.
 //!
 //! What always holds: every wait has a limit, and so have the request's length and the number of those who ask at once.
 
+mod cache;
 pub mod client;
 mod commands;
 

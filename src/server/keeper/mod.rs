@@ -237,7 +237,7 @@ impl Keeper {
         }
         let listening: Vec<_> = sockets.iter().map(|(address, socket)| (address.clone(), socket.as_fd())).collect();
         let log = if self.in_background { self.error_log().ok() } else { None };
-        match successor::spawn(&listening, log) {
+        match successor::spawn(&listening, self.worker.unsigned_abs(), log) {
             Ok(child) => self.successor = Some(child),
             Err(e) => {
                 self.take_pid_back();

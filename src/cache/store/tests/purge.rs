@@ -34,8 +34,10 @@ async fn found(place: &Place, zone: &Zone, url: &str) -> Found {
 
 #[tokio::test]
 async fn what_is_named_goes_or_becomes_stale_and_nothing_else() {
-    let purges: [(&str, &str, &[&str]); 6] = [
+    let purges: [(&str, &str, &[&str]); 8] = [
         ("url", "", &["a/1"]),
+        ("exact", "a/1", &["a/1"]),
+        ("exact", "a/", &[]),
         ("prefix", "a/", &["a/1", "a/2"]),
         ("prefix", "c/", &[]),
         ("tag", "y", &["a/2", "b/2"]),
@@ -59,6 +61,7 @@ async fn what_is_named_goes_or_becomes_stale_and_nothing_else() {
             let url = key("a/1");
             let purge = match kind {
                 "url" => Purge::Url(&url),
+                "exact" => Purge::Exact(text),
                 "prefix" => Purge::Prefix(text),
                 "tag" => Purge::Tag(text),
                 _ => Purge::All,
