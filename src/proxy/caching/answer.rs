@@ -53,7 +53,13 @@ impl std::fmt::Debug for Stored {
 }
 
 impl Stored {
-    pub fn new(head: Arc<Head>, body: Body) -> Stored {
+    /// What is being stored; once it is complete its length is known.
+    pub fn following(follow: Follow) -> Stored {
+        let head = follow.head().clone();
+        let body = match follow.whole() {
+            Some(bytes) => Body::Stored(store::Body::Memory(bytes)),
+            None => Body::Follow(follow),
+        };
         Stored { head, body, kept: None }
     }
 
@@ -70,6 +76,8 @@ impl Stored {
 
     fn len(&self) -> Option<u64> {
         match &self.body {
+            // The length that its fields tell is that of a GET's answer.
+            _ if self.head.meta.bodiless => None,
             Body::Stored(body) => Some(body.len()),
             Body::Follow(_) | Body::Parts(_) => None,
         }
@@ -181,7 +189,7 @@ fn ranged(
         }
         (Plan::NotSatisfiable, _) => {
             head.set_status(StatusCode::RANGE_NOT_SATISFIABLE)?;
-            head.set_reason_phrase(None)?;
+            head.set_reason_phrase(Some(crate::http::status::reason(416)))?;
             head.insert_header("Content-Range", range::unsatisfied(len))?;
             head.insert_header("Content-Length", 0)?;
             Ok((head, Payload::Nothing))

@@ -91,7 +91,8 @@ pub async fn confirm(request: &mut Request, answer: &ResponseHeader) -> Option<C
     let response = with_fields(&copy.head.response, &fields);
     let head = match admission {
         Admission::Store(lifetime) => {
-            let meta = meta_of(&lifetime, copy.head.meta.url.clone());
+            let url = copy.head.meta.url.clone();
+            let meta = Meta { bodiless: copy.head.meta.bodiless, ..meta_of(&lifetime, url) };
             let head = Head::new(response.clone(), meta.clone());
             work.zone.update(&copy, head, work.moment).await;
             Head::new(response, meta)
@@ -150,17 +151,17 @@ pub fn admit(request: &mut Request, connection: &Arc<Connection>, answer: &Respo
         }
     };
     let kept = stored::storable(&answer.headers);
-    let head = Head::new(with_fields(answer, &kept), meta_of(&lifetime, url_of(&request.exchange)));
+    let bodiless = is_bodiless(answer, request) && method_sent(request, &work) != Method::GET
+        || matches!(answer.status.as_u16(), 204 | 304);
+    let meta = Meta { bodiless, ..meta_of(&lifetime, url_of(&request.exchange)) };
+    let head = Head::new(with_fields(answer, &kept), meta);
     let variant = variant(&lifetime.vary, &request.exchange.head.headers);
     let begun = match work.guard.take() {
         Some(guard) => guard.begin(variant, head),
         None => work.zone.begin(&work.key, variant, head, work.moment),
     };
     let Begun::Fill(fill) = begun else { return };
-    if is_bodiless(answer, request) && method_sent(request, &work) != Method::GET
-        || matches!(answer.status.as_u16(), 204 | 304)
-        || announces_nothing(answer)
-    {
+    if bodiless || announces_nothing(answer) {
         finish(fill);
         return;
     }
