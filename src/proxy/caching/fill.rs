@@ -29,6 +29,11 @@ pub enum Confirmed {
     Mismatch,
 }
 
+/// Whether the answer may become one for others, so that it is waited for although its client leaves.
+pub fn may_store(request: &Request) -> bool {
+    request.cache.as_ref().is_some_and(|work| work.storing)
+}
+
 /// The method the upstream is asked with, where it is another than the client's.
 pub fn method(request: &Request) -> Option<Method> {
     let work = request.cache.as_ref()?;
@@ -147,6 +152,7 @@ pub fn admit(request: &mut Request, connection: &Arc<Connection>, answer: &Respo
             if let Some(guard) = work.guard.take() {
                 guard.release_all();
             }
+            connection.ignore_abort(request.pass().is_some_and(|pass| pass.ignore_client_abort));
             return;
         }
     };
@@ -167,6 +173,7 @@ pub fn admit(request: &mut Request, connection: &Arc<Connection>, answer: &Respo
     }
     // As nginx: what is stored is fetched to its end, whether or not the client waits for it.
     connection.ignore_abort(true);
+    connection.go_on(true);
     work.fill = Some(fill);
     request.cache = Some(work);
 }

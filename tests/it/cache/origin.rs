@@ -31,6 +31,8 @@ pub enum Manner {
     Hold(usize),
     /// So many bytes, and the end of the connection when the gate is opened.
     HoldAndCut(usize),
+    /// Nothing before the gate is opened.
+    Late,
     /// In pieces with pauses.
     Slow,
 }
@@ -156,6 +158,10 @@ impl Shared {
                 self.wait();
                 answer.close();
             }
+            Manner::Late => {
+                self.wait();
+                answer.write([head.into_bytes(), page.body].concat());
+            }
             Manner::Slow => {
                 answer.write(head);
                 for piece in page.body.chunks(16_384) {
@@ -175,7 +181,10 @@ impl Shared {
 fn usual(path: &str) -> Option<Page> {
     let (way, rest) = path.strip_prefix('/')?.split_once('/')?;
     let (seed, length) = rest.split_once('/')?;
-    let page = page("Content-Type: application/octet-stream\nAccept-Ranges: bytes", body(seed.parse().ok()?, length.parse().ok()?));
+    let page = page(
+        "Content-Type: application/octet-stream\nAccept-Ranges: bytes",
+        body(seed.parse().ok()?, length.parse().ok()?),
+    );
     match way {
         "body" => Some(page),
         "slow" => Some(page.manner(Manner::Slow)),

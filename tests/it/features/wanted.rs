@@ -48,7 +48,7 @@ const ALL: &[Wanted] = &[
     wanted("cache*: GET /end*", "header:transfer-encoding", LENGTH),
     wanted("cache*: *end*", "header:content-length", LENGTH),
     wanted("cache*: *Range: *", "header:accept-ranges", "an answer that is a part says that there are parts"),
-    wanted("cache*: *Range: bytes=10-*", "header:*", "the fields of the stored answer stay"),
+    wanted("cache*: *Range: bytes=10-*", "header:*", "a page says nothing of how long the answer holds"),
     wanted("cache forced ranges: GET /etag [] 0", "header:accept-ranges", FETCHED),
     wanted("cache*: GET /ranges/0 *", "status", FETCHED),
     wanted("cache*: GET /ranges/1 *", "status", FETCHED),
