@@ -76,7 +76,6 @@ pub const LIVE: &[Wanted] = &[
     wanted("range: * of a script", "*", CACHE),
     wanted("range: HEAD of a script", "*", CACHE),
     wanted("condition: *, a script", "*", CACHE),
-    wanted("header: a date that is none, to a script", "json:headers.if-modified-since", CACHE),
 ];
 
 const FRAGMENT: &str = "a fragment is no part of a request target (RFC 9112 3.2): the location was chosen without it, so the \
