@@ -263,20 +263,6 @@ impl ProxyHttp for Edge {
         Ok(caching::write(request, body.as_ref(), end_of_stream))
     }
 
-    /// A piece of the answer's body on its way to the client.
-    fn response_body_filter(
-        &self,
-        _session: &mut Session,
-        body: &mut Option<Bytes>,
-        _end_of_stream: bool,
-        ctx: &mut Ctx,
-    ) -> Result<Option<Duration>> {
-        if let Some(cut) = &mut begun(ctx)?.0.cut {
-            cut.apply(body);
-        }
-        Ok(None)
-    }
-
     /// What the client is told after the body, if its protocol has a place for it.
     async fn response_trailer_filter(
         &self,
@@ -302,7 +288,6 @@ impl ProxyHttp for Edge {
             return deliver::deliver(session, request, connection, Content::Stored(stored)).await;
         }
         caching::admit(request, connection, answer);
-        caching::cut(request, answer)?;
         if let Some(status) = request.error_status {
             answer.set_status(status)?;
             answer.set_reason_phrase(Some(crate::http::status::reason(status)))?;

@@ -1,7 +1,7 @@
 //! One request on its way: what the phases hand to each other.
 
 use super::attempt::Attempts;
-use super::caching::{Cut, Stored, Work};
+use super::caching::{Stored, Work};
 use super::content::Content;
 use super::live::Bound;
 use super::snapshot::{Location, Server};
@@ -71,8 +71,6 @@ pub struct Request {
     pub cache: Option<Box<Work>>,
     /// A stored answer that the upstream has confirmed.
     pub confirmed: Option<Box<Stored>>,
-    /// The client gets only a part of what the upstream sends.
-    pub cut: Option<Cut>,
     /// What is to be looked for before the next upstream is asked.
     pub pending: Option<Pending>,
     /// What is to be answered once Pingora has given up asking upstreams.
@@ -105,7 +103,6 @@ impl Request {
             attempts: Attempts::default(),
             cache: None,
             confirmed: None,
-            cut: None,
             pending: None,
             content: None,
         }

@@ -146,7 +146,7 @@ fn conditioned(request: &Request, mut head: ResponseHeader, stored: Stored) -> R
 }
 
 /// A page instead of the answer.
-pub(super) fn refuse(request: &Request, status: u16) -> Result<(ResponseHeader, Payload)> {
+fn refuse(request: &Request, status: u16) -> Result<(ResponseHeader, Payload)> {
     let server = request.location.answer.server_tokens;
     let page = pages::page(status, if server { pages::SERVER_WITH_VERSION } else { pages::SERVER });
     let body = Bytes::from(page.unwrap_or_default());
@@ -201,19 +201,19 @@ fn ranged(
     }
 }
 
-pub(super) fn partial(head: &mut ResponseHeader) -> Result<()> {
+fn partial(head: &mut ResponseHeader) -> Result<()> {
     head.set_status(StatusCode::PARTIAL_CONTENT)?;
     head.set_reason_phrase(None)
 }
 
 /// What a client's copy is compared with.
-pub(super) struct Own {
+struct Own {
     etag: Option<HeaderValue>,
     modified: Option<i64>,
 }
 
 impl Own {
-    pub(super) fn of(head: &ResponseHeader) -> Own {
+    fn of(head: &ResponseHeader) -> Own {
         let modified = head.headers.get(header::LAST_MODIFIED);
         Own {
             etag: head.headers.get(header::ETAG).cloned(),
@@ -221,7 +221,7 @@ impl Own {
         }
     }
 
-    pub(super) fn validators(&self) -> Validators<'_> {
+    fn validators(&self) -> Validators<'_> {
         Validators { etag: self.etag.as_ref().map(HeaderValue::as_bytes), last_modified: self.modified }
     }
 }

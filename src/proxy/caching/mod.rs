@@ -4,7 +4,6 @@
 //! look     is there an answer, and may it be used? who fetches, who waits?
 //! fill     what an upstream's answer means for the cache
 //! answer   a stored answer as this request gets it: whole, a part, or 304; compressed once
-//! cut      what a client asked for of an answer that is only being fetched
 //! errand   a request of edge's own that fetches a stale answer anew behind the client's back
 //! purge    the method PURGE
 //! ```
@@ -12,14 +11,12 @@
 //! What may be stored and used is decided in `cache::policy`, where it lies in `cache::store`.
 
 mod answer;
-mod cut;
 mod errand;
 mod fill;
 mod look;
 mod purge;
 
 pub use answer::{Body, Stored, compose};
-pub use cut::{Cut, begin as cut};
 pub use errand::Errands;
 pub use fill::{Confirmed, admit, conditions, confirm, hides, may_store, method, on_failure, on_status, write};
 pub use look::look;

@@ -216,24 +216,6 @@ fn a_client_that_leaves_does_not_end_the_fill() {
 }
 
 #[test]
-fn a_client_that_wants_a_part_gets_it_and_the_whole_is_stored() {
-    let stage = Stage::start("");
-    let target = format!("/body/1/{LARGE}");
-    let mut client = Client::connect(stage.to());
-    let whole = body(1, LARGE);
-    for (range, from, to) in [("bytes=70000-99999", 70_000, 100_000), ("bytes=-10", LARGE - 10, LARGE)] {
-        let response = client.ask(&get(&target).header("Range", range)).expect("a part");
-        assert_eq!(response.status(), 206, "{response}");
-        assert!(response.body == whole[from..to], "wrong bytes of {range}");
-    }
-    assert_eq!(client.ask(&get("/body/2/100").header("Range", "bytes=100-")).expect("a page").status(), 416);
-    assert!(client.ask(&get("/body/2/100")).expect("the whole").body == body(2, 100));
-    assert!(client.ask(&get(&target)).expect("the whole").body == whole);
-    assert_eq!((stage.origin.fetched(&target), stage.origin.fetched("/body/2/100")), (1, 1));
-    stage.expect_quiet();
-}
-
-#[test]
 fn a_directory_that_goes_away_costs_no_answer() {
     let stage = Stage::start("");
     expect_body(&stage, "/body/1/100000", 1, 100_000);

@@ -73,6 +73,9 @@ pub const LIVE: &[Wanted] = &[
         "*",
         "Cache-Control: no-transform is obeyed (RFC 9110 7.7); nginx compresses",
     ),
+    wanted("range: * of a script", "*", CACHE),
+    wanted("range: HEAD of a script", "*", CACHE),
+    wanted("condition: *, a script", "*", CACHE),
 ];
 
 const FRAGMENT: &str = "a fragment is no part of a request target (RFC 9112 3.2): the location was chosen without it, so the \
@@ -88,6 +91,8 @@ const HOST: &str =
 const CHUNKS: &str = "chunks are read strictly (RFC 9112 7.1): what two readers could take for different bodies is 400";
 const EXPECT: &str =
     "a request without a body has nothing to continue with (RFC 9110 10.1.1); nginx sends 100 all the same";
+const CACHE: &str = "nginx answers from its cache, with ranges and conditions of its own; edge's cache is not there yet, so \
+                     Tomcat's own answer comes through";
 
 /// In front of dead upstreams.
 pub const DEAD: &[Wanted] = &[
