@@ -91,8 +91,8 @@ const HOST: &str =
 const CHUNKS: &str = "chunks are read strictly (RFC 9112 7.1): what two readers could take for different bodies is 400";
 const EXPECT: &str =
     "a request without a body has nothing to continue with (RFC 9110 10.1.1); nginx sends 100 all the same";
-const CACHE: &str = "nginx answers from its cache, with ranges and conditions of its own; edge's cache is not there yet, so \
-                     Tomcat's own answer comes through";
+const CACHE: &str = "what is being fetched for the cache goes out as it comes: a page that is asked for with a condition or a \
+                     range, and is not stored yet, goes out whole";
 
 /// In front of dead upstreams.
 pub const DEAD: &[Wanted] = &[

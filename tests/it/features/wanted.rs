@@ -45,6 +45,7 @@ const ALL: &[Wanted] = &[
     wanted("cache*: *chunks*", "header:content-length", LENGTH),
     wanted("cache*: *chunks*", "header:accept-ranges", LENGTH),
     wanted("cache forced ranges: *chunks* [Range: bytes=*", "status", LENGTH),
+    wanted("cache forced ranges: log", "cache", LENGTH),
     wanted("cache*: GET /end*", "header:transfer-encoding", LENGTH),
     wanted("cache*: *end*", "header:content-length", LENGTH),
     wanted("cache*: *Range: *", "header:accept-ranges", "an answer that is a part says that there are parts"),
