@@ -40,6 +40,8 @@ pub struct Meta {
     pub stale_while_revalidate: Duration,
     pub stale_if_error: Duration,
     pub must_revalidate: bool,
+    /// Stored without a body, whatever length its fields tell: the answer to a HEAD, 204, 304.
+    pub bodiless: bool,
     /// How old the answer was when it came.
     pub initial_age: Duration,
     /// The request's fields that choose among variants: lower case, sorted.
@@ -56,6 +58,7 @@ impl Meta {
             stale_while_revalidate: Duration::ZERO,
             stale_if_error: Duration::ZERO,
             must_revalidate: false,
+            bodiless: false,
             initial_age: Duration::ZERO,
             vary: vec![],
             tags: vec![],
@@ -64,7 +67,7 @@ impl Meta {
 
     pub fn encode(&self, out: &mut Vec<u8>) {
         out.push(VERSION);
-        out.push(u8::from(self.must_revalidate));
+        out.push(u8::from(self.must_revalidate) | u8::from(self.bodiless) << 1);
         put_bytes(out, self.url.as_bytes());
         put_time(out, self.stored_at);
         put_time(out, self.fresh_until);
@@ -83,13 +86,10 @@ impl Meta {
 
     pub(super) fn read(unread: &mut Unread) -> Option<Meta> {
         unread.u8().filter(|version| *version == VERSION)?;
-        let must_revalidate = match unread.u8()? {
-            0 => false,
-            1 => true,
-            _ => return None,
-        };
+        let flags = unread.u8().filter(|flags| *flags < 4)?;
         Some(Meta {
-            must_revalidate,
+            must_revalidate: flags & 1 != 0,
+            bodiless: flags & 2 != 0,
             url: unread.string()?,
             stored_at: unread.time()?,
             fresh_until: unread.time()?,

@@ -252,6 +252,11 @@ impl Connection {
         wire.wake_reader();
     }
 
+    /// Whether the answer is taken to its end even if the client's connection breaks.
+    pub fn go_on(&self, on: bool) {
+        self.lock().goes_on = on;
+    }
+
     /// How the answer waits for a slow client, from the next write on.
     pub fn set_buffering(&self, buffering: Buffering) {
         self.lock().outbox.limits = buffering;

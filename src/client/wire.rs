@@ -83,6 +83,8 @@ pub struct Wire {
     /// The connection ends with this request, whatever else is said.
     pub must_close: bool,
     pub ignore_abort: bool,
+    /// The answer is not for this client alone: it is read to its end, whether or not the client still takes it.
+    pub goes_on: bool,
     /// A stream of HTTP/2 ends with its answer: what its client still sends harms nobody.
     pub is_http2: bool,
     pub received: u64,
@@ -110,6 +112,7 @@ impl Wire {
             open_ended: false,
             must_close: false,
             ignore_abort: false,
+            goes_on: false,
             is_http2: false,
             received: 0,
             reader: None,
@@ -131,6 +134,7 @@ impl Wire {
         self.owes_continue = false;
         self.open_ended = false;
         self.ignore_abort = false;
+        self.goes_on = false;
         self.read_timer = None;
         if self.inbox.is_empty() {
             // an idle connection holds no buffer

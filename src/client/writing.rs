@@ -9,8 +9,19 @@ use tokio::io::AsyncWrite;
 use super::wire::{Wire, poll_timer};
 
 impl Wire {
-    /// Writes to the socket, or to the queue where the socket takes nothing.
+    /// Writes to the socket, or to the queue where the socket takes nothing. What is fetched for others as well goes on
+    /// when its client left: nobody gets what is written then.
     pub fn poll_write(&mut self, cx: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        match self.poll_send(cx, bufs) {
+            Poll::Ready(Err(_)) if self.goes_on => {
+                self.must_close = true;
+                Poll::Ready(Ok(bufs.iter().map(|buf| buf.len()).sum()))
+            }
+            other => other,
+        }
+    }
+
+    fn poll_send(&mut self, cx: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
         if bufs.iter().all(|b| b.is_empty()) {
             return Poll::Ready(Ok(0));
         }
@@ -66,6 +77,7 @@ impl Wire {
     pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.poll_drained(cx) {
             Poll::Pending if !self.outbox.limits.is_off() => Poll::Ready(Ok(())),
+            Poll::Ready(Err(_)) if self.goes_on => Poll::Ready(Ok(())),
             other => other,
         }
     }

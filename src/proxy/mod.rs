@@ -433,7 +433,7 @@ async fn prepare_to_proxy(
 ) -> Option<Content> {
     let location = request.location.clone();
     let pass = request.pass()?;
-    connection.ignore_abort(pass.ignore_client_abort);
+    connection.ignore_abort(pass.ignore_client_abort || caching::may_store(request));
     if request.exchange.head.wants_upgrade() && !headers::asks_upgrade(request, pass) {
         connection.no_upgrade();
         let _ = session.as_downstream_mut().drain_request_body().await;

@@ -12,6 +12,8 @@ mod wanted;
 
 mod answers;
 mod bodies;
+mod caching;
+mod caching_stale;
 mod errors;
 mod files;
 mod gzip;

@@ -6,6 +6,7 @@
 mod support;
 
 mod balancing;
+mod cache;
 mod demo;
 mod differential;
 mod failing;

@@ -139,6 +139,13 @@ impl Filling {
         }
     }
 
+    /// Older ones of this variant that are still on their way to the disk must not come after it.
+    fn outdate(&self, shard: &Shard) {
+        let same = |other: &&Arc<Filling>| other.variant == self.variant && other.key == self.key && other.id < self.id;
+        let running = shard.fills.get(self.key.hash()).into_iter().flatten();
+        running.filter(same).filter(|other| other.is_complete()).for_each(|other| other.state().doomed = true);
+    }
+
     /// Makes it one that is found, if it may be: on the disk, if a file of that length is there, and in memory. False
     /// if it is not stored.
     pub fn publish(self: &Arc<Self>, file_len: u64) -> bool {
@@ -147,6 +154,7 @@ impl Filling {
         let hash = self.key.hash();
         let mut shard = core.shard(hash);
         self.withdraw(&mut shard);
+        self.outdate(&shard);
         let (doomed, staled, storing) = {
             let state = self.state();
             (state.doomed, state.staled, state.storing)

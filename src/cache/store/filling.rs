@@ -148,7 +148,8 @@ impl Core {
         };
         let running = shard.fills.entry(*key.hash()).or_default();
         let same = |other: &&Arc<Filling>| other.variant == variant && other.key == *key && other.may_be_followed();
-        if let Some(other) = running.iter().find(same) {
+        // What is complete and only on its way to the disk does not keep a newer one out.
+        if let Some(other) = running.iter().filter(|other| !other.is_complete()).find(same) {
             return Begun::Busy(Follow::new(Arc::clone(other)));
         }
         let Moment(id) = self.moment();

@@ -45,6 +45,12 @@ impl Follow {
         self.filling.is_complete()
     }
 
+    /// The body, if it is complete and may stay in memory.
+    pub fn whole(&self) -> Option<Bytes> {
+        let state = self.filling.is_complete().then(|| self.filling.state())?;
+        (state.len() <= self.filling.core.resident_max()).then(|| state.whole()).flatten()
+    }
+
     pub fn variant(&self) -> Variant {
         self.filling.variant
     }

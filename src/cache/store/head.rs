@@ -96,8 +96,11 @@ impl Head {
         fields + lists + self.meta.url.len() + OVERHEAD
     }
 
-    /// What Content-Length announces; None without one, Some(None) if it is none.
+    /// What Content-Length announces of the body; None without one, Some(None) if it is none.
     pub(super) fn announced(&self) -> Option<Option<u64>> {
+        if self.meta.bodiless {
+            return None;
+        }
         let value = self.response.headers.get(http::header::CONTENT_LENGTH)?;
         Some(value.to_str().ok().and_then(|text| text.trim().parse().ok()))
     }

@@ -259,7 +259,8 @@ fn running(
     may_be: impl Fn(&Filling) -> bool,
 ) -> Option<Follow> {
     let running = shard.fills.get(key.hash())?;
-    let fits = running.iter().find(|filling| {
+    // The newest one first.
+    let fits = running.iter().rev().find(|filling| {
         let wanted = choose(&filling.head.meta.vary).variant;
         filling.variant == wanted.coded(Coding::Identity) && filling.key == *key && may_be(filling)
     })?;

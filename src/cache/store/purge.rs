@@ -236,10 +236,10 @@ impl Core {
     fn sweep(self: &Arc<Core>, mark: &Mark) -> u64 {
         if let What::Url(hash) = &mark.what {
             let mut shard = self.shard(hash);
-            strike_fills(&shard, mark);
+            let struck = strike_fills(&shard, mark);
             let places = shard.of_key(hash).into_iter().map(|at| place(&shard, at)).collect::<Vec<_>>();
             let swept = places.iter().filter(|place| self.strike(&mut shard, place, mark)).count();
-            return swept as u64;
+            return struck + swept as u64;
         }
         (0..self.shards()).map(|index| self.sweep_shard(index, mark)).sum()
     }
@@ -251,7 +251,9 @@ impl Core {
             let mut unread = Vec::new();
             {
                 let mut shard = self.nth(index);
-                strike_fills(&shard, mark);
+                if from == 0 {
+                    count += strike_fills(&shard, mark);
+                }
                 let step: Vec<u32> = shard.from(from).map(|(at, _)| at).take(STEP).collect();
                 next = step.last().map(|last| last + 1);
                 for at in step {
@@ -314,12 +316,16 @@ fn place(shard: &Shard, at: u32) -> Place {
 }
 
 /// A fill goes on for those who read it; what comes of it is not kept, or stale.
-fn strike_fills(shard: &Shard, mark: &Mark) {
+/// How many of them were complete, and so had been found already.
+fn strike_fills(shard: &Shard, mark: &Mark) -> u64 {
     let hit = shard.fills.values().flatten().filter(|filling| mark.is_for(filling.key.hash(), &filling.head));
+    let mut count = 0;
     for filling in hit.filter(|filling| filling.asked < mark.moment) {
+        count += u64::from(filling.is_complete());
         let mut state = filling.state();
         if mark.soft { state.staled = true } else { state.doomed = true }
     }
+    count
 }
 
 #[cfg(test)]

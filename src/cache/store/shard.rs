@@ -90,7 +90,7 @@ pub struct Shard {
     rules: [Arc<Vec<String>>; 2],
     pub uses: Uses,
     pub fills: HashMap<Hash, Vec<Arc<Filling>>>,
-    pub latches: HashMap<(Hash, u64), Arc<Latch>>,
+    pub latches: HashMap<(Hash, u128), Arc<Latch>>,
     totals: Arc<Totals>,
 }
 

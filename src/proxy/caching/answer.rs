@@ -56,7 +56,18 @@ impl std::fmt::Debug for Stored {
 }
 
 impl Stored {
-    pub fn new(head: Arc<Head>, body: Body) -> Stored {
+    /// What is being stored; once it is complete its length is known.
+    pub fn following(follow: Follow) -> Stored {
+        let head = follow.head().clone();
+        let body = match follow.whole() {
+            Some(bytes) => Body::Stored(store::Body::Memory(bytes)),
+            None => Body::Follow(follow),
+        };
+        Stored { head, body, kept: None }
+    }
+
+    /// Put together of what is kept elsewhere.
+    pub fn made_of(head: Arc<Head>, body: Body) -> Stored {
         Stored { head, body, kept: None }
     }
 
@@ -73,6 +84,8 @@ impl Stored {
 
     fn len(&self) -> Option<u64> {
         match &self.body {
+            // The length that its fields tell is that of a GET's answer.
+            _ if self.head.meta.bodiless => None,
             Body::Stored(body) => Some(body.len()),
             Body::Sliced(sliced) => Some(sliced.length()),
             Body::Follow(_) | Body::Parts(_) => None,
@@ -124,15 +137,7 @@ fn conditioned(request: &Request, mut head: ResponseHeader, stored: Stored) -> R
     let asked = super::super::content::headers_of(request);
     let own = Own::of(&head);
     match conditional::judge(&asked, own.validators(), request.location.files.if_modified_since) {
-        Verdict::PreconditionFailed => {
-            let (status, server) = (412, request.location.answer.server_tokens);
-            let page = pages::page(status, if server { pages::SERVER_WITH_VERSION } else { pages::SERVER });
-            let body = Bytes::from(page.unwrap_or_default());
-            let mut head = ResponseHeader::build(status, Some(4))?;
-            head.insert_header("Content-Type", "text/html")?;
-            head.insert_header("Content-Length", body.len())?;
-            Ok((head, Payload::Bytes(body)))
-        }
+        Verdict::PreconditionFailed => refuse(request, 412),
         Verdict::NotModified => {
             let mut answer = ResponseHeader::build(StatusCode::NOT_MODIFIED, Some(head.headers.len()))?;
             for (name, value) in &policy::stored::not_modified(&head.headers) {
@@ -146,7 +151,7 @@ fn conditioned(request: &Request, mut head: ResponseHeader, stored: Stored) -> R
             match stored.len().filter(|_| policy::stored::allows_ranges(head.status, &head.headers, force) && max > 0) {
                 Some(len) => {
                     head.insert_header("Accept-Ranges", "bytes")?;
-                    ranged(&asked, &own, head, stored, len, max)
+                    ranged(request, &asked, &own, head, stored, len, max)
                 }
                 None => {
                     make_form(request, &stored);
@@ -157,7 +162,20 @@ fn conditioned(request: &Request, mut head: ResponseHeader, stored: Stored) -> R
     }
 }
 
+/// A page instead of the answer.
+fn refuse(request: &Request, status: u16) -> Result<(ResponseHeader, Payload)> {
+    let server = request.location.answer.server_tokens;
+    let page = pages::page(status, if server { pages::SERVER_WITH_VERSION } else { pages::SERVER });
+    let body = Bytes::from(page.unwrap_or_default());
+    let mut head = ResponseHeader::build(status, Some(4))?;
+    head.set_reason_phrase(Some(crate::http::status::reason(status)))?;
+    head.insert_header("Content-Type", "text/html")?;
+    head.insert_header("Content-Length", body.len())?;
+    Ok((head, Payload::Bytes(body)))
+}
+
 fn ranged(
+    request: &Request,
     asked: &http::HeaderMap,
     own: &Own,
     mut head: ResponseHeader,
@@ -198,11 +216,9 @@ fn ranged(
             Ok((head, Payload::Stored(Body::Parts(parts))))
         }
         (Plan::NotSatisfiable, _) => {
-            head.set_status(StatusCode::RANGE_NOT_SATISFIABLE)?;
-            head.set_reason_phrase(None)?;
+            let (mut head, page) = refuse(request, 416)?;
             head.insert_header("Content-Range", range::unsatisfied(len))?;
-            head.insert_header("Content-Length", 0)?;
-            Ok((head, Payload::Nothing))
+            Ok((head, page))
         }
         (_, body) => Ok((head, Payload::Stored(body))),
     }

@@ -30,6 +30,11 @@ pub enum Confirmed {
     Mismatch,
 }
 
+/// Whether the answer may become one for others, so that it is waited for although its client leaves.
+pub fn may_store(request: &Request) -> bool {
+    request.cache.as_ref().is_some_and(|work| work.storing)
+}
+
 /// The method the upstream is asked with, where it is another than the client's.
 pub fn method(request: &Request) -> Option<Method> {
     let work = request.cache.as_ref()?;
@@ -92,7 +97,8 @@ pub async fn confirm(request: &mut Request, answer: &ResponseHeader) -> Option<C
     let response = with_fields(&copy.head.response, &fields);
     let head = match admission {
         Admission::Store(lifetime) => {
-            let meta = meta_of(&lifetime, copy.head.meta.url.clone());
+            let url = copy.head.meta.url.clone();
+            let meta = Meta { bodiless: copy.head.meta.bodiless, ..meta_of(&lifetime, url) };
             let head = Head::new(response.clone(), meta.clone());
             work.zone.update(&copy, head, work.moment).await;
             Head::new(response, meta)
@@ -146,26 +152,28 @@ pub fn admit(request: &mut Request, connection: &Arc<Connection>, answer: &Respo
             if let Some(guard) = work.guard.take() {
                 guard.release_all();
             }
+            connection.ignore_abort(request.pass().is_some_and(|pass| pass.ignore_client_abort));
             return;
         }
     };
     let kept = stored::storable(&answer.headers);
-    let head = Head::new(with_fields(answer, &kept), meta_of(&lifetime, url_of(&request.exchange)));
+    let bodiless = is_bodiless(answer, request) && method_sent(request, &work) != Method::GET
+        || matches!(answer.status.as_u16(), 204 | 304);
+    let meta = Meta { bodiless, ..meta_of(&lifetime, url_of(&request.exchange)) };
+    let head = Head::new(with_fields(answer, &kept), meta);
     let variant = variant(&lifetime.vary, &request.exchange.head.headers);
     let begun = match work.guard.take() {
         Some(guard) => guard.begin(variant, head),
         None => work.zone.begin(&work.key, variant, head, work.moment),
     };
     let Begun::Fill(fill) = begun else { return };
-    if is_bodiless(answer, request) && method_sent(request, &work) != Method::GET
-        || matches!(answer.status.as_u16(), 204 | 304)
-        || announces_nothing(answer)
-    {
+    if bodiless || announces_nothing(answer) {
         finish(fill);
         return;
     }
     // As nginx: what is stored is fetched to its end, whether or not the client waits for it.
     connection.ignore_abort(true);
+    connection.go_on(true);
     work.fill = Some(fill);
     request.cache = Some(work);
 }

@@ -1,12 +1,13 @@
 //! Is there an answer, and may it be used? If not: who fetches it, and who waits.
 
-use super::answer::{Body, Stored};
+use super::answer::Stored;
 use super::errand::{self, Errand};
 use super::{Work, copy_of, holds, key_of, note, preferred, purge, sliced, wanted};
 use crate::cache::key::Key;
 use crate::cache::policy::{self, CacheStatus, Fallback, Reuse};
-use crate::cache::store::{Guard, Hit, Locked, Lookup, Turn, Zone};
+use crate::cache::store::{Follow, Guard, Hit, Locked, Lookup, Turn, Zone};
 use crate::client::Connection;
+use crate::http::Headers;
 use crate::proxy::content::Content;
 use crate::proxy::request::Request;
 use crate::proxy::snapshot::{Caching, Lock};
@@ -36,10 +37,6 @@ pub async fn look(request: &mut Request, connection: &Arc<Connection>) -> Option
     if !caching.methods.contains(&request.exchange.method) || request.exchange.head.wants_upgrade() {
         return None;
     }
-    let head = request.exchange.head.clone();
-    if policy::stored::starts_beyond(&request.exchange.method, &head.headers, caching.max_range_offset) {
-        return None;
-    }
     let errand = connection.facts().errand.clone().and_then(|errand| errand.downcast::<Errand>().ok());
     request.exchange.slice_range = errand.as_ref().and_then(|errand| errand.slice_range());
     let key = key_of(&caching, &request.exchange);
@@ -61,7 +58,9 @@ pub async fn look(request: &mut Request, connection: &Arc<Connection>) -> Option
     if sliced::concerns(&caching, &request.exchange.method) {
         return in_parts(request, connection, &caching, &zone).await;
     }
-    let search = Search { caching, zone, key, deadline: None };
+    let headers = &request.exchange.head.headers;
+    let beyond = policy::stored::starts_beyond(&request.exchange.method, headers, caching.max_range_offset);
+    let search = Search { caching, zone, key, beyond, deadline: None };
     match search.run(request, connection).await {
         Found::Answer(stored) => Some(Content::Stored(Box::new(stored))),
         Found::Unmet => Some(crate::proxy::content::fail(request, GATEWAY_TIMEOUT).await),
@@ -93,6 +92,8 @@ struct Search {
     caching: Arc<Caching>,
     zone: Arc<Zone>,
     key: Key,
+    /// The range asked for begins so far behind that the whole is not fetched for its sake.
+    beyond: bool,
     /// When waiting for another's answer ends.
     deadline: Option<Instant>,
 }
@@ -110,10 +111,9 @@ impl Search {
                     Ok(found) => return found,
                     Err(waited) => waited,
                 },
-                // What is complete and still on its way to the disk is as good as stored.
-                Lookup::Filling(follow) if self.caching.lock.is_some() || follow.is_complete() => {
+                Lookup::Filling(follow) if self.may_follow(&follow, &head.headers, now) => {
                     note(request, CacheStatus::Hit);
-                    return Found::Answer(Stored::new(follow.head().clone(), Body::Follow(follow)));
+                    return Found::Answer(Stored::following(follow));
                 }
                 Lookup::Filling(_) => {
                     note(request, CacheStatus::Miss);
@@ -154,6 +154,14 @@ impl Search {
         }
     }
 
+    /// What is complete and only on its way to the disk is a stored answer; what still comes is one for those who wait.
+    fn may_follow(&self, follow: &Follow, headers: &Headers, now: SystemTime) -> bool {
+        if !follow.is_complete() {
+            return self.caching.lock.is_some() && !self.beyond;
+        }
+        matches!(policy::reuse(headers, &copy_of(follow.head()), &self.caching.use_rules, now), Reuse::Fresh)
+    }
+
     /// What a stored answer is good for. An error: somebody fetches it anew and is to be waited for.
     fn reuse(
         &self,
@@ -176,6 +184,10 @@ impl Search {
                 Ok(Found::Answer(Stored::hit(hit, self.zone.clone(), self.key.clone())))
             }
             Reuse::Ask(fallback) => {
+                if hit.updating && fallback.while_updating && guard.is_none() {
+                    note(request, CacheStatus::Updating);
+                    return Ok(Found::Answer(Stored::hit(hit, self.zone.clone(), self.key.clone())));
+                }
                 note(request, CacheStatus::Expired);
                 if let Some(guard) = guard {
                     return Ok(self.ask(Some(guard), Some(hit), fallback));
@@ -195,6 +207,10 @@ impl Search {
 
     /// Sends somebody to fetch it anew, unless somebody is under way.
     fn update_behind(&self, hit: &Hit, request: &Request, connection: &Arc<Connection>) -> bool {
+        // Whoever stores it already has given the lock back.
+        if hit.updating {
+            return false;
+        }
         match self.zone.lock(&self.key, hit.variant) {
             Locked::Mine(guard) => {
                 errand::send(&request.exchange.head, connection, guard, None);
@@ -211,6 +227,9 @@ impl Search {
 
     /// The upstream is asked, and what it answers may be stored.
     fn ask(&self, guard: Option<Guard>, copy: Option<Hit>, fallback: Fallback) -> Found {
+        if self.beyond {
+            return self.pass();
+        }
         let mut work = Work::new(self.caching.clone(), self.zone.clone(), self.key.clone());
         if let Some(guard) = &guard {
             work.moment = guard.moment();

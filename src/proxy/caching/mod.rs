@@ -23,7 +23,9 @@ mod sliced;
 pub use answer::{Body, Stored, compose};
 pub use errand::Errands;
 pub use explain::told;
-pub use fill::{Confirmed, admit, conditions, confirm, forget_changed, hides, method, on_failure, on_status, write};
+pub use fill::{
+    Confirmed, admit, conditions, confirm, forget_changed, hides, may_store, method, on_failure, on_status, write,
+};
 pub use look::look;
 
 use super::request::Request;

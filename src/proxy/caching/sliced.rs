@@ -134,13 +134,13 @@ pub async fn begin(
             Bytewise::Stored(body) => Body::Stored(body),
             Bytewise::Follow(follow) => Body::Follow(follow),
         };
-        return Begun::Answer(Box::new(Stored::new(slice.head, body)));
+        return Begun::Answer(Box::new(Stored::made_of(slice.head, body)));
     }
     match Assembly::begin(slices, start, &slice.head.response.headers) {
         Ok(assembly) => {
             let (span, first) = (0..assembly.length(), Some((start, slice.bytes)));
             let sliced = Sliced { source, assembly, begun_at: start, span, first, current: None };
-            Begun::Answer(Box::new(Stored::new(slice.head, Body::Sliced(Box::new(sliced)))))
+            Begun::Answer(Box::new(Stored::made_of(slice.head, Body::Sliced(Box::new(sliced)))))
         }
         Err(why) => {
             request.log_error(why);

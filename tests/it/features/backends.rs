@@ -1,5 +1,7 @@
 //! The applications behind the proxies: tables from a part of the target to what is done then.
 
+use std::collections::HashMap;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use crate::support::backend::{Answer, Seen};
@@ -18,6 +20,8 @@ pub enum Act {
     /// These bytes after a while, then the end.
     Late(u64, &'static str),
     Reset,
+    /// One after another, by target; the last one from then on.
+    Turns(&'static [Act]),
     /// Says which backend this is and what it was asked.
     Usual,
 }
@@ -29,9 +33,19 @@ pub type Behaviour = Box<dyn Fn(&Seen, &mut Answer) + Send + Sync>;
 
 /// One that has been asked nothing yet.
 pub fn behaviour(name: &'static str, table: Table) -> Behaviour {
+    let asked: Mutex<HashMap<String, usize>> = Mutex::default();
     Box::new(move |seen, answer| {
         let found = table.iter().find(|(part, _)| seen.target().contains(part));
-        act(found.map_or(Act::Usual, |(_, act)| *act), name, seen, answer);
+        let what = match found.map_or(Act::Usual, |(_, act)| *act) {
+            Act::Turns(acts) => {
+                let mut asked = asked.lock().expect("no one panics holding it");
+                let turn = asked.entry(seen.target().to_owned()).or_default();
+                *turn += 1;
+                acts[(*turn - 1).min(acts.len() - 1)]
+            }
+            other => other,
+        };
+        act(what, name, seen, answer);
     })
 }
 
@@ -53,6 +67,7 @@ fn act(what: Act, name: &str, seen: &Seen, answer: &mut Answer) {
             answer.close();
         }
         Act::Reset => answer.reset(),
+        Act::Turns(_) => unreachable!("turns have no turns"),
         Act::Usual => answer.write(without_body(&usual(name, seen), seen)),
     }
 }

@@ -29,7 +29,41 @@ const WAITS: &str = "a client that waits to be asked for a body nobody reads is 
 const PARTS: &str = "a part of a file is the same bytes whatever the client accepts; nginx sends all of it, compressed, \
      to one that accepts that";
 
+const FETCHED: &str =
+    "what is being fetched for the cache goes out as it comes; conditions and ranges are met of what is stored";
+const LENGTH: &str = "what is stored has a known length";
+
 const ALL: &[Wanted] = &[
+    wanted("cache*: *", "header:age", "a stored answer tells its age (RFC 9111 5.1)"),
+    wanted("revalidate: *", "header:age", "a stored answer tells its age (RFC 9111 5.1)"),
+    wanted("no revalidate: *", "header:age", "a stored answer tells its age (RFC 9111 5.1)"),
+    wanted("stale: *", "header:age", "a stored answer tells its age (RFC 9111 5.1)"),
+    wanted("background: *", "header:age", "a stored answer tells its age (RFC 9111 5.1)"),
+    wanted("stale: *", "a: requests", KEEPS),
+    wanted("background: /own/sie then", "a: requests", KEEPS),
+    wanted("cache*: *chunks*", "header:transfer-encoding", LENGTH),
+    wanted("cache*: *chunks*", "header:content-length", LENGTH),
+    wanted("cache*: *chunks*", "header:accept-ranges", LENGTH),
+    wanted("cache forced ranges: *chunks* [Range: bytes=*", "status", LENGTH),
+    wanted("cache forced ranges: log", "cache", LENGTH),
+    wanted("cache*: GET /end*", "header:transfer-encoding", LENGTH),
+    wanted("cache*: *end*", "header:content-length", LENGTH),
+    wanted("cache*: *Range: *", "header:accept-ranges", "an answer that is a part says that there are parts"),
+    wanted("cache*: *Range: bytes=10-*", "header:*", "a page says nothing of how long the answer holds"),
+    wanted("cache forced ranges: GET /etag [] 0", "header:accept-ranges", FETCHED),
+    wanted("cache*: GET /ranges/0 *", "status", FETCHED),
+    wanted("cache*: GET /ranges/1 *", "status", FETCHED),
+    wanted("cache*: GET /ranges/2 *", "*", FETCHED),
+    wanted("cache far ranges: GET /ranges/2 *", "*", FETCHED),
+    wanted("cache far ranges: log", "cache", FETCHED),
+    wanted("cache forced ranges: log", "cache", FETCHED),
+    wanted("cache conditions: log", "cache", FETCHED),
+    wanted("cache uses: HEAD *", "a: line", "the head is enough where nothing is stored"),
+    wanted("cache*: GET /expired-but-max-age *", "*", "max-age goes before Expires, as in nginx since 1.23"),
+    wanted("cache: log", "cache", "max-age goes before Expires, as in nginx since 1.23"),
+    wanted("cache, times: log", "cache", "max-age goes before Expires, as in nginx since 1.23"),
+    wanted("cache, a time: log", "cache", "max-age goes before Expires, as in nginx since 1.23"),
+    wanted("cache, ignoring*: GET /cookie *", "header:set-cookie", "a stored answer sets no cookie"),
     wanted("shapes*: /1*", "interim", INTERIM),
     wanted("shapes*: /1*", "header:*", INTERIM),
     wanted("shapes*: /noreason", "*", "edge writes the space after the status that nginx leaves out"),

@@ -1,0 +1,169 @@
+//! RFC 9111 over the wire, section by section, where edge does more than nginx.
+
+use std::time::Duration;
+
+use super::Stage;
+use super::origin::page;
+use crate::support::request::{Request, get, post};
+use crate::support::wait;
+
+fn age(response: &crate::support::response::Response) -> u64 {
+    response.header("age").and_then(|age| age.parse().ok()).unwrap_or_else(|| panic!("no Age: {response}"))
+}
+
+#[test]
+fn section_3_5_an_answer_to_credentials_is_stored_if_it_says_so() {
+    let stage = Stage::start("");
+    let asked = |path: &str| stage.ask(&get(path).header("Authorization", "Basic eDp5"));
+    for (path, cache_control, status) in [
+        ("/max-age", "max-age=60", "MISS"),
+        ("/public", "public, max-age=60", "HIT"),
+        ("/s-maxage", "s-maxage=60", "HIT"),
+        ("/must-revalidate", "must-revalidate, max-age=60", "HIT"),
+    ] {
+        stage.origin.say(path, page(&format!("Cache-Control: {cache_control}"), path));
+        asked(path);
+        assert_eq!(asked(path).header("x-cache"), Some(status), "{cache_control}");
+    }
+}
+
+#[test]
+fn section_3_2_a_304_brings_the_fields_up_to_date() {
+    let stage = Stage::start("proxy_cache_revalidate on;");
+    stage.origin.say("/x", page("Cache-Control: max-age=1\nETag: \"a\"\nX-Turn: one\nX-Stays: yes", "body"));
+    stage.expect("/x", "MISS");
+    stage.origin.say("/x", page("Cache-Control: max-age=600\nETag: \"a\"\nX-Turn: two", "").status(304));
+    let confirmed = stage.wait_for("/x", "REVALIDATED");
+    for response in [confirmed, stage.expect("/x", "HIT")] {
+        assert_eq!((response.header("x-turn"), response.header("x-stays")), (Some("two"), Some("yes")), "{response}");
+        assert_eq!((response.status(), response.text().as_str()), (200, "body"));
+    }
+    let conditions: Vec<String> =
+        stage.origin.seen().iter().filter_map(|seen| seen.header("if-none-match").map(str::to_owned)).collect();
+    assert_eq!(conditions, ["\"a\""]);
+    assert_eq!(stage.origin.connections(), 1, "the connection to the upstream stays in use after a 304");
+    stage.expect_quiet();
+}
+
+#[test]
+fn section_4_2_3_the_age_of_the_upstream_counts() {
+    let stage = Stage::start("");
+    stage.origin.say("/old", page("Cache-Control: max-age=100\nAge: 90", "x"));
+    stage.expect("/old", "MISS");
+    assert!((90..95).contains(&age(&stage.expect("/old", "HIT"))));
+    stage.origin.say("/too-old", page("Cache-Control: max-age=100\nAge: 100", "x"));
+    stage.expect("/too-old", "MISS");
+    stage.expect("/too-old", "MISS");
+    stage.expect("/body/1/10", "MISS");
+    let grown = || Some(age(&stage.expect("/body/1/10", "HIT"))).filter(|age| *age >= 1);
+    assert!(wait::until(Duration::from_secs(4), grown).is_some(), "Age does not grow");
+}
+
+#[test]
+fn section_4_2_4_what_must_be_confirmed_does_not_go_out_stale() {
+    let stage = Stage::start("proxy_cache_use_stale http_500 error timeout;");
+    let paths = [("/may", "max-age=1", 200), ("/must", "max-age=1, must-revalidate", 500)];
+    for (path, cache_control, _) in paths {
+        stage.origin.say(path, page(&format!("Cache-Control: {cache_control}"), "good"));
+        stage.expect(path, "MISS");
+        stage.origin.say(path, page("Cache-Control: no-store", "bad").status(500));
+    }
+    for (path, _, status) in paths {
+        let over = || Some(stage.get(path)).filter(|response| response.header("x-cache") != Some("HIT"));
+        let response = wait::until(Duration::from_secs(5), over).expect("its time is over");
+        assert_eq!(response.status(), status, "{path}: {response}");
+    }
+}
+
+#[test]
+fn section_4_4_a_method_that_changes_something_forgets_what_it_changed() {
+    let stage = Stage::start("");
+    for (method, status, forgets) in [
+        ("POST", 200, true),
+        ("PUT", 204, true),
+        ("DELETE", 302, true),
+        ("PATCH", 200, true),
+        ("POST", 500, false),
+        ("OPTIONS", 200, false),
+    ] {
+        stage.origin.say("/x", page("", "x"));
+        stage.wait_for("/x", "HIT");
+        stage.origin.say("/x", page("", "x").status(status));
+        assert_eq!(Request::new(method, "/x").body("").send(stage.to()).status(), status);
+        stage.origin.say("/x", page("", "x"));
+        stage.expect("/x", if forgets { "MISS" } else { "HIT" });
+    }
+}
+
+#[test]
+fn section_5_2_1_what_a_client_demands_counts_where_it_is_to() {
+    let stage = Stage::start("proxy_cache_obey_request on;");
+    let asked = |field: &str| stage.ask(&get("/body/1/10").header("Cache-Control", field));
+    assert_eq!(asked("only-if-cached").status(), 504);
+    stage.expect("/body/1/10", "MISS");
+    assert_eq!(asked("only-if-cached").header("x-cache"), Some("HIT"));
+    let fetched = stage.origin.fetched("/body/1/10");
+    asked("no-cache");
+    assert_eq!(stage.origin.fetched("/body/1/10"), fetched + 1);
+    assert_eq!(asked("max-age=100").header("x-cache"), Some("HIT"));
+    let other = Stage::start("");
+    other.expect("/body/1/10", "MISS");
+    let response = other.ask(&get("/body/1/10").header("Cache-Control", "no-cache"));
+    assert_eq!(response.header("x-cache"), Some("HIT"));
+}
+
+#[test]
+fn a_purge_is_for_who_may() {
+    let stage = Stage::start("proxy_cache_purge 127.0.0.0/8;");
+    let purge = || stage.ask(&Request::new("PURGE", "/body/1/10")).status();
+    assert_eq!(purge(), 404);
+    stage.expect("/body/1/10", "MISS");
+    stage.expect("/body/1/10", "HIT");
+    assert_eq!(purge(), 204);
+    stage.expect("/body/1/10", "MISS");
+    let other = Stage::start("proxy_cache_purge 10.0.0.0/8;");
+    other.expect("/body/1/10", "MISS");
+    assert_eq!(other.ask(&Request::new("PURGE", "/body/1/10")).status(), 403);
+    other.expect("/body/1/10", "HIT");
+}
+
+#[test]
+fn every_status_of_the_cache_stands_in_the_access_log() {
+    let stage =
+        Stage::start("proxy_cache_bypass $arg_bypass; proxy_cache_revalidate on; proxy_cache_use_stale http_500;");
+    stage.origin.say("/x", page("Cache-Control: max-age=1\nETag: \"a\"", "x"));
+    stage.expect("/x", "MISS");
+    stage.expect("/x", "HIT");
+    stage.expect("/x?bypass=1", "BYPASS");
+    stage.origin.say("/x", page("Cache-Control: max-age=1\nETag: \"b\"", "x"));
+    stage.wait_for("/x", "EXPIRED");
+    stage.origin.say("/x", page("Cache-Control: no-store", "").status(500));
+    stage.wait_for("/x", "STALE");
+    stage.origin.say("/x", page("Cache-Control: max-age=60\nETag: \"b\"", "").status(304));
+    stage.expect("/x", "REVALIDATED");
+    stage.origin.say("/x", page("", "x"));
+    assert_eq!(post("/x", "a").send(stage.to()).header("x-cache"), None);
+    let lines = stage.lines_to("POST /x 200 -");
+    for line in [
+        "GET /x 200 MISS",
+        "GET /x 200 HIT",
+        "GET /x?bypass=1 200 BYPASS",
+        "GET /x 200 EXPIRED",
+        "GET /x 200 STALE",
+        "GET /x 200 REVALIDATED",
+    ] {
+        assert!(lines.iter().any(|logged| logged == line), "{line} is not among\n{}", lines.join("\n"));
+    }
+}
+
+#[test]
+fn a_condition_or_a_range_of_what_is_not_stored_yet_is_answered_with_the_whole_and_stored() {
+    let stage = Stage::start("");
+    for (at, field) in [("Range", "bytes=0-9"), ("If-None-Match", "\"x\"")].into_iter().enumerate() {
+        let target = format!("/body/{at}/300000");
+        let response = stage.ask(&get(&target).header(field.0, field.1));
+        assert_eq!((response.status(), response.body.len()), (200, 300_000), "{field:?}");
+        assert_eq!(stage.ask(&get(&target).header("Range", "bytes=0-9")).status(), 206);
+        assert_eq!(stage.origin.fetched(&target), 1);
+    }
+}
