@@ -18,7 +18,9 @@ mod purge;
 
 pub use answer::{Body, Stored, compose};
 pub use errand::Errands;
-pub use fill::{Confirmed, admit, conditions, confirm, hides, may_store, method, on_failure, on_status, write};
+pub use fill::{
+    Confirmed, admit, complete, conditions, confirm, hides, may_store, method, on_failure, on_status, write,
+};
 pub use look::look;
 
 use super::request::Request;
