@@ -367,6 +367,9 @@ impl ProxyHttp for Edge {
     async fn logging(&self, session: &mut Session, e: Option<&Error>, ctx: &mut Ctx) {
         if let Some((request, connection)) = ctx.get() {
             record::finish(session, request, connection, e).await;
+            if e.is_none() {
+                caching::complete(request, connection);
+            }
         }
     }
 

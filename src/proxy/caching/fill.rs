@@ -1,12 +1,12 @@
 //! What the upstream is asked for the cache's sake, and what its answer means for the cache.
 
 use super::answer::Stored;
-use super::{Work, holds, key_of, note, url_of, variant};
+use super::{Work, errand, holds, key_of, note, url_of, variant};
 use crate::cache::key::Key;
 use crate::cache::meta::Meta;
 use crate::cache::policy::stored::{self, NOT_SENT_UP};
 use crate::cache::policy::{Admission, Asked, CacheStatus, Failures, Lifetime, Rules, Times, admit as judge, freshen};
-use crate::cache::store::{Begun, Fill, Head, Pressure, Purge, Zone};
+use crate::cache::store::{Begun, Fill, Head, Locked, Pressure, Purge, Zone};
 use crate::client::Connection;
 use crate::proxy::headers::is_bodiless;
 use crate::proxy::request::Request;
@@ -202,6 +202,22 @@ pub fn write(request: &mut Request, piece: Option<&Bytes>, end: bool) -> Option<
         return None;
     }
     (pressure == Pressure::Slow).then_some(RELIEF)
+}
+
+/// To be called when the client has what it gets. Pingora lets the upstream go as soon as that is complete: the answer to
+/// a HEAD is with its head, so the rest of what was asked for with GET is fetched anew, behind.
+pub fn complete(request: &mut Request, connection: &Arc<Connection>) {
+    let Some(work) = request.cache.as_mut() else { return };
+    let Some(fill) = work.fill.take() else { return };
+    let vary = fill.head().map(|head| head.meta.vary.clone()).unwrap_or_default();
+    drop(fill);
+    if request.exchange.method != Method::HEAD {
+        return;
+    }
+    let lock = work.zone.lock(&work.key, variant(&vary, &request.exchange.head.headers));
+    if let Locked::Mine(guard) = lock {
+        errand::send(&request.exchange.head, connection, guard, None);
+    }
 }
 
 fn finish(fill: Fill) {

@@ -24,7 +24,8 @@ pub use answer::{Body, Stored, compose};
 pub use errand::Errands;
 pub use explain::told;
 pub use fill::{
-    Confirmed, admit, conditions, confirm, forget_changed, hides, may_store, method, on_failure, on_status, write,
+    Confirmed, admit, complete, conditions, confirm, forget_changed, hides, may_store, method, on_failure, on_status,
+    write,
 };
 pub use look::look;
 

@@ -167,3 +167,22 @@ fn a_condition_or_a_range_of_what_is_not_stored_yet_is_answered_with_the_whole_a
         assert_eq!(stage.origin.fetched(&target), 1);
     }
 }
+
+#[test]
+fn a_head_has_the_whole_stored() {
+    let stage = Stage::start("");
+    for length in [100, 3_000_000] {
+        let target = format!("/body/1/{length}");
+        let head = stage.ask(&Request::new("HEAD", &target));
+        assert_eq!((head.header("x-cache"), head.header("content-length")), (Some("MISS"), Some(&*length.to_string())));
+        let stored = || (stage.get(&target).header("x-cache") == Some("HIT")).then_some(());
+        assert!(stage.origin.seen().iter().all(|seen| seen.method() == "GET"));
+        let count = if length == 100 { 1 } else { 2 };
+        stage.wait_files(count);
+        assert!(wait::until(Duration::from_secs(5), stored).is_some(), "{target} is not stored");
+        let head = stage.ask(&Request::new("HEAD", &target));
+        assert_eq!((head.header("x-cache"), head.header("content-length")), (Some("HIT"), Some(&*length.to_string())));
+        assert!(stage.get(&target).body == super::origin::body(1, length));
+    }
+    stage.expect_quiet();
+}
