@@ -147,7 +147,7 @@ fn at_find(request: &mut Request) -> Step {
     request.exchange.path = path;
     request.location = location;
     request.prefix_holds = true;
-    if request.bound.snapshot.names_files {
+    if request.bound.snapshot.asked.files {
         let location = request.location.clone();
         note_files(request, &location);
     }
@@ -178,7 +178,7 @@ fn at_find(request: &mut Request) -> Step {
 async fn at_location(request: &mut Request) -> Step {
     let location: Arc<Location> = request.location.clone();
     let outcome = rewrite::run(&location.script.rewrites, request);
-    if request.bound.snapshot.names_files || location.try_files.is_some() || matches!(location.handler, Handler::Files)
+    if request.bound.snapshot.asked.files || location.try_files.is_some() || matches!(location.handler, Handler::Files)
     {
         note_files(request, &location);
     }

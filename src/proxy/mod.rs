@@ -236,7 +236,7 @@ impl ProxyHttp for Edge {
             request.pending = Some(Pending::Stale(Box::new(stored)));
             return Err(again(format!("a stale answer is better than {status}")));
         }
-        request.exchange.answer.upstream = Some(Box::new(answer.clone()));
+        request.note_upstream_head(answer);
         if let Some(pending) = headers::sends_elsewhere(answer, request) {
             request.cache = None;
             request.pending = Some(pending);

@@ -26,8 +26,11 @@ pub async fn finish(session: &mut Session, request: &mut Request, connection: &A
         None if e.is_some_and(|e| *e.esource() == ErrorSource::Downstream) => CLIENT_CLOSED,
         None => answer.status,
     };
-    answer.sent = written.map(|head| Box::new(head.clone()));
-    let answered = answer.sent.is_some();
+    answer.sent = None;
+    let answered = written.is_some();
+    if let Some(head) = written {
+        request.note_sent_head(head);
+    }
     request.exchange.completed = answered && delivered && (e.is_none() || request.exchange.completed);
     request.exchange.request_length = head_length(request) + request.exchange.body_length;
     // As in nginx, what edge asks for itself is not logged.

@@ -10,6 +10,7 @@ use crate::http::{Head, Version};
 use crate::pattern::Pattern;
 use crate::variables::{Captures, Exchange, Peer};
 use bytes::Bytes;
+use pingora_http::ResponseHeader;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
@@ -128,6 +129,20 @@ impl Request {
             }
         }
         self.exchange.captures = Captures::new(subject.to_vec(), groups);
+    }
+
+    /// Keeps what an upstream answered, if some text asks for it.
+    pub fn note_upstream_head(&mut self, head: &ResponseHeader) {
+        if self.bound.snapshot.asked.upstream_head {
+            self.exchange.answer.upstream = Some(Box::new(head.clone()));
+        }
+    }
+
+    /// Keeps what the client is told, if some text asks for it.
+    pub fn note_sent_head(&mut self, head: &ResponseHeader) {
+        if self.bound.snapshot.asked.sent_head {
+            self.exchange.answer.sent = Some(Box::new(head.clone()));
+        }
     }
 
     pub fn is_head(&self) -> bool {

@@ -89,7 +89,7 @@ impl Body {
 /// The head and body that the client gets.
 pub fn compose(request: &mut Request, stored: Stored) -> Result<(ResponseHeader, Payload)> {
     let mut head = stored.head.response.clone();
-    request.exchange.answer.upstream = Some(Box::new(head.clone()));
+    request.note_upstream_head(&head);
     head.insert_header("Age", copy_of(&stored.head).age(SystemTime::now()))?;
     if let Some(len) = stored.len() {
         head.insert_header("Content-Length", len)?;
@@ -134,7 +134,12 @@ fn conditioned(request: &Request, mut head: ResponseHeader, stored: Stored) -> R
             match stored.len().filter(|_| policy::stored::allows_ranges(head.status, &head.headers, force) && max > 0) {
                 Some(len) => {
                     head.insert_header("Accept-Ranges", "bytes")?;
-                    ranged(&asked, &own, head, stored, len, max)
+                    let field = |name| asked.get(name).map(HeaderValue::as_bytes);
+                    let plan = range::plan(field(header::RANGE), field(header::IF_RANGE), own.validators(), len, max);
+                    if plan == Plan::Full {
+                        make_form(request, &stored);
+                    }
+                    ranged(plan, head, stored, len)
                 }
                 None => {
                     make_form(request, &stored);
@@ -145,16 +150,7 @@ fn conditioned(request: &Request, mut head: ResponseHeader, stored: Stored) -> R
     }
 }
 
-fn ranged(
-    asked: &http::HeaderMap,
-    own: &Own,
-    mut head: ResponseHeader,
-    stored: Stored,
-    len: u64,
-    max: usize,
-) -> Result<(ResponseHeader, Payload)> {
-    let field = |name| asked.get(name).map(HeaderValue::as_bytes);
-    let plan = range::plan(field(header::RANGE), field(header::IF_RANGE), own.validators(), len, max);
+fn ranged(plan: Plan, mut head: ResponseHeader, stored: Stored, len: u64) -> Result<(ResponseHeader, Payload)> {
     match (plan, stored.body) {
         (Plan::Single(span), Body::Stored(body)) => {
             partial(&mut head)?;
