@@ -4,6 +4,7 @@
 //! or writing leaves a waker: reading belongs to one task at a time (the loop's, then Pingora's, then the loop's
 //! again); writing belongs to Pingora's task while the queue is empty and to the drain task while it is not.
 
+use std::any::Any;
 use std::fmt::Write as _;
 use std::future::Future;
 use std::io;
@@ -71,6 +72,8 @@ pub struct Wire {
     pub body: BodyState,
     pub limits: BodyLimits,
     pub outbox: Outbox,
+    /// What the loop found out of a request, for whoever gets it from Pingora.
+    pub(super) carried: Option<Box<dyn Any + Send>>,
     pub settings: Arc<Settings>,
     pub head: Option<Arc<Head>>,
     pub trailers: Headers,
@@ -100,6 +103,7 @@ impl Wire {
             body: BodyState::Over,
             limits: settings.body.clone(),
             outbox: Outbox::new(settings.buffering.clone()),
+            carried: None,
             settings,
             head: None,
             trailers: Headers::default(),
@@ -123,6 +127,7 @@ impl Wire {
         self.script = BytesMut::new();
         self.body = BodyState::Over;
         self.head = None;
+        self.carried = None;
         self.trailers = Headers::default();
         self.owes_continue = false;
         self.open_ended = false;

@@ -19,8 +19,8 @@ use std::sync::Arc;
 pub struct Ctx(Option<(Box<Request>, Arc<Connection>)>);
 
 impl Ctx {
-    pub fn begin(&mut self, request: Request, connection: Arc<Connection>) {
-        self.0 = Some((Box::new(request), connection));
+    pub fn begin(&mut self, request: Box<Request>, connection: Arc<Connection>) {
+        self.0 = Some((request, connection));
     }
 
     pub fn get(&mut self) -> Option<(&mut Request, &Arc<Connection>)> {
@@ -68,6 +68,8 @@ pub struct Request {
     /// The body, if it was read before an upstream was asked.
     pub body: Option<Body>,
     pub attempts: Attempts,
+    /// What was decided before Pingora had the request; `Some(None)`: an upstream is asked.
+    pub decided: Option<Option<Content>>,
     /// What the cache has to do with it.
     pub cache: Option<Box<Work>>,
     /// A stored answer that the upstream has confirmed.
@@ -102,6 +104,7 @@ impl Request {
             keepalive: true,
             body: None,
             attempts: Attempts::default(),
+            decided: None,
             cache: None,
             confirmed: None,
             pending: None,

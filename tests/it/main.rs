@@ -16,6 +16,7 @@ mod messages;
 mod process;
 mod reload;
 mod rig;
+mod short_way;
 mod snapshots;
 mod tls;
 mod tomcats;
