@@ -2,7 +2,7 @@
 //! body an entry names, and the run checks the answer of each server against the entry before it measures.
 //!
 //! A path's ending chooses the location, as in the seed's configuration: `.css` and the like go through the
-//! cache, everything else is proxied.
+//! cache, everything else is proxied. What lies under `/disk/` has a cache of its own, in edge one without memory.
 
 use crate::{
     failure::Failure,
@@ -60,10 +60,37 @@ const PROXIED: Case = Case {
     answer_headers: &[],
 };
 
+/// An answer from the cache; the check before has filled it. HAProxy stores only what says how long it is fresh.
+const CACHED: Case = Case { origin_headers: &[("Cache-Control", "max-age=3600")], ..PROXIED };
+
+/// A cached answer for a client that takes gzip. HAProxy's cache stands on the wrong side of its compression.
+const CACHED_GZIP: Case = Case {
+    headers: &[("Accept-Encoding", "gzip")],
+    servers: &["nginx", "edge"],
+    length: Length::Shorter,
+    answer_headers: &[("Content-Encoding", "gzip")],
+    ..CACHED
+};
+
+/// A cached answer that is read from a file each time, as nginx does it anyway.
+const CACHED_DISK: Case = Case { servers: &["nginx", "edge"], ..CACHED };
+
 pub const CASES: &[Case] = &[
     Case { name: "proxied-64b", title: "Proxied GET, 64 bytes", path: "/64b", ..PROXIED },
     Case { name: "proxied-10k", title: "Proxied GET, 10 KB", path: "/10k", body: 10 * 1024, ..PROXIED },
     Case { name: "proxied-64b-c256", title: "Proxied GET, 64 bytes", path: "/64b", connections: 256, ..PROXIED },
+    Case { name: "cached-1k", title: "Cached, 1 KB", path: "/1k.css", body: 1024, ..CACHED },
+    Case { name: "cached-10k", title: "Cached, 10 KB", path: "/10k.css", body: 10 << 10, ..CACHED },
+    Case { name: "cached-100k", title: "Cached, 100 KB", path: "/100k.css", body: 100 << 10, ..CACHED },
+    Case { name: "cached-1m", title: "Cached, 1 MB", path: "/1m.css", body: 1 << 20, ..CACHED },
+    Case { name: "gzip-1k", title: "Cached, gzip of 1 KB", path: "/1k.css", body: 1024, ..CACHED_GZIP },
+    Case { name: "gzip-10k", title: "Cached, gzip of 10 KB", path: "/10k.css", body: 10 << 10, ..CACHED_GZIP },
+    Case { name: "gzip-100k", title: "Cached, gzip of 100 KB", path: "/100k.css", body: 100 << 10, ..CACHED_GZIP },
+    Case { name: "gzip-1m", title: "Cached, gzip of 1 MB", path: "/1m.css", body: 1 << 20, ..CACHED_GZIP },
+    Case { name: "disk-1k", title: "Cached on disk, 1 KB", path: "/disk/1k.css", body: 1024, ..CACHED_DISK },
+    Case { name: "disk-10k", title: "Cached on disk, 10 KB", path: "/disk/10k.css", body: 10 << 10, ..CACHED_DISK },
+    Case { name: "disk-100k", title: "Cached on disk, 100 KB", path: "/disk/100k.css", body: 100 << 10, ..CACHED_DISK },
+    Case { name: "disk-1m", title: "Cached on disk, 1 MB", path: "/disk/1m.css", body: 1 << 20, ..CACHED_DISK },
 ];
 
 impl Case {

@@ -56,18 +56,21 @@ impl std::fmt::Debug for Key {
     }
 }
 
+/// Of an answer that does not vary.
+pub const UNVARIED: Hash = [0; 16];
+
 /// Which of the answers of one key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct Variant {
-    /// Of the request's fields that Vary names; 0 if it names none.
-    pub fields: u128,
+    /// Of the request's fields that Vary names; zeros if it names none.
+    pub fields: Hash,
     /// How edge wrote the body anew; what the upstream sent is `Identity`, whatever coding it had there.
     pub coding: Coding,
 }
 
 impl Variant {
     /// The answer that does not vary, as it came.
-    pub const NONE: Variant = Variant { fields: 0, coding: Coding::Identity };
+    pub const NONE: Variant = Variant { fields: UNVARIED, coding: Coding::Identity };
 
     /// By the names that the answer varies by, each with the request's value; neither can hold the NUL that Pingora puts
     /// between them.
@@ -76,7 +79,7 @@ impl Variant {
         for (name, value) in fields {
             builder.add_value(name, value);
         }
-        let fields = builder.finalize().map_or(0, |hash| u128::from_be_bytes(hash).max(1));
+        let fields = builder.finalize().unwrap_or(UNVARIED);
         Variant { fields, coding: Coding::Identity }
     }
 

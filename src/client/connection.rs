@@ -240,6 +240,20 @@ impl Connection {
         self.kept.swap(false, Ordering::AcqRel)
     }
 
+    /// Leaves something for whoever gets this request from Pingora.
+    pub fn carry(&self, what: Box<dyn Any + Send>) {
+        self.lock().carried = Some(what);
+    }
+
+    pub fn take_carried(&self) -> Option<Box<dyn Any + Send>> {
+        self.lock().carried.take()
+    }
+
+    /// Whether the connection ends with this answer.
+    pub fn is_closing(&self) -> bool {
+        self.lock().must_close
+    }
+
     /// The connection is closed after this answer, whatever the client wants.
     pub fn close_after(&self) {
         self.lock().must_close = true;

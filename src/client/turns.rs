@@ -91,10 +91,9 @@ impl Client {
         Ok(Some(parsed.head))
     }
 
-    /// Makes this head the one that Pingora reads next. After it: `ServerSession::new_http1(Box::new(client))`.
-    pub fn present(&mut self, head: Arc<Head>) {
+    /// Begins the request of this head. It can be answered here and now, or be left to Pingora ([`Self::hand_over`]).
+    pub fn begin(&mut self, head: Arc<Head>) {
         // what was kept was the request before
-        self.connection.take_kept();
         self.connection.take_kept();
         let requests = self.connection.requests();
         let mut wire = self.connection.lock();
@@ -103,7 +102,6 @@ impl Client {
             && !wire.settings.keepalive_timeout.is_zero()
             && requests < wire.settings.keepalive_requests;
         wire.must_close |= !keepalive;
-        wire.script = present::synthesize(&head, keepalive);
         wire.body = match head.framing {
             Framing::None | Framing::Length(0) => BodyState::Over,
             framing => BodyState::Waiting(Decoder::new(framing)),
@@ -111,6 +109,20 @@ impl Client {
         wire.open_ended = head.wants_upgrade() && !head.framing.has_body();
         wire.owes_continue = head.framing.has_body() && head.version == Version::Http11 && expects_continue(&head);
         wire.head = Some(head);
+    }
+
+    /// Makes this head the one that Pingora reads next. After it: `ServerSession::new_http1(Box::new(client))`.
+    pub fn present(&mut self, head: Arc<Head>) {
+        self.begin(head);
+        self.hand_over();
+    }
+
+    /// The same for a request that was begun.
+    pub fn hand_over(&mut self) {
+        let mut wire = self.connection.lock();
+        if let Some(head) = wire.head.clone() {
+            wire.script = present::synthesize(&head, !wire.must_close);
+        }
     }
 
     /// Ends a request that Pingora gave back: reads what is left of a body nobody wanted. False: the connection is to be

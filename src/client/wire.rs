@@ -4,6 +4,7 @@
 //! or writing leaves a waker: reading belongs to one task at a time (the loop's, then Pingora's, then the loop's
 //! again); writing belongs to Pingora's task while the queue is empty and to the drain task while it is not.
 
+use std::any::Any;
 use std::fmt::Write as _;
 use std::future::Future;
 use std::io;
@@ -73,6 +74,8 @@ pub struct Wire {
     pub pace: Pace,
     pub limits: BodyLimits,
     pub outbox: Outbox,
+    /// What the loop found out of a request, for whoever gets it from Pingora.
+    pub(super) carried: Option<Box<dyn Any + Send>>,
     pub settings: Arc<Settings>,
     pub head: Option<Arc<Head>>,
     pub trailers: Headers,
@@ -105,6 +108,7 @@ impl Wire {
             pace: Pace::default(),
             limits: settings.body.clone(),
             outbox: Outbox::new(settings.buffering.clone()),
+            carried: None,
             settings,
             head: None,
             trailers: Headers::default(),
@@ -130,6 +134,7 @@ impl Wire {
         self.body = BodyState::Over;
         self.pace = Pace::default();
         self.head = None;
+        self.carried = None;
         self.trailers = Headers::default();
         self.owes_continue = false;
         self.open_ended = false;

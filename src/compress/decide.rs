@@ -35,8 +35,9 @@ impl Fields for HeaderMap {
 
 impl Fields for crate::http::Headers {
     fn values(&self, name: &HeaderName) -> impl Iterator<Item = &[u8]> {
-        let name = name.as_str().as_bytes().to_vec();
-        self.iter().filter(move |(field, _)| field.eq_ignore_ascii_case(&name)).map(|(_, value)| &value[..])
+        self.iter()
+            .filter(|(field, _)| field.eq_ignore_ascii_case(name.as_str().as_bytes()))
+            .map(|(_, value)| &value[..])
     }
 }
 

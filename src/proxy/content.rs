@@ -3,18 +3,21 @@
 //! Plain decisions over the request's state: nothing here reads from or writes to a client. nginx's phases in nginx's order;
 //! the URI may change ten times, then it is a circle.
 
-use super::caching::Stored;
+use super::caching::{self, Stored};
+use super::deliver::Payload;
 use super::handshake;
 use super::redirect;
 use super::request::Request;
 use super::rewrite::{self, Outcome};
 use super::snapshot::{Candidate, Handler, LastResort, Location, Return, Server};
+use crate::client::Connection;
 use crate::config::types::{ErrorPageStatus, Return as RawReturn};
 use crate::files;
 use crate::http::pages::{self, internal};
 use crate::http::{Framing, escape};
 use crate::route::{self, Uri};
 use bytes::Bytes;
+use pingora_http::ResponseHeader;
 use std::sync::Arc;
 
 /// nginx's NGX_HTTP_MAX_URI_CHANGES.
@@ -31,6 +34,8 @@ pub enum Content {
     Redirect { status: u16, location: Vec<u8> },
     /// An answer from the cache.
     Stored(Box<Stored>),
+    /// An answer that is ready to be sent.
+    Composed(Box<(ResponseHeader, Payload)>),
     /// A local file.
     File { status: u16, headers: files::Headers, body: files::Body },
     /// A status with edge's own page.
@@ -82,6 +87,18 @@ pub fn accept(request: &mut Request) -> Result<(), u16> {
     exchange.path = uri.path.to_vec();
     exchange.args = uri.args.as_ref().map(|a| a.to_vec());
     handshake::check(request, name)
+}
+
+/// Who answers: all phases, the cache included. `None`: an upstream is asked.
+pub async fn decide(request: &mut Request, connection: &Arc<Connection>) -> Option<Content> {
+    let content = match accept(request) {
+        Ok(()) => find(request).await,
+        Err(status) => fail(request, status).await,
+    };
+    match content {
+        Content::Proxy => caching::look(request, connection).await,
+        other => Some(other),
+    }
 }
 
 /// Runs the phases up to the content, from the beginning.
@@ -147,7 +164,7 @@ fn at_find(request: &mut Request) -> Step {
     request.exchange.path = path;
     request.location = location;
     request.prefix_holds = true;
-    if request.bound.snapshot.names_files {
+    if request.bound.snapshot.asked.files {
         let location = request.location.clone();
         note_files(request, &location);
     }
@@ -178,7 +195,7 @@ fn at_find(request: &mut Request) -> Step {
 async fn at_location(request: &mut Request) -> Step {
     let location: Arc<Location> = request.location.clone();
     let outcome = rewrite::run(&location.script.rewrites, request);
-    if request.bound.snapshot.names_files || location.try_files.is_some() || matches!(location.handler, Handler::Files)
+    if request.bound.snapshot.asked.files || location.try_files.is_some() || matches!(location.handler, Handler::Files)
     {
         note_files(request, &location);
     }

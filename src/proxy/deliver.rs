@@ -18,6 +18,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 /// What is written after the head.
+#[derive(Debug)]
 pub enum Payload {
     Nothing,
     Bytes(Bytes),
@@ -50,6 +51,7 @@ pub fn compose(request: &mut Request, content: Content) -> Result<Option<(Respon
         // Whoever is asked for an upstream's answer has none to give any more.
         Content::Proxy => page(request, 502, Vec::new())?,
         Content::Stored(stored) => return caching::compose(request, *stored).map(Some),
+        Content::Composed(composed) => return Ok(Some(*composed)),
         Content::Text { status, content_type, body } => text(request, status, content_type, body)?,
         Content::Redirect { status, location } => redirect(request, status, location)?,
         Content::File { status, headers, body } => (with_fields(status, headers)?, Payload::File(body)),
@@ -160,7 +162,7 @@ pub fn close_without_length(session: &mut Session, request: &Request, head: &Res
     }
 }
 
-fn is_bodiless(request: &Request, head: &ResponseHeader) -> bool {
+pub fn is_bodiless(request: &Request, head: &ResponseHeader) -> bool {
     request.is_head() || matches!(head.status.as_u16(), 204 | 304)
 }
 

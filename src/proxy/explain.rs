@@ -159,7 +159,7 @@ fn tell_locations(out: &mut String, request: &Request) {
 async fn tell_content(out: &mut String, request: &mut Request, content: &Content) {
     match content {
         // Nothing is looked up where nothing is sent.
-        Content::Stored(_) => {}
+        Content::Stored(_) | Content::Composed(_) => {}
         Content::Proxy => tell_proxy(out, request).await,
         Content::Text { status, body, .. } => line(out, "answer", &format!("{status}, a text of {} bytes", body.len())),
         Content::Redirect { status, location } => line(out, "answer", &format!("{status} to {}", text(location))),

@@ -6,6 +6,7 @@
 //! content    server, location, rewrites, try_files, error_page → who answers, with what
 //! handshake  whether the connection is one the server takes: TLS, certificates
 //! caching/   is the answer stored? is one to be stored?
+//! direct     the short way of an answer from the cache, without Pingora
 //! deliver    answers that need no upstream
 //! attempt    which server is asked next, what became of it
 //! peer       how it is connected to; dial makes the connection, line is what is known of it
@@ -18,6 +19,7 @@ mod caching;
 mod content;
 mod deliver;
 mod dial;
+mod direct;
 pub mod explain;
 mod failure;
 mod handshake;
@@ -33,6 +35,7 @@ mod rewrite;
 pub mod snapshot;
 
 pub use caching::Errands;
+pub use direct::answer;
 pub use live::{Bound, Slot};
 pub use refuse::refusal;
 pub use request::NO_ADDRESS;
@@ -79,11 +82,19 @@ impl ProxyHttp for Edge {
         let (Some(connection), Some(slot)) = (connection, slot) else {
             return Err(internal("a request came over no connection of edge's"));
         };
-        let head = connection.head().ok_or_else(|| internal("a request without a head"))?;
-        ctx.begin(
-            Request::new(head, request::peer_of(&connection, connection.requests()), slot.bound()),
-            connection.clone(),
-        );
+        let decided = connection.take_carried().and_then(|decided| decided.downcast::<direct::Decided>().ok());
+        let request = match decided.map(|decided| *decided) {
+            Some(direct::Decided { mut request, content }) => {
+                request.decided = Some(content);
+                request
+            }
+            None => {
+                let head = connection.head().ok_or_else(|| internal("a request without a head"))?;
+                let peer = request::peer_of(&connection, connection.requests());
+                Box::new(Request::new(head, peer, slot.bound()))
+            }
+        };
+        ctx.begin(request, connection.clone());
         // The client room bounds every read and write; informational answers end here.
         session.set_read_timeout(None);
         session.set_ignore_info_resp(true);
@@ -93,16 +104,13 @@ impl ProxyHttp for Edge {
     /// Who answers? If no upstream has to be asked, the answer goes out here.
     async fn request_filter(&self, session: &mut Session, ctx: &mut Ctx) -> Result<bool> {
         let (request, connection) = begun(ctx)?;
-        let content = match content::accept(request) {
-            Ok(()) => content::find(request).await,
-            Err(status) => content::fail(request, status).await,
+        let content = match request.decided.take() {
+            Some(content) => content,
+            None => content::decide(request, connection).await,
         };
         let content = match content {
-            Content::Proxy => match caching::look(request, connection).await {
-                None => prepare_to_proxy(session, request, connection).await,
-                stored => stored,
-            },
-            other => Some(other),
+            None => prepare_to_proxy(session, request, connection).await,
+            content => content,
         };
         keep_or_close(session, request, connection);
         match content {
@@ -237,7 +245,7 @@ impl ProxyHttp for Edge {
             request.pending = Some(Pending::Stale(Box::new(stored)));
             return Err(again(format!("a stale answer is better than {status}")));
         }
-        request.exchange.answer.upstream = Some(Box::new(answer.clone()));
+        request.note_upstream_head(answer);
         if let Some(pending) = headers::sends_elsewhere(answer, request) {
             request.cache = None;
             request.pending = Some(pending);
@@ -476,15 +484,17 @@ async fn prepare_to_proxy(
 }
 
 /// `keepalive_*` of the location that answers.
-fn keep_or_close(session: &mut Session, request: &mut Request, connection: &Connection) {
+fn keeps(request: &Request) -> bool {
     let location = &request.location;
     let age = request.exchange.peer.accepted.elapsed().unwrap_or_default();
-    let kept = request.exchange.head.wants_keepalive()
+    request.exchange.head.wants_keepalive()
         && !location.keepalive_timeout.is_zero()
         && request.exchange.peer.requests < location.keepalive_requests
         && age < location.keepalive_time
-        && session.get_keepalive().is_some();
-    if !kept {
+}
+
+fn keep_or_close(session: &mut Session, request: &mut Request, connection: &Connection) {
+    if !keeps(request) || session.get_keepalive().is_none() {
         close_after(session, request, connection);
     }
 }
@@ -498,9 +508,13 @@ fn close_after(session: &mut Session, request: &mut Request, connection: &Connec
 
 /// The answer of this moment is the last if the listener is gone, by a reload or because edge ends, or the request failed
 /// in a way that ends trust.
-fn close_if_due(session: &mut Session, request: &mut Request, connection: &Connection) {
+fn is_due(request: &Request, connection: &Connection) -> bool {
     let slot = connection.facts().listener.downcast_ref::<Slot>();
-    if slot.is_some_and(Slot::is_gone) || is_trusted_no_more(request.failed) {
+    slot.is_some_and(Slot::is_gone) || is_trusted_no_more(request.failed)
+}
+
+fn close_if_due(session: &mut Session, request: &mut Request, connection: &Connection) {
+    if is_due(request, connection) {
         close_after(session, request, connection);
     }
 }

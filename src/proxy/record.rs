@@ -17,8 +17,18 @@ pub async fn finish(session: &mut Session, request: &mut Request, connection: &A
         last.bytes_sent += session.upstream_body_bytes_sent().unwrap_or_default() as u64;
     }
     request.end_attempt();
-    let delivered = connection.drained().await.is_ok();
     let written = session.response_written().filter(|head| !head.status.is_informational() || head.status == 101);
+    answered(request, connection, written, e).await;
+}
+
+/// The same for an answer whose head was written, whoever wrote it.
+pub async fn answered(
+    request: &mut Request,
+    connection: &Arc<Connection>,
+    written: Option<&ResponseHeader>,
+    e: Option<&Error>,
+) {
+    let delivered = connection.drained().await.is_ok();
     let answer = &mut request.exchange.answer;
     answer.bytes = connection.take_sent();
     answer.body_bytes = answer.bytes.saturating_sub(written.map_or(0, length_of));
@@ -27,8 +37,11 @@ pub async fn finish(session: &mut Session, request: &mut Request, connection: &A
         None if e.is_some_and(|e| *e.esource() == ErrorSource::Downstream) => CLIENT_CLOSED,
         None => answer.status,
     };
-    answer.sent = written.map(|head| Box::new(head.clone()));
-    let answered = answer.sent.is_some();
+    answer.sent = None;
+    let answered = written.is_some();
+    if let Some(head) = written {
+        request.note_sent_head(head);
+    }
     request.exchange.completed = answered && delivered && (e.is_none() || request.exchange.completed);
     request.exchange.request_length = head_length(request) + request.exchange.body_length;
     // As in nginx, what edge asks for itself is not logged.

@@ -12,6 +12,7 @@ use crate::http::{Head, Version};
 use crate::pattern::Pattern;
 use crate::variables::{Captures, Exchange, Peer};
 use bytes::Bytes;
+use pingora_http::ResponseHeader;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
@@ -20,8 +21,8 @@ use std::sync::Arc;
 pub struct Ctx(Option<(Box<Request>, Arc<Connection>)>);
 
 impl Ctx {
-    pub fn begin(&mut self, request: Request, connection: Arc<Connection>) {
-        self.0 = Some((Box::new(request), connection));
+    pub fn begin(&mut self, request: Box<Request>, connection: Arc<Connection>) {
+        self.0 = Some((request, connection));
     }
 
     pub fn get(&mut self) -> Option<(&mut Request, &Arc<Connection>)> {
@@ -69,6 +70,8 @@ pub struct Request {
     /// The body, if it was read before an upstream was asked.
     pub body: Option<Body>,
     pub attempts: Attempts,
+    /// What was decided before Pingora had the request; `Some(None)`: an upstream is asked.
+    pub decided: Option<Option<Content>>,
     /// What the cache has to do with it.
     pub cache: Option<Box<Work>>,
     /// The zone that was looked into, which counts what came of it.
@@ -105,6 +108,7 @@ impl Request {
             keepalive: true,
             body: None,
             attempts: Attempts::default(),
+            decided: None,
             cache: None,
             zone: None,
             confirmed: None,
@@ -133,6 +137,20 @@ impl Request {
             }
         }
         self.exchange.captures = Captures::new(subject.to_vec(), groups);
+    }
+
+    /// Keeps what an upstream answered, if some text asks for it.
+    pub fn note_upstream_head(&mut self, head: &ResponseHeader) {
+        if self.bound.snapshot.asked.upstream_head {
+            self.exchange.answer.upstream = Some(Box::new(head.clone()));
+        }
+    }
+
+    /// Keeps what the client is told, if some text asks for it.
+    pub fn note_sent_head(&mut self, head: &ResponseHeader) {
+        if self.bound.snapshot.asked.sent_head {
+            self.exchange.answer.sent = Some(Box::new(head.clone()));
+        }
     }
 
     pub fn is_head(&self) -> bool {

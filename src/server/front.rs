@@ -133,7 +133,15 @@ impl Front {
                     };
                 }
             };
-            client.present(head);
+            client.begin(head);
+            let ending = *self.shutdown.borrow();
+            if proxy::answer(&mut client, &slot, ending).await {
+                if !client.finish_request().await {
+                    return client.close().await;
+                }
+                continue;
+            }
+            client.hand_over();
             let spare = client.spare();
             let session = ServerSession::new_http1(Box::new(client));
             let reused = self.proxy.process_new_http(session, &self.shutdown).await;

@@ -21,6 +21,7 @@ mod proxy_protocol;
 mod purging;
 mod reload;
 mod rig;
+mod short_way;
 mod slices;
 mod snapshots;
 mod tls;

@@ -12,7 +12,7 @@ use super::filling::{ALL_SLOW, End, Filling, SLOW, Storing};
 use super::head::Head;
 use super::shard::{Object, Resident, Shard};
 use super::writer::Job;
-use crate::cache::key::{Hash, Variant};
+use crate::cache::key::{Hash, UNVARIED, Variant};
 use crate::cache::meta::Coding;
 
 /// How long the upstream waits for the disk at once; then it goes on, and what is too much is not stored.
@@ -202,7 +202,7 @@ impl Filling {
         let vary = &self.head.meta.vary;
         let known = shard.vary(hash).map(|known| known[..] == *vary);
         // While the rule of the others is not known, whether they have one is.
-        let other_rule = |variant: Variant| !known.unwrap_or(vary.is_empty() == (variant.fields == 0));
+        let other_rule = |variant: Variant| !known.unwrap_or(vary.is_empty() == (variant.fields == UNVARIED));
         let is_replaced = |object: &Object| {
             let variant = object.variant();
             let made = self.variant.coding == Coding::Identity && variant.fields == self.variant.fields;

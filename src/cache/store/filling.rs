@@ -24,7 +24,7 @@ use super::head::Head;
 use super::lock;
 use super::writer::Job;
 use super::zones::Holder;
-use crate::cache::key::{Key, Variant};
+use crate::cache::key::{Key, UNVARIED, Variant};
 
 /// Of one fill waiting for the writer: more, and the upstream should wait,
 pub(super) const SLOW: u64 = 1 << 20;
@@ -128,7 +128,7 @@ impl Core {
             return Begun::Refused;
         };
         // One that varies under the name of one that does not would be found by everybody.
-        if head.meta.vary.is_empty() != (variant.fields == 0) {
+        if head.meta.vary.is_empty() != (variant.fields == UNVARIED) {
             return Begun::Refused;
         }
         let storing = if self.home.is_some() { Storing::Disk } else { Storing::Memory };

@@ -108,7 +108,7 @@ impl Front {
         for word in [self.id, self.body_len] {
             out.extend_from_slice(&word.to_le_bytes());
         }
-        out.extend_from_slice(&self.variant.fields.to_le_bytes());
+        out.extend_from_slice(&self.variant.fields);
         out.extend_from_slice(self.key.hash());
         debug_assert_eq!(out.len(), FIXED);
         out.extend_from_slice(text);
@@ -246,7 +246,7 @@ fn parse_fixed(fixed: &[u8]) -> Option<Result<(Front, usize, Hash), Unusable>> {
     let key_len = unread.u32().filter(|len| *len as usize <= MAX_KEY)? as usize;
     let coding = u8::try_from(unread.u32()?).ok().and_then(Coding::from_number)?;
     let (id, body_len) = (unread.u64()?, unread.u64()?);
-    let fields = u128::from_le_bytes(unread.take(16)?.try_into().ok()?);
+    let fields = unread.take(16)?.try_into().ok()?;
     let hash = unread.take(16)?.try_into().ok()?;
     let variant = Variant { fields, coding };
     Some(Ok((Front { id, key: Key::of(&[]), variant, slot_len, body_len }, key_len, hash)))

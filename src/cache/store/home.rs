@@ -103,7 +103,7 @@ impl Home {
     }
 
     pub fn file(&self, hash: &Hash, variant: Variant) -> PathBuf {
-        self.directory(hash).join(format!("{}-{:032x}{}", hex(hash), variant.fields, variant.coding.number()))
+        self.directory(hash).join(format!("{}-{}{}", hex(hash), hex(&variant.fields), variant.coding.number()))
     }
 
     pub fn temporary(&self, id: u64) -> PathBuf {
@@ -226,7 +226,7 @@ pub fn parse_name(name: &str) -> Option<(Hash, Variant)> {
         return None;
     }
     let hash = u128::from_str_radix(hash, 16).ok()?.to_be_bytes();
-    let fields = u128::from_str_radix(&variant[..32], 16).ok()?;
+    let fields = u128::from_str_radix(&variant[..32], 16).ok()?.to_be_bytes();
     let coding = Coding::from_number(variant[32..].parse().ok()?)?;
     Some((hash, Variant { fields, coding }))
 }

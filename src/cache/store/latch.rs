@@ -14,7 +14,7 @@ use super::core::{Core, Moment};
 use super::filling::Begun;
 use super::head::Head;
 use super::zones::Holder;
-use crate::cache::key::{Key, Variant};
+use crate::cache::key::{Hash, Key, Variant};
 
 /// Of one key and one choice among its variants. Exchanged under the lock of its shard only.
 pub struct Latch {
@@ -39,7 +39,7 @@ pub enum Locked {
 pub struct Guard {
     core: Holder,
     key: Key,
-    fields: u128,
+    fields: Hash,
     latch: Arc<Latch>,
     token: u64,
     moment: Moment,
@@ -48,7 +48,7 @@ pub struct Guard {
 pub struct Waiter {
     core: Arc<Core>,
     key: Key,
-    fields: u128,
+    fields: Hash,
     latch: Arc<Latch>,
 }
 
@@ -89,7 +89,7 @@ impl Core {
     }
 
     /// Under the lock of the shard.
-    fn hold(self: &Arc<Core>, key: &Key, fields: u128, latch: Arc<Latch>) -> Guard {
+    fn hold(self: &Arc<Core>, key: &Key, fields: Hash, latch: Arc<Latch>) -> Guard {
         let moment = self.moment();
         latch.holder.store(moment.0, Ordering::Relaxed);
         *super::lock(&latch.since) = Instant::now();

@@ -16,7 +16,7 @@ use super::filling::Filling;
 use super::head::Head;
 use super::latch::Latch;
 use super::uses::Uses;
-use crate::cache::key::{Hash, Variant};
+use crate::cache::key::{Hash, UNVARIED, Variant};
 use crate::cache::meta::Coding;
 
 const NIL: u32 = u32::MAX;
@@ -32,7 +32,7 @@ pub enum List {
 
 pub struct Object {
     pub hash: Hash,
-    fields: u128,
+    fields: Hash,
     /// In milliseconds since 1970.
     pub used: u64,
     pub resident: Option<Arc<Resident>>,
@@ -90,7 +90,7 @@ pub struct Shard {
     rules: [Arc<Vec<String>>; 2],
     pub uses: Uses,
     pub fills: HashMap<Hash, Vec<Arc<Filling>>>,
-    pub latches: HashMap<(Hash, u128), Arc<Latch>>,
+    pub latches: HashMap<(Hash, Hash), Arc<Latch>>,
     totals: Arc<Totals>,
 }
 
@@ -190,7 +190,7 @@ impl Shard {
         if self.entries.get(hash)?.vary.is_some() {
             return None;
         }
-        self.siblings(hash).find(|at| self.get(*at).fields != 0)
+        self.siblings(hash).find(|at| self.get(*at).fields != UNVARIED)
     }
 
     /// Adds an object of a name that is not there. It is the one used last, unless others were used later.

@@ -49,6 +49,12 @@ pub enum Body {
     Parts(VecDeque<Bytes>),
 }
 
+impl std::fmt::Debug for Body {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Body")
+    }
+}
+
 impl std::fmt::Debug for Stored {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Stored").field("url", &self.head.meta.url).finish_non_exhaustive()
@@ -107,7 +113,7 @@ impl Body {
 /// The head and body that the client gets.
 pub fn compose(request: &mut Request, stored: Stored) -> Result<(ResponseHeader, Payload)> {
     let mut head = stored.head.response.clone();
-    request.exchange.answer.upstream = Some(Box::new(head.clone()));
+    request.note_upstream_head(&head);
     if matches!(stored.body, Body::Sliced(_)) {
         // The head is that of a part.
         head.set_status(StatusCode::OK)?;
@@ -151,7 +157,12 @@ fn conditioned(request: &Request, mut head: ResponseHeader, stored: Stored) -> R
             match stored.len().filter(|_| policy::stored::allows_ranges(head.status, &head.headers, force) && max > 0) {
                 Some(len) => {
                     head.insert_header("Accept-Ranges", "bytes")?;
-                    ranged(request, &asked, &own, head, stored, len, max)
+                    let field = |name| asked.get(name).map(HeaderValue::as_bytes);
+                    let plan = range::plan(field(header::RANGE), field(header::IF_RANGE), own.validators(), len, max);
+                    if plan == Plan::Full {
+                        make_form(request, &stored);
+                    }
+                    ranged(request, plan, head, stored, len)
                 }
                 None => {
                     make_form(request, &stored);
@@ -176,15 +187,11 @@ fn refuse(request: &Request, status: u16) -> Result<(ResponseHeader, Payload)> {
 
 fn ranged(
     request: &Request,
-    asked: &http::HeaderMap,
-    own: &Own,
+    plan: Plan,
     mut head: ResponseHeader,
     stored: Stored,
     len: u64,
-    max: usize,
 ) -> Result<(ResponseHeader, Payload)> {
-    let field = |name| asked.get(name).map(HeaderValue::as_bytes);
-    let plan = range::plan(field(header::RANGE), field(header::IF_RANGE), own.validators(), len, max);
     match (plan, stored.body) {
         (Plan::Single(span), Body::Stored(body)) => {
             partial(&mut head)?;

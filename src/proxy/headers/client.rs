@@ -7,7 +7,9 @@ use crate::proxy::request::Request;
 use crate::proxy::snapshot::{Expires, Handler, Pass};
 use crate::variables::http_date;
 use http::HeaderValue;
-use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, LAST_MODIFIED, LOCATION, SERVER, TRANSFER_ENCODING};
+use http::header::{
+    CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, LAST_MODIFIED, LOCATION, SERVER, TRANSFER_ENCODING, UPGRADE,
+};
 use pingora_error::{ErrorType, OrErr, Result};
 use pingora_http::ResponseHeader;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -54,7 +56,7 @@ fn add_fields(answer: &mut ResponseHeader, request: &mut Request) -> Result<()> 
         return Ok(());
     }
     request.exchange.answer.status = status;
-    request.exchange.answer.sent = Some(Box::new(answer.clone()));
+    request.note_sent_head(answer);
     for field in location.answer.add.iter().filter(|f| f.always || has_conditional_fields(status)) {
         let value = field.value.evaluate(&request.exchange);
         // As in nginx, these take the place of the answer's own, and nothing takes it away.
@@ -77,12 +79,12 @@ fn has_conditional_fields(status: u16) -> bool {
 
 /// What of an upstream's answer is not for the client.
 fn filter_upstream(answer: &mut ResponseHeader, pass: &Pass, request: &mut Request) -> Result<()> {
-    for name in pass.hidden.iter().map(String::as_str) {
+    for name in &pass.hidden {
         answer.remove_header(name);
     }
     let upgraded = answer.status == http::StatusCode::SWITCHING_PROTOCOLS;
-    for name in HOP_BY_HOP.iter().filter(|name| !(upgraded && **name == "upgrade")) {
-        answer.remove_header(*name);
+    for name in HOP_BY_HOP.iter().filter(|name| !(upgraded && **name == UPGRADE)) {
+        answer.remove_header(name);
     }
     if upgraded {
         answer.insert_header("Connection", "upgrade")?;

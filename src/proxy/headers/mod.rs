@@ -9,11 +9,19 @@ pub use upstream::{BodyFraming, asks_upgrade, for_upstream, target};
 use super::request::{Pending, Request};
 use crate::compress::{self, Algorithm, RequestFacts};
 use crate::http::Version;
+use http::header::{self, HeaderName};
 use pingora_http::ResponseHeader;
 use std::time::SystemTime;
 
 /// Fields that concern one connection only and are never passed on (RFC 9110 7.6.1).
-pub const HOP_BY_HOP: &[&str] = &["connection", "keep-alive", "proxy-connection", "te", "transfer-encoding", "upgrade"];
+pub static HOP_BY_HOP: [HeaderName; 6] = [
+    header::CONNECTION,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+    header::TE,
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
+];
 
 /// Whether an upstream's answer is only a word to edge: `X-Accel-Redirect`, or a status with a page of edge's own. The fields
 /// that nginx lets outlive the answer are kept.

@@ -1,7 +1,7 @@
 //! From what was written to what runs: [`Raw`] → [`Snapshot`], all mistakes at once.
 
 use super::cache::{self, ZonePlace};
-use super::{Server, Snapshot, defined, process, references, server, tls};
+use super::{Asked, Server, Snapshot, defined, process, references, server, tls};
 use crate::cache::store::Zones;
 use crate::config::diagnostics::{nearest, plain};
 use crate::config::raw::Raw;
@@ -32,13 +32,13 @@ pub struct Resources {
 /// Compiles a configuration; `None` if it has mistakes.
 pub fn compile(raw: &Raw, resources: &Resources, diagnostics: &mut Diagnostics) -> Option<Arc<Snapshot>> {
     let defined = defined::names(raw);
-    let names_files = Cell::new(false);
+    let asked = Cell::new(Asked::default());
     let unverified = Cell::new(false);
     // The texts of upstreams name no upstreams.
     let none = Table::default();
     let no_zones = HashMap::new();
     let texts = Texts {
-        names_files: &names_files,
+        asked: &asked,
         unverified: &unverified,
         defined: &defined,
         upstreams: &none,
@@ -70,15 +70,14 @@ pub fn compile(raw: &Raw, resources: &Resources, diagnostics: &mut Diagnostics) 
         zones.iter().for_each(|place| place.open(&resources.zones, diagnostics));
     }
     let defined = defined.clone();
-    let names_files = names_files.get();
-    let snapshot = Snapshot { process, sockets, upstreams, zones, defined, names_files };
+    let asked = asked.get();
+    let snapshot = Snapshot { process, sockets, upstreams, zones, defined, asked };
     (!diagnostics.has_errors()).then(|| Arc::new(snapshot))
 }
 
 /// How texts of the configuration become templates, patterns, paths and references.
 pub(super) struct Texts<'t> {
-    /// Whether a text asks where files lie, so that nobody finds out in vain.
-    pub names_files: &'t Cell<bool>,
+    pub asked: &'t Cell<Asked>,
     /// Whether it was told that a certificate is not checked: once is enough.
     pub unverified: &'t Cell<bool>,
     pub defined: &'t Defined,
@@ -93,8 +92,7 @@ impl Texts<'_> {
     pub fn template(&self, text: &str, at: Span, diagnostics: &mut Diagnostics) -> Template {
         match Template::compile(text, self.defined) {
             Ok(template) => {
-                let asks = |v: &Variable| matches!(v, Variable::DocumentRoot | Variable::RequestFilename);
-                self.names_files.set(self.names_files.get() || template.uses(asks));
+                self.note(&template);
                 template
             }
             Err(mistake) => {
@@ -106,6 +104,15 @@ impl Texts<'_> {
                 Template::literal("")
             }
         }
+    }
+
+    fn note(&self, template: &Template) {
+        let mut asked = self.asked.get();
+        asked.files |= template.uses(|v| matches!(v, Variable::DocumentRoot | Variable::RequestFilename));
+        asked.upstream_head |=
+            template.uses(|v| matches!(v, Variable::UpstreamHeader(_) | Variable::UpstreamCookie(_)));
+        asked.sent_head |= template.uses(|v| matches!(v, Variable::SentHeader(_)));
+        self.asked.set(asked);
     }
 
     pub fn pattern(

@@ -53,8 +53,18 @@ pub struct Snapshot {
     pub zones: Vec<ZonePlace>,
     /// The names of variables that the configuration itself defines.
     pub defined: Defined,
-    /// Some text asks for `$document_root` or `$request_filename`.
-    pub names_files: bool,
+    pub asked: Asked,
+}
+
+/// What some text of a configuration asks for; nobody finds out in vain.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Asked {
+    /// `$document_root` or `$request_filename`
+    pub files: bool,
+    /// `$upstream_http_…` or `$upstream_cookie_…`
+    pub upstream_head: bool,
+    /// `$sent_http_…`
+    pub sent_head: bool,
 }
 
 /// What concerns the process.

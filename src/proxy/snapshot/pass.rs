@@ -13,6 +13,7 @@ use crate::config::{Diagnostics, Spanned};
 use crate::pattern::Pattern;
 use crate::upstream::{self, UpstreamSettings};
 use crate::variables::Template;
+use http::HeaderName;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -34,8 +35,8 @@ pub struct Pass {
     pub fields: Vec<UpstreamField>,
     pub pass_body: bool,
     pub pass_headers: bool,
-    /// Fields of the answer that the client does not see, in lower case.
-    pub hidden: Vec<String>,
+    /// Fields of the answer that the client does not see.
+    pub hidden: Vec<HeaderName>,
     /// Fields of the answer that edge does not obey, in lower case.
     pub ignored: Vec<String>,
     pub redirect: Vec<Redirect>,

@@ -7,6 +7,7 @@ use super::secure::TlsKeys;
 use crate::config::raw::Scope;
 use crate::config::types::{FieldNames, NextUpstream};
 use crate::config::{Diagnostics, Named, Spanned};
+use http::HeaderName;
 use std::time::Duration;
 
 type List = Option<Spanned<FieldNames>>;
@@ -99,7 +100,7 @@ impl<'s> Settings<'s> {
     }
 
     /// nginx hides these of an upstream's answer, more with `…_hide_header`, fewer with `…_pass_header`.
-    pub fn hidden(&self) -> Vec<String> {
+    pub fn hidden(&self) -> Vec<HeaderName> {
         const ALWAYS: &[&str] = &[
             "date",
             "server",
@@ -112,7 +113,9 @@ impl<'s> Settings<'s> {
         ];
         let passed: Vec<String> = self.pass.iter().flat_map(|l| &l.value.0).map(|n| n.to_ascii_lowercase()).collect();
         let more = self.hide.iter().flat_map(|l| &l.value.0).map(|n| n.to_ascii_lowercase());
-        ALWAYS.iter().map(|n| (*n).to_owned()).filter(|n| !passed.contains(n)).chain(more).collect()
+        let always = ALWAYS.iter().map(|n| (*n).to_owned()).filter(|n| !passed.contains(n));
+        // What is no name no answer has.
+        always.chain(more).filter_map(|n| HeaderName::try_from(n).ok()).collect()
     }
 }
 

@@ -123,7 +123,7 @@ fn described(row: &Row, now: SystemTime) -> serde_json::Value {
         "in_memory": row.in_memory,
         "disk_bytes": row.on_disk,
         "vary": meta.vary,
-        "variant": format!("{:016x}", row.variant.fields),
+        "variant": format!("{:032x}", u128::from_be_bytes(row.variant.fields)),
         "coding": match row.variant.coding {
             Coding::Identity => "as it came",
             Coding::Gzip => "gzip",

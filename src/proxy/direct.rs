@@ -1,0 +1,162 @@
+//! The short way: an answer of the cache leaves without Pingora's having seen the request.
+//!
+//! What always holds: everything is decided and written by the functions that the long way uses, so both give the same
+//! bytes and the same line in the log; only who carries them differs. What is decided here and turns out to need Pingora
+//! goes on with the decision: nothing is decided twice.
+
+use super::caching;
+use super::content::{self, Content};
+use super::deliver::{self, Payload};
+use super::request::{self, Request};
+use super::{Slot, headers, record};
+use crate::client::{Client, Connection};
+use crate::compress::{self, rewrite::rewrite};
+use crate::http::{Head, Version};
+use bytes::{Buf, BufMut, Bytes, BytesMut};
+use http::{Method, header};
+use pingora_core::protocols::http::date::get_cached_date;
+use pingora_error::Result;
+use pingora_http::ResponseHeader;
+use std::io;
+use std::sync::Arc;
+use std::time::SystemTime;
+use tokio::io::AsyncWriteExt;
+
+/// Room for a head of the usual length.
+const HEAD: usize = 512;
+
+/// A request that Pingora is given with what was decided.
+pub struct Decided {
+    pub request: Box<Request>,
+    /// `None`: an upstream is asked.
+    pub content: Option<Content>,
+}
+
+/// Answers the request whose head was read, if the cache can. False: it is to be presented to Pingora. `ending`: edge
+/// shuts down.
+pub async fn answer(client: &mut Client, slot: &Slot, ending: bool) -> bool {
+    let connection = client.connection().clone();
+    let bound = slot.bound();
+    let head = connection.head().filter(|head| is_plain(head));
+    let Some(head) = head.filter(|_| !bound.snapshot.zones.is_empty() && !is_special(&connection)) else {
+        return false;
+    };
+    let peer = request::peer_of(&connection, connection.requests());
+    let mut request = Box::new(Request::new(head, peer, bound));
+    let content = match content::decide(&mut request, &connection).await {
+        Some(Content::Stored(stored)) => {
+            if ending || connection.is_closing() || !super::keeps(&request) || super::is_due(&request, &connection) {
+                request.keepalive = false;
+                connection.close_after();
+            }
+            match compose(&mut request, *stored).await {
+                Ok((head, payload)) => {
+                    send(client, &mut request, &connection, head, payload).await;
+                    return true;
+                }
+                Err(content) => Some(content),
+            }
+        }
+        other => other,
+    };
+    connection.carry(Box::new(Decided { request, content }));
+    false
+}
+
+fn is_plain(head: &Head) -> bool {
+    head.version == Version::Http11
+        && matches!(head.method, Method::GET | Method::HEAD)
+        && !head.framing.has_body()
+        && !head.wants_upgrade()
+}
+
+/// Who is not a client at a socket of its own.
+fn is_special(connection: &Connection) -> bool {
+    connection.facts().errand.is_some() || connection.is_http2()
+}
+
+/// The answer as it is sent, or what Pingora's way is to make of it: it compresses, and writes chunks.
+async fn compose(
+    request: &mut Request,
+    stored: caching::Stored,
+) -> std::result::Result<(ResponseHeader, Payload), Content> {
+    let Ok((mut head, payload)) = caching::compose(request, stored) else {
+        return Err(content::fail(request, 500).await);
+    };
+    let settings = &request.location.compress;
+    if !settings.is_off() {
+        let facts = headers::compression_facts(request);
+        let decision = compress::decide(settings, &facts, head.status.as_u16(), &head.headers, SystemTime::now());
+        if decision.algorithm.is_some() || rewrite(&mut head, decision, &facts).is_err() {
+            return Err(Content::Composed(Box::new((head, payload))));
+        }
+    }
+    match head.headers.contains_key(header::TRANSFER_ENCODING) {
+        true => Err(Content::Composed(Box::new((head, payload)))),
+        false => Ok((head, payload)),
+    }
+}
+
+/// Writes it, and the line in the log.
+async fn send(
+    client: &mut Client,
+    request: &mut Request,
+    connection: &Arc<Connection>,
+    mut head: ResponseHeader,
+    payload: Payload,
+) {
+    let text = complete(&mut head, request.keepalive);
+    let payload = if deliver::is_bodiless(request, &head) { Payload::Nothing } else { payload };
+    let sent = match text {
+        Ok(text) => write(client, text, payload).await.is_ok(),
+        Err(_) => false,
+    };
+    request.exchange.completed = sent;
+    if !sent {
+        connection.close_after();
+    }
+    record::answered(request, connection, Some(&head), None).await;
+}
+
+/// What Pingora adds to a head, and the head as it goes over the wire.
+fn complete(head: &mut ResponseHeader, keepalive: bool) -> Result<Bytes> {
+    head.insert_header(header::DATE, get_cached_date())?;
+    head.insert_header(header::CONNECTION, if keepalive { "keep-alive" } else { "close" })?;
+    let mut text = BytesMut::with_capacity(HEAD);
+    text.put_slice(b"HTTP/1.1 ");
+    text.put_slice(head.status.as_str().as_bytes());
+    text.put_u8(b' ');
+    text.put_slice(head.get_reason_phrase().unwrap_or_default().as_bytes());
+    text.put_slice(b"\r\n");
+    head.header_to_h1_wire(&mut text);
+    text.put_slice(b"\r\n");
+    Ok(text.freeze())
+}
+
+async fn write(client: &mut Client, head: Bytes, payload: Payload) -> io::Result<()> {
+    match payload {
+        Payload::Nothing => client.write_all(&head).await?,
+        Payload::Bytes(bytes) => write_both(client, head, bytes).await?,
+        Payload::Stored(mut body) => {
+            // What cannot be read must not leave a client with a head alone.
+            let first = body.next().await?.unwrap_or_default();
+            write_both(client, head, first).await?;
+            while let Some(piece) = body.next().await? {
+                client.write_all(&piece).await?;
+            }
+        }
+        Payload::File(mut file) => {
+            client.write_all(&head).await?;
+            while let Some(piece) = file.next().await? {
+                client.write_all(&piece).await?;
+            }
+        }
+    }
+    client.flush().await
+}
+
+/// Both in one system call, if the socket takes them.
+async fn write_both(client: &mut Client, head: Bytes, body: Bytes) -> io::Result<()> {
+    let mut both = head.chain(body);
+    client.write_all_buf(&mut both).await
+}

@@ -1,0 +1,119 @@
+//! Stored answers leave on a short way of their own. A request that has a body, be it empty, takes the long one: both must
+//! give the same answer and the same line in the log.
+
+use std::time::Duration;
+
+use crate::support::backend::Backend;
+use crate::support::client::Client;
+use crate::support::edge::Edge;
+use crate::support::request::{self, Request};
+use crate::support::{ports, wait};
+
+const PLAIN: &str = "HTTP/1.1 200 OK\r\nContent-Type: text/css\r\nETag: \"v1\"\r\nLast-Modified: Sun, 06 Nov 1994 08:49:37 \
+                     GMT\r\nAccept-Ranges: bytes\r\nCache-Control: max-age=3600\r\nX-oDD: a\r\nX-Odd: b\r\nSet-Cookie2: \
+                     x\r\nX-Pad: y\r\nRefresh: 5; url=http://app/x\r\nLocation: http://app/there\r\n";
+
+const EXTRAS: [&str; 5] = [
+    "",
+    "expires: 15m",
+    "charset: utf-8\n        keepalive_timeout: 65s 60s",
+    "add_header: {X-Sent: 'a $sent_http_content_type', X-Up: $upstream_http_x_pad, X-Status: $upstream_cache_status}",
+    "server_tokens: off\n        proxy_hide_header: [x-odd]\n        proxy_force_ranges: on",
+];
+
+fn edge(backend: &Backend, extra: &str) -> Edge {
+    let port = ports::free();
+    let text = format!(
+        "log_format: {{main: '$request_method $status $body_bytes_sent $bytes_sent $sent_http_etag $upstream_http_x_pad \
+         $upstream_cache_status $request_completion'}}\naccess_log: {{path: logs/short.log, format: main}}\n\
+         proxy_cache_path: {{z: {{path: cache, memory: 10m}}}}\nupstream:\n  app: {{servers: ['{}']}}\nserver:\n  - listen: \
+         127.0.0.1:{port}\n    location:\n      - match: /\n        proxy_pass: http://app\n        proxy_cache: z\n        {extra}\n",
+        backend.address()
+    );
+    Edge::yaml(&text, port).start()
+}
+
+fn backend() -> Backend {
+    let body = "body { color: red }\n".repeat(900);
+    Backend::answering(format!("{PLAIN}Content-Length: {}\r\n\r\n{body}", body.len()))
+}
+
+fn questions() -> Vec<Request> {
+    vec![
+        request::get("/a"),
+        request::head("/a"),
+        request::get("/a").header("Range", "bytes=5-9"),
+        request::get("/a").header("Range", "bytes=90000-"),
+        request::get("/a").header("If-None-Match", "\"v1\""),
+        request::get("/a").header("If-Match", "\"v2\""),
+        request::get("/a").header("If-Modified-Since", "Sun, 06 Nov 1994 08:49:37 GMT"),
+        request::get("/a").header("Cache-Control", "no-cache"),
+        request::get("/a").header("Accept-Encoding", "gzip"),
+        request::get("/a").header("Connection", "close"),
+    ]
+}
+
+/// The answer as text, without what says when it was made.
+fn told(edge: &Edge, request: &Request) -> String {
+    let response = Client::connect(edge.address()).ask(request).unwrap();
+    let lines = response.head.headers.0.iter().filter(|(name, _)| !["Date", "Age", "Expires"].contains(&&**name));
+    let lines: Vec<String> = lines.map(|(name, value)| format!("{name}: {value}")).collect();
+    format!("{} {}\n{}\n{}", response.status(), response.head.reason, lines.join("\n"), response.text())
+}
+
+fn logged(edge: &Edge, count: usize) -> Vec<String> {
+    let lines = || -> Vec<String> {
+        let text = std::fs::read_to_string(edge.file("logs/short.log")).unwrap_or_default();
+        text.lines().map(str::to_owned).collect()
+    };
+    wait::until(Duration::from_secs(5), || (lines().len() >= count).then_some(()));
+    lines()
+}
+
+#[test]
+fn the_short_way_and_the_long_one_tell_the_same() {
+    for extra in EXTRAS {
+        let backend = backend();
+        let edge = edge(&backend, extra);
+        told(&edge, &request::get("/a"));
+        let mut lines = 1;
+        for question in questions() {
+            let short = told(&edge, &question);
+            let long = told(&edge, &question.clone().chunked(&[]));
+            assert_eq!(short, long, "{extra}");
+            lines += 2;
+            let logged = logged(&edge, lines);
+            assert_eq!(logged.len(), lines);
+            assert_eq!(logged[lines - 2], logged[lines - 1], "{extra}");
+        }
+        assert_eq!(backend.requests(), 1, "all but the first answer are from the cache");
+    }
+}
+
+#[test]
+fn many_stored_answers_follow_each_other_on_one_connection() {
+    let backend = backend();
+    let edge = edge(&backend, "");
+    let mut client = Client::connect(edge.address());
+    for _ in 0..3 {
+        for question in questions().iter().take(7) {
+            assert!(client.ask(question).is_ok());
+        }
+        assert_eq!(client.ask(&request::post("/other", "x")).unwrap().status(), 200);
+    }
+    assert_eq!(backend.requests(), 4);
+}
+
+#[test]
+fn what_allows_ranges_is_compressed_once_too() {
+    let backend = backend();
+    let edge = edge(&backend, "gzip: {types: [text/css], min_length: 1}");
+    let question = request::get("/a").header("Accept-Encoding", "gzip");
+    told(&edge, &question);
+    let stored = wait::until(Duration::from_secs(10), || {
+        let response = Client::connect(edge.address()).ask(&question).unwrap();
+        assert_eq!(response.header("content-encoding"), Some("gzip"));
+        response.header("content-length").is_some().then_some(())
+    });
+    assert!(stored.is_some(), "each answer is compressed as it goes out");
+}
