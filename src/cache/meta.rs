@@ -114,6 +114,7 @@ mod tests {
             stale_while_revalidate: Duration::from_millis(1500),
             stale_if_error: Duration::MAX,
             must_revalidate: true,
+            bodiless: true,
             initial_age: Duration::from_nanos(1),
             vary: vec!["accept".into(), "accept-language".into()],
             tags: vec!["α".into(), String::new()],
@@ -142,7 +143,7 @@ mod tests {
         }
         assert_eq!(Meta::decode(&[&bytes[..], b"x"].concat()), None);
         assert_eq!(Meta::decode(&[&[VERSION + 1], &bytes[1..]].concat()), None);
-        assert_eq!(Meta::decode(&[&[VERSION, 2], &bytes[2..]].concat()), None);
+        assert_eq!(Meta::decode(&[&[VERSION, 4], &bytes[2..]].concat()), None);
     }
 
     proptest! {
