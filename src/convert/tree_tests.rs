@@ -58,8 +58,8 @@ fn directives_become_the_tree_that_yaml_becomes() {
             "{proxy_cache_valid: {200: 5m, 301: 5m, 302: 5m, any: 1m}}",
         ),
         (
-            "http { proxy_cache_path /c levels=1:2 keys_zone=z:1m max_size=2g loader_files=5; }",
-            "{proxy_cache_path: {z: {path: /c, levels: '1:2', memory: 1m, max_size: 2g}}}",
+            "http { proxy_cache_path /c levels=1:2 keys_zone=z:1m max_size=2g loader_files=5 purger=on; }",
+            "{proxy_cache_path: {z: {path: /c, levels: '1:2', memory: 1m, max_size: 2g, loader_files: 5}}}",
         ),
         ("http { proxy_redirect a b; proxy_redirect c ''; }", "{proxy_redirect: {a: 'b', c: ''}}"),
         ("http { add_header A b; add_header C d always; }", "{add_header: {A: b, C: {value: d, always: true}}}"),

@@ -122,7 +122,14 @@ impl Value for CachePath {
     }
 
     fn read(node: &Node, diagnostics: &mut Diagnostics) -> Option<CachePath> {
-        read_map(node, "a cache", diagnostics).map(CachePath)
+        let keys: CachePathKeys = read_map(node, "a cache", diagnostics)?;
+        if let (None, Some(size)) = (&keys.path, &keys.max_size) {
+            diagnostics
+                .error(size.span, "`max_size` is how much may lie on the disk, but this cache has no `path`")
+                .help("write `path: DIRECTORY`, or only `memory` for a cache that does not outlive the process");
+            return None;
+        }
+        Some(CachePath(keys))
     }
 
     fn schema() -> serde_json::Value {

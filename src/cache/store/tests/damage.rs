@@ -116,7 +116,7 @@ async fn the_file_of_another_key_or_variant_or_version_is_a_miss_and_removed() {
     let varied = place.file("h/a").to_string_lossy().replace("-00000000", "-00000001");
     fs::copy(place.file("h/a"), &varied).unwrap();
     let zone = place.zone(&place.settings());
-    let wanted = |_: &[String]| Variant { fields: [1; 16], ..Variant::NONE }.into();
+    let wanted = |_: &[String]| Variant { fields: (1u128 << 96).to_be_bytes(), ..Variant::NONE }.into();
     assert!(matches!(zone.look_up(&key("h/a"), place.now(), wanted).await, Lookup::Miss { .. }));
     assert!(zone.settle(LIMIT) && !Path::new(&varied).exists());
 

@@ -119,7 +119,7 @@ impl Place {
     /// Where the object of a URL lies.
     fn file(&self, url: &str) -> PathBuf {
         let digits = format!("{:?}", key(url));
-        let name = format!("{digits}-{:016x}0", 0);
+        let name = format!("{digits}-{:032x}0", 0);
         self.dir.path().join("cache").join(&digits[31..]).join(&digits[29..31]).join(name)
     }
 }
