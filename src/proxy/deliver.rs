@@ -2,8 +2,8 @@
 
 use super::caching;
 use super::content::Content;
-use super::headers;
 use super::request::Request;
+use super::{headers, keepalive};
 use crate::client::Connection;
 use crate::compress::{self, Compression};
 use crate::files;
@@ -34,9 +34,9 @@ pub async fn deliver(
     content: Content,
 ) -> Result<()> {
     settle_body(session, request, connection).await;
-    super::close_if_due(session, request, connection);
+    keepalive::close_if_due(session, request, connection);
     let Some((head, payload)) = compose(request, content)? else {
-        super::close_after(session, request, connection);
+        keepalive::close_after(session, request, connection);
         return Ok(());
     };
     arm_compression(session, request);
@@ -78,7 +78,7 @@ async fn settle_body(session: &mut Session, request: &mut Request, connection: &
         return;
     }
     if request.body.is_none() && !connection.discard_body() {
-        super::close_after(session, request, connection);
+        keepalive::close_after(session, request, connection);
         return;
     }
     if session.as_downstream_mut().drain_request_body().await.is_err() {

@@ -8,7 +8,7 @@ use super::caching;
 use super::content::{self, Content};
 use super::deliver::{self, Payload};
 use super::request::{self, Request};
-use super::{Slot, headers, record};
+use super::{Slot, headers, keepalive, record};
 use crate::client::{Client, Connection};
 use crate::compress::{self, rewrite::rewrite};
 use crate::http::{Head, Version};
@@ -45,7 +45,11 @@ pub async fn answer(client: &mut Client, slot: &Slot, ending: bool) -> bool {
     let mut request = Box::new(Request::new(head, peer, bound));
     let content = match content::decide(&mut request, &connection).await {
         Some(Content::Stored(stored)) => {
-            if ending || connection.is_closing() || !super::keeps(&request) || super::is_due(&request, &connection) {
+            if ending
+                || connection.is_closing()
+                || !keepalive::keeps(&request)
+                || keepalive::is_due(&request, &connection)
+            {
                 request.keepalive = false;
                 connection.close_after();
             }

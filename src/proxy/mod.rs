@@ -8,13 +8,16 @@
 //! caching/   is the answer stored? is one to be stored?
 //! direct     the short way of an answer from the cache, without Pingora
 //! deliver    answers that need no upstream
+//! body       the request's body, collected before an upstream is asked
 //! attempt    which server is asked next, what became of it
 //! peer       how it is connected to; dial makes the connection, line is what is known of it
 //! headers/   what the upstream is sent, what the client is told
+//! keepalive  whether the client's connection goes on after the answer
 //! snapshot/  the configuration all of this runs on, compiled
 //! ```
 
 mod attempt;
+mod body;
 mod caching;
 mod content;
 mod deliver;
@@ -24,6 +27,7 @@ pub mod explain;
 mod failure;
 mod handshake;
 mod headers;
+mod keepalive;
 mod line;
 mod live;
 mod peer;
@@ -40,7 +44,7 @@ pub use live::{Bound, Slot};
 pub use refuse::refusal;
 pub use request::NO_ADDRESS;
 
-use crate::client::{BodyError, Connection};
+use crate::client::Connection;
 use crate::compress::{Compression, CompressionBuilder};
 use crate::upstream::retry::Failure;
 use async_trait::async_trait;
@@ -109,10 +113,10 @@ impl ProxyHttp for Edge {
             None => content::decide(request, connection).await,
         };
         let content = match content {
-            None => prepare_to_proxy(session, request, connection).await,
+            None => body::prepare(session, request, connection).await,
             content => content,
         };
-        keep_or_close(session, request, connection);
+        keepalive::decide(session, request, connection);
         match content {
             None => Ok(false),
             Some(content) => deliver::deliver(session, request, connection, content).await.map(|()| true),
@@ -303,7 +307,7 @@ impl ProxyHttp for Edge {
             answer.set_reason_phrase(Some(crate::http::status::reason(status)))?;
         }
         let unbuffered = unbuffered(answer, request);
-        close_if_due(session, request, connection);
+        keepalive::close_if_due(session, request, connection);
         headers::for_client(answer, request, true)?;
         if answer.status.as_u16() == 101 {
             connection.upgrade();
@@ -434,95 +438,6 @@ fn give_up_asking(request: &mut Request, what: Failure, status: u16) -> Pending 
             Pending::Status(status)
         }
     }
-}
-
-/// Reads the body, if the upstream is to have it whole. What comes back is to be answered instead.
-async fn prepare_to_proxy(
-    session: &mut Session,
-    request: &mut Request,
-    connection: &Arc<Connection>,
-) -> Option<Content> {
-    let location = request.location.clone();
-    let pass = request.pass()?;
-    connection.ignore_abort(pass.ignore_client_abort || caching::may_store(request));
-    if request.exchange.head.wants_upgrade() && !headers::asks_upgrade(request, pass) {
-        connection.no_upgrade();
-        let _ = session.as_downstream_mut().drain_request_body().await;
-    }
-    if !request.exchange.head.framing.has_body() || request.body.is_some() {
-        return None;
-    }
-    // A page of errors is asked for without the body of the request that failed.
-    if !pass.pass_body || request.error_page_used {
-        connection.discard_body();
-        let _ = session.as_downstream_mut().drain_request_body().await;
-        return None;
-    }
-    if !location.request_buffering {
-        connection.stream_body(location.body.clone());
-        return None;
-    }
-    match connection.collect_body(&location.body).await {
-        Ok(body) => {
-            request.exchange.body_length = body.bytes.len() as u64;
-            request.body = Some(body);
-            None
-        }
-        Err(e) => {
-            match e {
-                BodyError::Closed | BodyError::GivenUp | BodyError::Timeout => request.log_info(e),
-                _ => request.log_error(e),
-            }
-            request.exchange.answer.status = e.status();
-            match e {
-                // As nginx: nobody is left to be told.
-                BodyError::Closed | BodyError::GivenUp => Some(Content::Close),
-                _ => Some(content::fail(request, e.status()).await),
-            }
-        }
-    }
-}
-
-/// `keepalive_*` of the location that answers.
-fn keeps(request: &Request) -> bool {
-    let location = &request.location;
-    let age = request.exchange.peer.accepted.elapsed().unwrap_or_default();
-    request.exchange.head.wants_keepalive()
-        && !location.keepalive_timeout.is_zero()
-        && request.exchange.peer.requests < location.keepalive_requests
-        && age < location.keepalive_time
-}
-
-fn keep_or_close(session: &mut Session, request: &mut Request, connection: &Connection) {
-    if !keeps(request) || session.get_keepalive().is_none() {
-        close_after(session, request, connection);
-    }
-}
-
-/// The answer is the connection's last.
-fn close_after(session: &mut Session, request: &mut Request, connection: &Connection) {
-    request.keepalive = false;
-    connection.close_after();
-    session.set_keepalive(None);
-}
-
-/// The answer of this moment is the last if the listener is gone, by a reload or because edge ends, or the request failed
-/// in a way that ends trust.
-fn is_due(request: &Request, connection: &Connection) -> bool {
-    let slot = connection.facts().listener.downcast_ref::<Slot>();
-    slot.is_some_and(Slot::is_gone) || is_trusted_no_more(request.failed)
-}
-
-fn close_if_due(session: &mut Session, request: &mut Request, connection: &Connection) {
-    if is_due(request, connection) {
-        close_after(session, request, connection);
-    }
-}
-
-/// After failing with these nginx trusts the connection no more, whatever page the client gets.
-fn is_trusted_no_more(status: u16) -> bool {
-    use crate::http::pages::internal::{BAD_CERTIFICATE, HTTP_TO_HTTPS, NO_CERTIFICATE};
-    matches!(status, 400 | 413 | 414 | BAD_CERTIFICATE | NO_CERTIFICATE | HTTP_TO_HTTPS | 500 | 501)
 }
 
 /// Whether the client gets each piece as it comes: `proxy_buffering off`, `X-Accel-Buffering: no`, event streams.

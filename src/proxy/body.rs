@@ -1,0 +1,51 @@
+//! The body of a request, before an upstream is asked: collected whole, streamed, or thrown away.
+
+use super::content::{self, Content};
+use super::request::Request;
+use super::{caching, headers};
+use crate::client::{BodyError, Connection};
+use pingora_proxy::Session;
+use std::sync::Arc;
+
+/// Reads the body, if the upstream is to have it whole. What comes back is to be answered instead.
+pub async fn prepare(session: &mut Session, request: &mut Request, connection: &Arc<Connection>) -> Option<Content> {
+    let location = request.location.clone();
+    let pass = request.pass()?;
+    connection.ignore_abort(pass.ignore_client_abort || caching::may_store(request));
+    if request.exchange.head.wants_upgrade() && !headers::asks_upgrade(request, pass) {
+        connection.no_upgrade();
+        let _ = session.as_downstream_mut().drain_request_body().await;
+    }
+    if !request.exchange.head.framing.has_body() || request.body.is_some() {
+        return None;
+    }
+    // A page of errors is asked for without the body of the request that failed.
+    if !pass.pass_body || request.error_page_used {
+        connection.discard_body();
+        let _ = session.as_downstream_mut().drain_request_body().await;
+        return None;
+    }
+    if !location.request_buffering {
+        connection.stream_body(location.body.clone());
+        return None;
+    }
+    match connection.collect_body(&location.body).await {
+        Ok(body) => {
+            request.exchange.body_length = body.bytes.len() as u64;
+            request.body = Some(body);
+            None
+        }
+        Err(e) => {
+            match e {
+                BodyError::Closed | BodyError::GivenUp | BodyError::Timeout => request.log_info(e),
+                _ => request.log_error(e),
+            }
+            request.exchange.answer.status = e.status();
+            match e {
+                // As nginx: nobody is left to be told.
+                BodyError::Closed | BodyError::GivenUp => Some(Content::Close),
+                _ => Some(content::fail(request, e.status()).await),
+            }
+        }
+    }
+}
