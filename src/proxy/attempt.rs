@@ -169,6 +169,25 @@ impl Request {
         Ok(upstream)
     }
 
+    /// `$proxy_host` and `$proxy_port`, of which the cache's key may be made before anybody is asked.
+    pub fn name_target(&mut self) {
+        let location = self.location.clone();
+        let Handler::Proxy(pass) = &location.handler else { return };
+        let (host, port) = match &pass.target {
+            PassTarget::Upstream { host, port, .. } => (host.clone(), port.clone()),
+            PassTarget::Variable(url) => {
+                let url = url.evaluate(&self.exchange).into_owned();
+                let parsed = std::str::from_utf8(&url).ok().and_then(|url| super::snapshot::Url::parse(url).ok());
+                match parsed {
+                    Some(parsed) => (parsed.host().to_owned(), parsed.port().to_owned()),
+                    None => return,
+                }
+            }
+        };
+        self.exchange.proxy_host = host.into();
+        self.exchange.proxy_port = port.into();
+    }
+
     async fn variable_upstream(&mut self, url: &[u8]) -> Result<(Arc<Upstream>, String, String, bool), u16> {
         let text = std::str::from_utf8(url).map_err(|_| 500_u16)?;
         let parsed = super::snapshot::Url::parse(text).map_err(|why| {

@@ -178,6 +178,7 @@ async fn tell_content(out: &mut String, request: &mut Request, content: &Content
 }
 
 async fn tell_proxy(out: &mut String, request: &mut Request) {
+    request.name_target();
     for (name, value) in caching::told(request) {
         line(out, name, &value);
     }

@@ -26,11 +26,6 @@ impl Valid {
     }
 }
 
-/// How long edge's own 502 or 504 stands for an upstream that could not be asked, as nginx keeps it.
-pub fn lasting_error(status: u16, valid: &Valid) -> Option<Duration> {
-    if matches!(status, 502 | 504) { valid.lifetime(status) } else { None }
-}
-
 /// Of `proxy_ignore_headers` what concerns the cache.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Ignored {

@@ -23,6 +23,7 @@
 //! | `stale-if-error` | failed connections | 500, 502, 503 and 504 as well (RFC 5861) |
 //! | `stale-while-revalidate` | counts as `stale-if-error`, too | each for itself |
 //! | a 304 from the upstream | only the lifetime is taken over | all fields are (RFC 9111 3.2); one of another validator is no answer |
+//! | its own 502 and 504 | kept, if `proxy_cache_valid` says so | never kept: a server that is back is seen at once |
 //! | request directives, unsafe methods | not looked at | `proxy_cache_obey_request`; what they change is forgotten (RFC 9111 4.4) |
 //!
 //! `no-cache="…"` and `private="…"` count without their list, as in nginx. With nginx, no heuristic gives a lifetime.
@@ -44,7 +45,7 @@ pub mod vary;
 #[cfg(test)]
 mod tests;
 
-pub use admission::{Admission, Asked, Ignored, Lifetime, Reason, Rules, Source, Valid, admit, lasting_error};
+pub use admission::{Admission, Asked, Ignored, Lifetime, Reason, Rules, Source, Valid, admit};
 pub use directives::CacheControl;
 pub use freshness::Times;
 pub use invalidation::invalidated;

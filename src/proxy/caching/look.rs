@@ -31,6 +31,7 @@ enum Found {
 pub async fn look(request: &mut Request, connection: &Arc<Connection>) -> Option<Content> {
     let caching = request.pass()?.caching.clone()?;
     let zone = caching.zone.zone()?.clone();
+    request.name_target();
     if let Some(content) = purge::answer(request, &caching, &zone).await {
         return Some(content);
     }

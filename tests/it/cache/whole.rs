@@ -265,3 +265,29 @@ fn a_full_disk_costs_no_answer() {
     assert!((13..=24).contains(&again), "{again} fetches: some fit, some do not");
     drop(stage);
 }
+
+/// With nginx's default key: the same URI of two upstreams is not the same answer, though one zone keeps both.
+#[test]
+fn two_upstreams_in_one_zone_are_told_apart() {
+    use crate::support::backend::{self, Backend};
+    use crate::support::{edge::Edge, ports, request::get};
+    let (one, two) = (Backend::answering(backend::ok("one")), Backend::answering(backend::ok("two")));
+    let port = ports::free();
+    let edge = Edge::yaml(
+        &format!(
+            "proxy_cache_path: {{ zone: {{ memory: 1m }} }}\nproxy_cache: zone\nproxy_cache_valid: 1h\nserver:\n  \
+             - {{ listen: 127.0.0.1:{port}, server_name: [one.example], location: [ {{ match: /, proxy_pass: 'http://{}' }} ] }}\n  \
+             - {{ listen: 127.0.0.1:{port}, server_name: [two.example], location: [ {{ match: /, proxy_pass: 'http://{}' }} ] }}\n",
+            one.address(),
+            two.address()
+        ),
+        port,
+    )
+    .start();
+    for _ in 0..2 {
+        for name in ["one", "two"] {
+            let answer = get("/same").host(&format!("{name}.example")).send(edge.address());
+            assert_eq!(answer.text(), name);
+        }
+    }
+}

@@ -17,13 +17,6 @@ fn proxy_cache_valid_holds_by_status_and_the_first_that_fits_wins() {
     assert_eq!(Case::default().fresh(&[]), Err(Reason::NoLifetime));
 }
 
-#[test]
-fn proxy_cache_valid_keeps_edges_own_502_and_504_alone() {
-    let Case { valid, .. } = Case::valid(&[(None, 5)]);
-    assert_eq!([500, 502, 503, 504].map(|s| lasting_error(s, &valid).is_some()), [false, true, false, true]);
-    assert_eq!(lasting_error(502, &Valid::default()), None);
-}
-
 /// As nginx; those of a row that it takes by the order of the fields (Debian's) as its later versions.
 #[test]
 fn x_accel_expires_comes_first() {
