@@ -15,6 +15,7 @@ pub mod pattern;
 pub mod proxy;
 pub mod route;
 pub mod server;
+pub mod session;
 pub mod system;
 pub mod tls;
 pub mod upstream;
