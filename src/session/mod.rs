@@ -21,5 +21,6 @@
 //! a limit; an edge holds nothing that cannot be lost; while a session's owner lives and has not been away, no request waits
 //! for memcached.
 
+pub mod carried;
 pub mod id;
 pub mod memcached;

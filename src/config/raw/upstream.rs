@@ -21,6 +21,9 @@ keys! {
         /// Servers are asked at intervals whether they live, and left out when they do not: `http`, `tcp` or a map. The first
         /// check of a server decides at once; edge listens only when each was checked. If none is healthy the answer is 502.
         ["u"] health_check: HealthCheck,
+        /// How the applications keep their sessions: requests follow the route of their session's id, and if a server dies its
+        /// sessions are taken over.
+        ["u"] session: Session,
         /// Accepted; state is shared by all threads anyway.
         ["u"] zone: Accepted,
         /// Accepted; a connection ends with `keepalive_timeout` and `keepalive_requests`.
