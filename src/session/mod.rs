@@ -6,7 +6,8 @@
 //!   carried      where an id stands in a request (cookie, path parameter), and another one in its place
 //!   blob         what MSM stores, as far as it can be read without a serializer
 //!   memcached/   the nodes: connections, limits, a breaker for each
-//!   store        nodes by name, MSM's keys, where what lies
+//!   store        nodes by name, which of them holds what
+//!   layout       MSM's keys
 //!   watch        whether a server lives: a connection to each that is looked at, not guessed from requests
 //!   board        what all edges know of the servers, in memcached
 //!   record       who has taken a session over, in memcached
@@ -22,5 +23,8 @@
 //! for memcached.
 
 pub mod carried;
+pub mod blob;
 pub mod id;
+pub mod layout;
 pub mod memcached;
+pub mod store;

@@ -4,11 +4,29 @@
 //! leaves its answer for whoever asks next on that connection. Hence a [`Key`] is the only thing that is ever sent as a key, and
 //! a connection whose question was not answered whole is never used again.
 //!
+//! ```text
+//!   node        what can be asked, and how long it is waited for
+//!   question    each question in the protocol's words
+//!   wire        a connection during one question; `reply` sees every byte before the protocol's reader does
+//!   pool        the connections that lie idle, and whose turn it is
+//!   breaker     a node that failed is left alone
+//!   watch       a connection in the background that sees a node go and come back
+//!   address     `host:port`, names looked up
+//! ```
+//!
 //! Nothing newer than memcached 1.4.15 is used.
 
+mod address;
+mod breaker;
 mod key;
 mod node;
+mod pool;
+mod question;
+mod reply;
+mod watch;
+mod wire;
 
+pub use breaker::Sight;
 pub use key::Key;
 pub use node::{Limits, Node};
 
@@ -65,4 +83,7 @@ pub enum Failure {
     /// As many requests wait for it as may.
     #[error("too many wait for it")]
     Busy,
+    /// Bytes of a value that memcached would not store, or that is more than an edge reads.
+    #[error("a value of {0} bytes is too large")]
+    TooLarge(usize),
 }
