@@ -4,7 +4,7 @@ use super::failure::{describe, failure_of, is_untouched};
 use super::line::{self, Lease, Line};
 use super::request::Request;
 use super::snapshot::{Handler, Pass, PassTarget};
-use crate::upstream::{Chosen, Outcome, Tried, Upstream, Want, names, retry};
+use crate::upstream::{Chosen, Outcome, Tried, Upstream, Want, Wish, names, retry};
 use crate::variables::Try;
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
@@ -37,6 +37,8 @@ pub struct Attempts {
     pub variable_uri: Option<Vec<u8>>,
     /// The internal redirects there were when a server was last asked.
     redirects: u8,
+    /// Nothing of the request has reached the server that failed.
+    unsent: bool,
     /// How much of the body went to the current server.
     body_sent: usize,
     /// Whether the server now asked is spoken to over TLS, and the name its certificate must have.
@@ -45,6 +47,16 @@ pub struct Attempts {
 }
 
 impl Attempts {
+    /// Whether whoever failed last was sent nothing.
+    pub(super) fn last_was_unsent(&self) -> bool {
+        self.unsent
+    }
+
+    /// The place in the configuration of the server that is asked.
+    pub(super) fn server_place(&self) -> Option<usize> {
+        self.current.as_ref().map(|attempt| attempt.chosen.place())
+    }
+
     /// An internal redirect leads to another `proxy_pass`: whom the one before tried in vain, how often and since when, and
     /// what its hash was made of, is not its concern.
     fn begin_anew(&mut self, redirects: u8) {
@@ -96,6 +108,7 @@ impl Request {
             tokio::task::yield_now().await;
         }
         let upstream = self.upstream().await?;
+        self.place_session().await?;
         if self.attempts.began.is_none() {
             self.attempts.key.clear();
             if let Some(key) = &upstream.settings().hash_key {
@@ -108,7 +121,7 @@ impl Request {
             client_ip: Some(self.exchange.peer.remote.ip()),
             key: &self.attempts.key,
             tried: &self.attempts.tried,
-            route: None,
+            wish: self.placed.wish(),
         };
         let Some(chosen) = upstream.choose(&want) else {
             self.log_error(format_args!("no live upstreams while connecting to upstream"));
@@ -156,7 +169,7 @@ impl Request {
             return Err(500);
         };
         let (upstream, host, port, tls) = match &pass.target {
-            PassTarget::Upstream { upstream, host, port, tls } => (upstream.clone(), host.clone(), port.clone(), *tls),
+            PassTarget::Upstream { upstream, host, port, tls, .. } => (upstream.clone(), host.clone(), port.clone(), *tls),
             PassTarget::Variable(url) => {
                 let url = url.evaluate(&self.exchange).into_owned();
                 self.variable_upstream(&url).await?
@@ -342,7 +355,7 @@ impl Request {
         let mut tried = self.attempts.tried.clone();
         tried.add(&attempt.chosen);
         let key = &self.attempts.key;
-        let want = Want { now, client_ip: Some(self.exchange.peer.remote.ip()), key, tried: &tried, route: None };
+        let want = Want { now, client_ip: Some(self.exchange.peer.remote.ip()), key, tried: &tried, wish: Wish::Any };
         let facts = Facts {
             idempotent: retry::is_idempotent(self.exchange.method.as_str()),
             bytes_sent: attempt.connected && (streamed || !attempt.untouched),
@@ -354,13 +367,18 @@ impl Request {
             now,
             left: attempt.upstream.left(&want),
         };
-        let verdict = retry::decide(&next, what, facts);
+        self.attempts.unsent = !facts.bytes_sent;
+        let verdict = match self.placed.server().is_some() {
+            true => retry::decide_bound(&next, what, facts),
+            false => retry::decide(&next, what, facts),
+        };
         let stale = attempt.reused && what == Failure::Error;
         if !attempt.reported && retry::counts(what, attempt.reused, verdict) {
             attempt.chosen.report(Outcome::Failure(what), now);
             attempt.reported = true;
         }
         if verdict == Verdict::Next {
+            self.placed.doubt();
             match stale {
                 true => (self.attempts.fresh, self.attempts.again) = (true, true),
                 false => self.attempts.tried = tried,

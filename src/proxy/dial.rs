@@ -3,7 +3,7 @@
 //! It stands in for Pingora's own connecting, because a [`Line`] is to ride on each connection and a PROXY protocol header to
 //! go out before TLS begins. All of it together takes no longer than `proxy_connect_timeout`.
 
-use super::line::Line;
+use super::line::{Line, Lines};
 use crate::client::proxy_protocol::{self, Version};
 use crate::config::types::ProxyHeader;
 use crate::upstream::Connections;
@@ -25,6 +25,8 @@ use tokio::net::{TcpStream, UnixStream};
 #[derive(Debug)]
 pub struct Dial {
     pub connections: Arc<Connections>,
+    /// Where the connection is listed, if it may have to be cut.
+    pub lines: Option<Arc<Lines>>,
     /// Sent first.
     pub greeting: Option<Vec<u8>>,
     /// `proxy_socket_keepalive`
@@ -82,7 +84,7 @@ impl Dial {
     }
 
     fn tracked(&self, mut stream: Stream, descriptor: i32) -> Stream {
-        if let Some(digest) = Line::new(descriptor, self.connections.clone()).digest() {
+        if let Some(digest) = Line::new(descriptor, self.connections.clone(), self.lines.as_ref()).digest() {
             stream.set_proxy_digest(digest);
         }
         stream

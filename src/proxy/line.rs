@@ -11,9 +11,10 @@ use crate::upstream::{Connections, UpstreamSettings};
 use pingora_core::protocols::Digest;
 use pingora_core::protocols::raw_connect::ProxyDigest;
 use pingora_http::ResponseHeader;
-use std::os::fd::RawFd;
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::HashMap;
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// A server that says how long it waits is taken to wait so much less: its clock began earlier, and a request takes time to
@@ -24,6 +25,8 @@ pub const MARGIN: Duration = Duration::from_millis(500);
 pub struct Line {
     descriptor: RawFd,
     connections: Arc<Connections>,
+    /// Where it can be cut from outside, if anybody might want to.
+    listed: Option<(Arc<Lines>, u64)>,
     requests: AtomicU32,
     /// The server may close it from here on.
     until: Mutex<Option<Instant>>,
@@ -31,9 +34,10 @@ pub struct Line {
 
 impl Line {
     /// A connection that was just made.
-    pub fn new(descriptor: RawFd, connections: Arc<Connections>) -> Line {
+    pub fn new(descriptor: RawFd, connections: Arc<Connections>, lines: Option<&Arc<Lines>>) -> Line {
         connections.open();
-        Line { descriptor, connections, requests: AtomicU32::new(0), until: Mutex::new(None) }
+        let listed = lines.and_then(|lines| Some((lines.clone(), lines.list(descriptor)?)));
+        Line { descriptor, connections, listed, requests: AtomicU32::new(0), until: Mutex::new(None) }
     }
 
     /// What a stream carries so that [`Line::of`] finds it.
@@ -62,6 +66,41 @@ impl Line {
 impl Drop for Line {
     fn drop(&mut self) {
         self.connections.close();
+        if let Some((lines, number)) = &self.listed {
+            lines.open().remove(number);
+        }
+    }
+}
+
+/// The connections to one server, so that all of them can be cut at once: a server that may be dead must not go on with requests
+/// whose session somebody else is about to take over.
+#[derive(Debug, Default)]
+pub struct Lines {
+    /// Descriptors of their own: whoever reads and writes may have closed his, and the number may be another socket's by now.
+    open: Mutex<HashMap<u64, OwnedFd>>,
+    next: AtomicU64,
+}
+
+impl Lines {
+    fn open(&self) -> MutexGuard<'_, HashMap<u64, OwnedFd>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Its number; nothing if the process has no descriptor left, and then it cannot be cut.
+    fn list(&self, descriptor: RawFd) -> Option<u64> {
+        // SAFETY: the caller holds the descriptor open.
+        let own = unsafe { BorrowedFd::borrow_raw(descriptor) }.try_clone_to_owned().ok()?;
+        let number = self.next.fetch_add(1, Relaxed);
+        self.open().insert(number, own);
+        Some(number)
+    }
+
+    /// Ends them all; who waits for an answer finds his connection closed.
+    pub fn cut(&self) {
+        for descriptor in self.open().values() {
+            // SAFETY: a plain system call on a descriptor of our own.
+            unsafe { libc::shutdown(descriptor.as_raw_fd(), libc::SHUT_RDWR) };
+        }
     }
 }
 
@@ -131,7 +170,7 @@ mod tests {
 
     fn line(connections: &Arc<Connections>) -> (UnixStream, UnixStream, Arc<Line>) {
         let (ours, theirs) = UnixStream::pair().unwrap();
-        let line = Arc::new(Line::new(ours.as_raw_fd(), connections.clone()));
+        let line = Arc::new(Line::new(ours.as_raw_fd(), connections.clone(), None));
         (ours, theirs, line)
     }
 
@@ -155,6 +194,23 @@ mod tests {
         assert_eq!(shut, [false, false, true]);
         drop((lines, leases));
         assert_eq!(connections.idle(), 0);
+    }
+
+    #[test]
+    fn all_connections_to_a_server_are_cut_at_once_and_no_other() {
+        let lines = Arc::new(Lines::default());
+        let make = || {
+            let (ours, theirs) = UnixStream::pair().unwrap();
+            let line = Line::new(ours.as_raw_fd(), Arc::default(), Some(&lines));
+            (ours, theirs, line)
+        };
+        let (first, second) = (make(), make());
+        let (gone, _theirs, line) = make();
+        drop(line);
+        lines.cut();
+        assert!(is_shut(&first.0) && is_shut(&second.0) && !is_shut(&gone));
+        drop((first, second));
+        assert!(lines.open().is_empty());
     }
 
     #[test]

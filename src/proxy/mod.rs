@@ -10,6 +10,7 @@
 //! deliver    answers that need no upstream
 //! body       the request's body, collected before an upstream is asked
 //! attempt    which server is asked next, what became of it
+//! sessions/  whose server has the session of the request; what the answer says of that
 //! peer       how it is connected to; dial makes the connection, line is what is known of it
 //! headers/   what the upstream is sent, what the client is told
 //! keepalive  whether the client's connection goes on after the answer
@@ -36,6 +37,7 @@ mod redirect;
 mod refuse;
 mod request;
 mod rewrite;
+pub mod sessions;
 pub mod snapshot;
 
 pub use caching::Errands;
@@ -188,6 +190,7 @@ impl ProxyHttp for Edge {
             return Err(Error::explain(ErrorType::H2Error, "the server does not agree to HTTP/2 (ALPN)").into_up());
         }
         *upstream_request = headers::for_upstream(request, pass, BodyFraming::of(request, pass), version)?;
+        request.exchange_session_id(upstream_request)?;
         let length = record::request_length(upstream_request);
         if let Some(last) = request.exchange.tries.last_mut() {
             last.bytes_sent = length;
@@ -235,6 +238,9 @@ impl ProxyHttp for Edge {
         }
         if request.refused_by_status(status) {
             return Err(again(format!("the upstream answered {status}")));
+        }
+        if request.session_answered(answer).await {
+            return Err(again("the upstream does not know the session by the id it was sent".into()));
         }
         match caching::confirm(request, answer).await {
             Some(Confirmed::Copy(stored)) => {
@@ -309,6 +315,7 @@ impl ProxyHttp for Edge {
         let unbuffered = unbuffered(answer, request);
         keepalive::close_if_due(session, request, connection);
         headers::for_client(answer, request, true)?;
+        request.tell_session_id(answer)?;
         if answer.status.as_u16() == 101 {
             connection.upgrade();
             return Ok(());

@@ -38,9 +38,12 @@ impl Request {
             // As nginx, one request at a time: streams share a window, so that one slow client would hold up the others.
             options.max_h2_streams = 1;
         }
+        let owner = self.placed.server().and_then(|_| self.sessions());
+        let connect_timeout =
+            owner.map_or(pass.connect_timeout, |owner| pass.connect_timeout.min(owner.settings.owner_connect_timeout));
         // One limit for connecting and one for the handshake, as in nginx; the sum is a second barrier.
-        options.connection_timeout = Some(pass.connect_timeout);
-        options.total_connection_timeout = Some(pass.connect_timeout.saturating_mul(2));
+        options.connection_timeout = Some(connect_timeout);
+        options.total_connection_timeout = Some(connect_timeout.saturating_mul(2));
         options.read_timeout = Some(pass.read_timeout);
         options.write_timeout = Some(pass.send_timeout);
         let keeps = chosen.server().keeps().map(|keeps| keeps.saturating_sub(line::MARGIN));
@@ -50,7 +53,8 @@ impl Request {
             connections: upstream.connections().clone(),
             greeting,
             probes: pass.socket_keepalive,
-            timeout: pass.connect_timeout,
+            timeout: connect_timeout,
+            lines: self.sessions().and_then(|sessions| sessions.lines(chosen.place())),
         }));
         Ok(Box::new(peer))
     }

@@ -5,6 +5,7 @@ use super::caching::{Stored, Work};
 use super::content::Content;
 use super::headers;
 use super::live::Bound;
+use super::sessions::Placed;
 use super::snapshot::{Location, Server};
 use crate::cache::store::Zone;
 use crate::client::{Body, Connection};
@@ -70,6 +71,8 @@ pub struct Request {
     /// The body, if it was read before an upstream was asked.
     pub body: Option<Body>,
     pub attempts: Attempts,
+    /// Where its session wants it to go.
+    pub placed: Placed,
     /// What was decided before Pingora had the request; `Some(None)`: an upstream is asked.
     pub decided: Option<Option<Content>>,
     /// What the cache has to do with it.
@@ -108,6 +111,7 @@ impl Request {
             keepalive: true,
             body: None,
             attempts: Attempts::default(),
+            placed: Placed::default(),
             decided: None,
             cache: None,
             zone: None,

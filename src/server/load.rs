@@ -4,6 +4,7 @@ use crate::cache::store::Zones;
 use crate::config::{Diagnostics, Node, Raw, yaml};
 use crate::convert;
 use crate::proxy::snapshot::{self, Resources, Snapshot};
+use crate::session::store::Stores;
 use crate::upstream::{NamesSettings, Upstreams};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -43,6 +44,7 @@ pub struct Loader {
     options: Options,
     upstreams: Arc<Upstreams>,
     zones: Arc<Zones>,
+    stores: Arc<Stores>,
 }
 
 impl Options {
@@ -76,7 +78,7 @@ impl Options {
 impl Loader {
     pub fn new(options: Options) -> Loader {
         let names = NamesSettings { offline: options.offline, ..NamesSettings::default() };
-        Loader { options, upstreams: Upstreams::new(names), zones: Arc::default() }
+        Loader { options, upstreams: Upstreams::new(names), zones: Arc::default(), stores: Arc::default() }
     }
 
     /// As the heir of a process that goes on for a while; until it ends, both use the directories of the cache.
@@ -108,6 +110,7 @@ impl Loader {
         let resources = Resources {
             upstreams: self.upstreams.clone(),
             zones: self.zones.clone(),
+            stores: self.stores.clone(),
             prefix: self.prefix(),
             check_only: self.options.check_only,
         };

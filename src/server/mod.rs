@@ -121,17 +121,20 @@ async fn obey(
         () = orders.end() => return Ok(()),
     }
     let checks = Arc::new(checks);
+    let sessions = Arc::new(Kept::default());
+    sessions.begin(&snapshot.sessions).await;
     let (reloads, mut asked) = mpsc::channel(1);
     let desk = Arc::new(Desk { snapshot: ArcSwap::new(snapshot.clone()), reloads });
     let names = loader.upstreams().clone();
     let in_background = heritage.background.is_some();
-    let mut running = Running::open(loader, heritage.sockets, front, desk, checks.clone())?;
+    let mut running = Running::open(loader, heritage.sockets, front, desk, checks.clone(), sessions.clone())?;
     log::info!(target: "edge::notice", "edge {} serves with {} threads", env!("CARGO_PKG_VERSION"), snapshot.process.workers);
     drop(snapshot);
     start::tell_ready(heritage.background);
     ready();
     let resolving = tokio::spawn(async move { names.keep_resolving().await });
     let checking = tokio::spawn(async move { checks.keep_checking().await });
+    let following = tokio::spawn(async move { sessions.keep_following().await });
     let graceful = loop {
         tokio::select! {
             order = orders.next() => match order {
@@ -154,6 +157,7 @@ async fn obey(
         end_gracefully(&running.front, &mut orders, running.snapshot.process.shutdown_timeout).await;
     }
     checking.abort();
+    following.abort();
     log::info!(target: "edge::notice", "exit");
     Ok(())
 }

@@ -14,6 +14,7 @@ use super::{Failure, load, start};
 use crate::config::Severity;
 use crate::health::Checks;
 use crate::observe::{self, errors};
+use crate::proxy::sessions::Kept;
 use crate::proxy::snapshot::{Control, Process, Snapshot};
 use std::os::fd::AsFd;
 use std::sync::Arc;
@@ -28,6 +29,7 @@ pub struct Running {
     control: Option<ControlSocket>,
     desk: Arc<Desk>,
     checks: Arc<Checks>,
+    sessions: Arc<Kept>,
     successor: Successor,
 }
 
@@ -39,6 +41,7 @@ impl Running {
         front: Arc<Front>,
         desk: Arc<Desk>,
         checks: Arc<Checks>,
+        sessions: Arc<Kept>,
     ) -> Result<Running, Failure> {
         let snapshot = desk.snapshot.load_full();
         let inherits = inherited.is_some();
@@ -51,7 +54,7 @@ impl Running {
         // Only now: a connection must not be accepted by a new binary that then fails.
         listeners.apply(&snapshot, opened, &front);
         let successor = Successor::default();
-        Ok(Running { loader, front, snapshot, listeners, pid, control, desk, checks, successor })
+        Ok(Running { loader, front, snapshot, listeners, pid, control, desk, checks, sessions, successor })
     }
 
     /// Puts a new configuration in force, or says what is wrong and changes nothing.
@@ -99,6 +102,7 @@ impl Running {
             }
         }
         self.checks.apply(&new.upstreams);
+        self.sessions.apply(&new.sessions);
         start::tell_keeper();
         self.desk.snapshot.store(new.clone());
         self.snapshot = new.clone();

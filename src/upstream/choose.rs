@@ -27,8 +27,21 @@ pub struct Want<'a> {
     /// The value of `hash KEY`.
     pub key: &'a [u8],
     pub tried: &'a Tried,
-    /// The server a session is bound to.
-    pub route: Option<&'a str>,
+    /// What the session of the request asks for.
+    pub wish: Wish<'a>,
+}
+
+/// Which servers a session asks for, by their places in [`UpstreamSettings::servers`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Wish<'a> {
+    /// Whichever the balancing picks.
+    #[default]
+    Any,
+    /// This one, where the session is: while it drains, in spite of failures and beyond `max_conns`, and tried or not, because
+    /// going elsewhere could cost the session. Nobody else.
+    Only(usize),
+    /// The first of these that would take a request without a session; if none would, whichever the balancing picks.
+    Rather(&'a [usize]),
 }
 
 /// The servers a request has tried in vain. Remembers servers and not places in a list, because places
@@ -96,6 +109,11 @@ impl Chosen {
 
     pub fn server(&self) -> &Server {
         &self.peer.server
+    }
+
+    /// Its server's place in the configuration.
+    pub fn place(&self) -> usize {
+        self.peer.place
     }
 
     pub fn settings(&self) -> &ServerSettings {
@@ -210,12 +228,13 @@ impl Upstream {
         let now = stamp(want.now);
         let mut turn = self.pool.turn();
         let (mut bound, mut last_resort) = (false, false);
-        let found = match peers.bound(want) {
-            Some(found) => {
-                bound = true;
+        let found = match (peers.wished(want, now), want.wish) {
+            (Some(found), _) => {
+                bound = matches!(want.wish, Wish::Only(_));
                 Some(found)
             }
-            None => balance::pick(&peers, self.settings.balance, want, now, &mut turn.dice),
+            (None, Wish::Only(_)) => return None,
+            (None, _) => balance::pick(&peers, self.settings.balance, want, now, &mut turn.dice),
         };
         let (index, peer) = match found {
             Some(found) => found,

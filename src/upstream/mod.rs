@@ -38,7 +38,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
-pub use choose::{Chosen, Outcome, Tried, Upstream, Want};
+pub use choose::{Chosen, Outcome, Tried, Upstream, Want, Wish};
 pub use connections::Connections;
 pub use names::{Address, NamesSettings};
 pub use peers::{Condition, Peer, Peers};

@@ -10,7 +10,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
 
 use super::balance::Ring;
-use super::choose::{Tried, Want};
+use super::choose::{Tried, Want, Wish};
 use super::names::{Names, Target};
 use super::settings::{Balance, ServerSettings, UpstreamSettings};
 use super::state::{DrainSwitch, Health, Pool, Server, Stamp, millis, stamp};
@@ -20,6 +20,8 @@ use super::state::{DrainSwitch, Health, Pool, Server, Stamp, millis, stamp};
 pub struct Peer {
     pub server: Arc<Server>,
     pub settings: Arc<ServerSettings>,
+    /// Its server's place in the configuration.
+    pub place: usize,
     pub(super) pool: Arc<Pool>,
     pub(super) weight: i64,
     pub(super) fail_timeout: i64,
@@ -150,14 +152,15 @@ impl Peers {
             let shared = Arc::new(server.clone());
             for address in addresses {
                 let mention: &mut usize = mentions.entry(address.clone()).or_default();
-                found.push((shared.clone(), (address, *mention)));
+                found.push(((place, shared.clone()), (address, *mention)));
                 *mention += 1;
             }
         }
         let lone = found.len() == 1;
         let (shared, keys): (Vec<_>, Vec<_>) = found.into_iter().unzip();
         let states = pool.servers(keys, now);
-        let peer = |(settings_of, server): (Arc<ServerSettings>, Arc<Server>)| Peer {
+        let peer = |((place, settings_of), server): ((usize, Arc<ServerSettings>), Arc<Server>)| Peer {
+            place,
             weight: i64::from(settings_of.weight.max(1)),
             fail_timeout: millis(settings_of.fail_timeout),
             slow_start: if settings.balance.honours_slow_start() { millis(settings_of.slow_start) } else { 0 },
@@ -181,14 +184,16 @@ impl Peers {
             && self.iter().map(|p| p.server.id()).eq(other.iter().map(|p| p.server.id()))
     }
 
-    /// The peer a session is bound to. It takes its requests while it drains, in spite of failures and
-    /// beyond `max_conns`: going elsewhere could cost the session. Only when it is down, or was tried
-    /// by this request, it does not.
-    pub(super) fn bound(&self, want: &Want<'_>) -> Option<(usize, &Arc<Peer>)> {
-        let route = want.route?;
-        self.iter().enumerate().find(|(_, peer)| {
-            peer.settings.route.as_deref() == Some(route) && peer.is_up() && !want.tried.contains(peer.server.id())
-        })
+    /// The peer that a session asks for. A name with several addresses is one server with several peers: the first of them.
+    pub(super) fn wished(&self, want: &Want<'_>, now: Stamp) -> Option<(usize, &Arc<Peer>)> {
+        let mut at = |place: usize| self.iter().enumerate().filter(move |(_, peer)| peer.place == place);
+        match want.wish {
+            Wish::Any => None,
+            Wish::Only(place) => at(place).find(|(_, peer)| !peer.settings.down),
+            Wish::Rather(places) => {
+                places.iter().find_map(|place| at(*place).find(|(_, peer)| peer.is_usable(want.tried, now)))
+            }
+        }
     }
 
     /// **Passive failures never empty a pool.** Where nginx answers "no live upstreams" because every

@@ -179,6 +179,22 @@ pub fn decide(policy: &NextUpstream, what: Failure, facts: Facts) -> Verdict {
     Verdict::Next
 }
 
+/// So often a request of a session is sent: the session may move once or twice meanwhile.
+const TRIES_OF_BOUND: u32 = 4;
+
+/// The same for a request whose session is on one server: it goes there, whatever is listed, or where the session is found to be
+/// next. A server that answers, or takes too long to, is not left; one that could not be reached was sent nothing.
+pub fn decide_bound(policy: &NextUpstream, what: Failure, facts: Facts) -> Verdict {
+    let unreachable = what == Failure::Error || (what == Failure::Timeout && !facts.bytes_sent);
+    if facts.response_begun || !unreachable || facts.tries >= TRIES_OF_BOUND {
+        return Verdict::Stop;
+    }
+    if !facts.bytes_sent {
+        return Verdict::Next;
+    }
+    decide(&NextUpstream { tries: 0, ..*policy }, what, Facts { left: 1, ..facts })
+}
+
 /// Does this failure count for `max_fails`? As nginx: error, timeout and invalid header always, whether or
 /// not they are listed; a status only if it made the request go on to the next server (its documentation
 /// says "if listed", its code lets the last answer pass without counting it); 403 and 404 never. Unlike
@@ -197,6 +213,25 @@ pub fn counts(what: Failure, reused: bool, verdict: Verdict) -> bool {
 mod tests {
     use super::*;
     use Verdict::{Next, Stop};
+
+    #[test]
+    fn a_bound_request_waits_for_its_server_and_is_repeated_only_where_it_may_be() {
+        let policy = NextUpstream::from_words(["error", "timeout", "http_503"]).unwrap();
+        let off = NextUpstream::from_words(["off"]).unwrap();
+        let sent = Facts { bytes_sent: true, left: 0, ..facts() };
+        let unsent = Facts { bytes_sent: false, left: 0, ..facts() };
+        for policy in [&policy, &off] {
+            assert_eq!(decide_bound(policy, Failure::Error, Facts { idempotent: false, ..unsent }), Next);
+            assert_eq!(decide_bound(policy, Failure::Timeout, unsent), Next);
+            assert_eq!(decide_bound(policy, Failure::Timeout, sent), Stop);
+            assert_eq!(decide_bound(policy, Failure::Status(503), sent), Stop);
+            assert_eq!(decide_bound(policy, Failure::Error, Facts { tries: TRIES_OF_BOUND, ..unsent }), Stop);
+        }
+        assert_eq!(decide_bound(&policy, Failure::Error, sent), Next);
+        assert_eq!(decide_bound(&off, Failure::Error, sent), Stop);
+        assert_eq!(decide_bound(&policy, Failure::Error, Facts { idempotent: false, ..sent }), Stop);
+        assert_eq!(decide_bound(&policy, Failure::Error, Facts { replayable: false, ..sent }), Stop);
+    }
 
     fn policy(words: &[&str]) -> NextUpstream {
         NextUpstream::from_words(words).unwrap()

@@ -20,7 +20,7 @@ pub(super) fn success() -> Outcome {
 }
 
 fn want(now: Instant, tried: &Tried) -> Want<'_> {
-    Want { now, client_ip: None, key: b"k", tried, route: None }
+    Want { now, client_ip: None, key: b"k", tried, wish: Wish::Any }
 }
 
 fn servers(n: u16) -> Vec<ServerSettings> {
@@ -145,16 +145,13 @@ fn a_full_server_is_passed_over_until_a_request_ends() {
 }
 
 #[test]
-fn a_bound_request_goes_to_its_server_while_it_lives() {
+fn a_bound_request_goes_to_its_server_and_to_no_other() {
     let mut three = servers(3);
-    for (n, server) in three.iter_mut().enumerate() {
-        server.route = Some(format!("tomcat{n}"));
-    }
     three[1].drain = true;
     let upstream = upstream_of(Balance::RoundRobin, three);
     let now = Instant::now();
     let mut tried = Tried::default();
-    let bound = |tried: &Tried| upstream.choose(&Want { route: Some("tomcat1"), ..want(now, tried) }).unwrap();
+    let bound = |tried: &Tried| upstream.choose(&Want { wish: Wish::Only(1), ..want(now, tried) }).unwrap();
     for _ in 0..3 {
         let chosen = bound(&tried);
         assert!(chosen.bound && chosen.index == 1, "draining and failing it still has its sessions");
@@ -164,11 +161,27 @@ fn a_bound_request_goes_to_its_server_while_it_lives() {
         assert_ne!(upstream.choose(&want(now, &tried)).unwrap().index, 1, "but no new ones");
     }
     tried.add(&bound(&tried));
-    assert!(!bound(&tried).bound, "not twice in one request");
-    upstream.peers().iter().nth(1).unwrap().server.set_health(Health::Down, now);
-    assert!(!bound(&Tried::default()).bound, "dead is dead");
-    let stranger = upstream.choose(&Want { route: Some("nobody"), ..want(now, &Tried::default()) }).unwrap();
-    assert!(!stranger.bound);
+    assert!(bound(&tried).bound, "whoever binds a request decides how often it is tried");
+    let stranger = Want { wish: Wish::Only(7), ..want(now, &tried) };
+    assert!(upstream.choose(&stranger).is_none());
+}
+
+#[test]
+fn a_session_without_a_server_goes_to_the_first_of_those_it_would_rather_have() {
+    let upstream = upstream_of(Balance::RoundRobin, servers(3));
+    let now = Instant::now();
+    let rather = |places: &[usize], tried: &Tried| {
+        upstream.choose(&Want { wish: Wish::Rather(places), ..want(now, tried) }).unwrap()
+    };
+    let mut tried = Tried::default();
+    let first = rather(&[2, 0, 1], &tried);
+    assert!(first.index == 2 && !first.bound);
+    tried.add(&first);
+    assert_eq!(rather(&[2, 0, 1], &tried).index, 0);
+    let peers = upstream.peers();
+    peers.iter().next().unwrap().server.set_health(Health::Down, now);
+    assert_eq!(rather(&[2, 0, 1], &tried).index, 1);
+    assert_ne!(rather(&[], &Tried::default()).index, 0, "with no wish left it is balanced");
 }
 
 #[test]
@@ -376,7 +389,7 @@ proptest! {
             now += Duration::from_millis(ms);
             let key = ip.to_le_bytes();
             let client_ip = Some(std::net::IpAddr::from(key));
-            let want = Want { now, client_ip, key: &key, tried: &tried, route: None };
+            let want = Want { now, client_ip, key: &key, tried: &tried, wish: Wish::Any };
             let stamp = super::state::stamp(now);
             let usable = peers.iter().filter(|peer| peer.is_usable(&tried, stamp)).count();
             let open = peers.iter().filter(|peer| peer.is_open(&tried)).count();

@@ -28,6 +28,10 @@ keys! {
         ["-"] mode: SessionMode = "sticky",
         /// MSM's `storageKeyPrefix`: `static:x`, `host`, `context`, `webappVersion`, and the hashes of them, with commas between.
         ["-"] storage_key_prefix: String,
+        /// The name of Tomcat's `Host`, for `host` in `storage_key_prefix`.
+        ["-"] host: String = "localhost",
+        /// The `webappVersion` of the applications (parallel deployment), for the same.
+        ["-"] webapp_version: String = "",
         /// The paths of the web applications: a session belongs to one, which is told by the longest of these.
         ["-"] contexts: Vec<Spanned<String>> = "[/]",
         /// Those of the contexts whose users log in by a form of Tomcat's (`<auth-method>FORM`).

@@ -8,7 +8,9 @@ use crate::config::raw::Raw;
 use crate::config::types::TempPath;
 use crate::config::{Diagnostics, Span, Spanned};
 use crate::observe::{self, LogFile};
+use crate::proxy::sessions::Sessions;
 use crate::pattern::Pattern;
+use crate::session::store::Stores;
 use crate::system;
 use crate::tls::Pem;
 use crate::upstream::{self, Table};
@@ -23,6 +25,7 @@ use std::time::Instant;
 pub struct Resources {
     pub upstreams: Arc<upstream::Upstreams>,
     pub zones: Arc<Zones>,
+    pub stores: Arc<Stores>,
     /// Where relative paths begin.
     pub prefix: PathBuf,
     /// Only check: open no log, create no directory.
@@ -36,13 +39,14 @@ pub fn compile(raw: &Raw, resources: &Resources, diagnostics: &mut Diagnostics) 
     let unverified = Cell::new(false);
     // The texts of upstreams name no upstreams.
     let none = Table::default();
-    let no_zones = HashMap::new();
+    let (no_zones, no_sessions) = (HashMap::new(), HashMap::new());
     let texts = Texts {
         asked: &asked,
         unverified: &unverified,
         defined: &defined,
         upstreams: &none,
         zones: &no_zones,
+        sessions: &no_sessions,
         resources,
         raw,
     };
@@ -83,6 +87,7 @@ pub(super) struct Texts<'t> {
     pub defined: &'t Defined,
     pub upstreams: &'t Table,
     pub zones: &'t HashMap<String, ZonePlace>,
+    pub sessions: &'t HashMap<String, Arc<Sessions>>,
     pub resources: &'t Resources,
     pub raw: &'t Raw,
 }

@@ -15,6 +15,7 @@ mod process;
 mod references;
 mod secure;
 mod server;
+mod session;
 mod settings;
 mod tls;
 mod upstream;
@@ -36,6 +37,7 @@ use crate::config::types::{ErrorPageStatus, LingeringClose, RewriteFlag};
 use crate::files::{FileSettings, mime::Charset};
 use crate::observe::{AccessLog, errors};
 use crate::pattern::Pattern;
+use crate::proxy::sessions::Sessions;
 use crate::route::Locations;
 use crate::upstream::{Table, retry};
 use crate::variables::{Defined, Template};
@@ -51,6 +53,8 @@ pub struct Snapshot {
     pub upstreams: Arc<Table>,
     /// The zones of the cache, by name.
     pub zones: Vec<ZonePlace>,
+    /// How applications keep their sessions.
+    pub sessions: Vec<Arc<Sessions>>,
     /// The names of variables that the configuration itself defines.
     pub defined: Defined,
     pub asked: Asked,

@@ -11,6 +11,7 @@ use crate::config::raw::Scope;
 use crate::config::types::{ProxyHeader, ProxyRedirect, UpstreamVersion};
 use crate::config::{Diagnostics, Spanned};
 use crate::pattern::Pattern;
+use crate::proxy::sessions::Sessions;
 use crate::upstream::{self, UpstreamSettings};
 use crate::variables::Template;
 use http::HeaderName;
@@ -58,7 +59,14 @@ pub struct Pass {
 #[derive(Debug)]
 pub enum PassTarget {
     /// An upstream, or a host that was made one.
-    Upstream { upstream: Arc<upstream::Upstream>, host: String, port: String, tls: bool },
+    Upstream {
+        upstream: Arc<upstream::Upstream>,
+        host: String,
+        port: String,
+        tls: bool,
+        /// How its applications keep sessions, if it is said.
+        sessions: Option<Arc<Sessions>>,
+    },
     /// Known only when a request is there: the whole URL.
     Variable(Template),
 }
@@ -254,6 +262,7 @@ impl Pass {
             host: url.host().to_owned(),
             port: url.port().to_owned(),
             tls: url.tls,
+            sessions: texts.sessions.get(&name).cloned(),
         })
     }
 

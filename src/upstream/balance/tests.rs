@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::recorded::{CLIENTS, CONSISTENT, HASH, IP_HASH, LEAST_CONN, ROUND_ROBIN, Recorded};
 use crate::upstream::retry::Failure;
 use crate::upstream::tests::{success, upstream_of};
-use crate::upstream::{Balance, Chosen, Outcome, ServerSettings, Tried, Until, Upstream, Want};
+use crate::upstream::{Balance, Chosen, Outcome, ServerSettings, Tried, Until, Upstream, Want, Wish};
 
 fn server((address, parameters): &(&str, &str)) -> ServerSettings {
     let mut server = ServerSettings::new(*address);
@@ -65,7 +65,7 @@ fn replay(all: &[Recorded], balance: Balance, ask: impl Fn(usize, Want<'_>, &mut
                 now += Duration::from_millis(2300);
                 continue;
             }
-            ask(n, Want { now, client_ip: None, key: b"", tried: &tried, route: None }, &mut |want| {
+            ask(n, Want { now, client_ip: None, key: b"", tried: &tried, wish: Wish::Any }, &mut |want| {
                 let (way, chosen) = play(recorded, &upstream, word, want);
                 assert_eq!(way, word, "request {n} of «{}»", recorded.what);
                 chosen.unwrap().report(success(), now);
@@ -114,7 +114,7 @@ fn least_conn_picks_as_nginx_did() {
                 held.pop_front().unwrap();
                 continue;
             }
-            let want = Want { now, client_ip: None, key: b"", tried: &tried, route: None };
+            let want = Want { now, client_ip: None, key: b"", tried: &tried, wish: Wish::Any };
             let (way, chosen) = play(recorded, &upstream, pick, want);
             assert_eq!(way, pick, "step {n} of «{}»", recorded.what);
             if what == "h" {
@@ -139,7 +139,7 @@ fn count(upstream: &Upstream, picks: usize, servers: usize) -> Vec<usize> {
     let mut counts = vec![0; servers];
     for n in 0..picks {
         let key = n.to_string();
-        let want = Want { now, client_ip: None, key: key.as_bytes(), tried: &tried, route: None };
+        let want = Want { now, client_ip: None, key: key.as_bytes(), tried: &tried, wish: Wish::Any };
         counts[upstream.choose(&want).unwrap().index] += 1;
     }
     counts
@@ -160,7 +160,7 @@ fn chance_and_hashes_follow_the_weights() {
 fn of_two_by_chance_the_less_busy_is_picked() {
     let upstream = upstream_of(Balance::RandomTwo, weighted(&[1, 1]));
     let tried = Tried::default();
-    let want = Want { now: Instant::now(), client_ip: None, key: b"", tried: &tried, route: None };
+    let want = Want { now: Instant::now(), client_ip: None, key: b"", tried: &tried, wish: Wish::Any };
     let mut held = Vec::new();
     for n in 1..=200 {
         held.push(upstream.choose(&want).unwrap());
@@ -175,7 +175,7 @@ fn least_time_prefers_the_faster_and_forgives_with_time() {
         let upstream = upstream_of(Balance::LeastTime(until), weighted(&[1, 1]));
         let tried = Tried::default();
         let start = Instant::now();
-        let at = |now| Want { now, client_ip: None, key: b"", tried: &tried, route: None };
+        let at = |now| Want { now, client_ip: None, key: b"", tried: &tried, wish: Wish::Any };
         let answer = |ms| {
             let time = Duration::from_millis(ms);
             Outcome::Success { header_time: time, response_time: time }
@@ -207,7 +207,7 @@ fn the_addresses_of_one_name_share_its_keys() {
     let same = || ServerSettings::new("127.0.0.1:9");
     let upstream = upstream_of(Balance::ConsistentHash, vec![same(), same()]);
     let tried = Tried::default();
-    let want = Want { now: Instant::now(), client_ip: None, key: b"one", tried: &tried, route: None };
+    let want = Want { now: Instant::now(), client_ip: None, key: b"one", tried: &tried, wish: Wish::Any };
     let picks: Vec<usize> = (0..4).map(|_| upstream.choose(&want).unwrap().index).collect();
     assert_eq!(picks, [0, 1, 0, 1]);
 }
@@ -219,7 +219,7 @@ fn a_server_that_leaves_the_ring_takes_only_its_own_keys_along() {
     let tried = Tried::default();
     for n in 0..1000 {
         let key = n.to_string();
-        let want = Want { now: Instant::now(), client_ip: None, key: key.as_bytes(), tried: &tried, route: None };
+        let want = Want { now: Instant::now(), client_ip: None, key: key.as_bytes(), tried: &tried, wish: Wish::Any };
         let [before, after] = [&all, &fewer].map(|upstream| upstream.choose(&want).unwrap().index);
         assert!(before == after || before == 3, "key {n}");
     }

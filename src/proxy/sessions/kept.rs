@@ -1,0 +1,199 @@
+//! What outlives a configuration: who watches the servers, and what is known of sessions.
+//!
+//! Compiling a configuration makes [`Sessions`], which know how an upstream's applications keep theirs and do nothing. [`Kept`]
+//! puts them to work when the configuration is put in force: those whose servers, store and settings are what they were go on
+//! with everything that is known; others begin anew, and find on the board and in the records what the edges have done.
+
+use super::world::Outside;
+use crate::proxy::line::Lines;
+use crate::session::affinity::Affinity;
+use crate::session::carried::Names;
+use crate::session::servers::{self, Servers};
+use crate::session::store::Store;
+use crate::session::takeover;
+use crate::upstream::{Address, Upstream};
+use arc_swap::{ArcSwap, ArcSwapOption};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+use tokio::task::AbortHandle;
+
+/// How an upstream's applications keep sessions, as it is configured.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    pub names: Names,
+    pub takeover: takeover::Settings,
+    pub watch: servers::Settings,
+    /// How long connecting to a session's server may take.
+    pub owner_connect_timeout: Duration,
+    /// Without one nobody can be asked for a session, and none is taken over.
+    pub store: Option<Arc<Store>>,
+    /// The settings as they were written, to tell whether they have changed.
+    pub written: String,
+}
+
+/// The sessions of an upstream in one configuration.
+pub struct Sessions {
+    pub settings: Settings,
+    upstream: Arc<Upstream>,
+    /// `None` until the configuration is in force.
+    live: ArcSwapOption<Live>,
+}
+
+impl std::fmt::Debug for Sessions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.settings.fmt(f)
+    }
+}
+
+/// Sessions at work. Ends when no configuration has them any more.
+pub(super) struct Live {
+    pub affinity: Arc<Affinity>,
+    pub outside: Arc<Outside>,
+    written: String,
+    store: Option<Arc<Store>>,
+    tasks: Vec<AbortHandle>,
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        self.tasks.iter().for_each(AbortHandle::abort);
+    }
+}
+
+impl Sessions {
+    pub fn new(settings: Settings, upstream: Arc<Upstream>) -> Arc<Sessions> {
+        Arc::new(Sessions { settings, upstream, live: ArcSwapOption::empty() })
+    }
+
+    pub fn names(&self) -> &Names {
+        &self.settings.names
+    }
+
+    pub(super) fn has_route(&self, route: Option<&str>) -> bool {
+        route.is_some() && self.upstream.settings().servers.iter().any(|server| server.route.as_deref() == route)
+    }
+
+    pub(super) fn live(&self) -> Option<Arc<Live>> {
+        self.live.load_full()
+    }
+
+    /// Where connections to a server are listed.
+    pub fn lines(&self, server: usize) -> Option<Arc<Lines>> {
+        self.live.load().as_ref()?.outside.lines.get(server).cloned()
+    }
+
+    /// The addresses of the servers, in their order; nothing until each name has one.
+    fn addresses(&self) -> Option<Vec<Address>> {
+        let peers = self.upstream.peers();
+        let address = |place| peers.iter().find(|peer| peer.place == place).map(|peer| peer.server.address().clone());
+        (0..self.upstream.settings().servers.len()).map(address).collect()
+    }
+
+    /// Whether this goes on as it is with other settings of a reload.
+    fn goes_on_as(&self, live: &Live, addresses: &[Address]) -> bool {
+        let servers = &self.upstream.settings().servers;
+        live.written == self.settings.written
+            && live.store.as_ref().map(Arc::as_ptr) == self.settings.store.as_ref().map(Arc::as_ptr)
+            && live.outside.addresses == addresses
+            && live.outside.servers.iter().map(|s| (&s.name, &s.route, s.backup)).eq(servers.iter().map(|s| (&s.address, &s.route, s.backup)))
+    }
+
+    fn start(&self, addresses: Vec<Address>) -> Arc<Live> {
+        let servers = &self.upstream.settings().servers;
+        let watched = servers.iter().zip(&addresses).map(|(server, address)| servers::Server {
+            name: server.address.clone(),
+            route: server.route.clone(),
+            address: match address {
+                Address::Tcp(address) => servers::Address::Tcp(*address),
+                Address::Unix(path) => servers::Address::Unix(path.to_path_buf()),
+            },
+        });
+        let store = self.settings.store.clone();
+        let nodes = store.as_ref().map(|store| store.nodes().to_vec()).unwrap_or_default();
+        let watch = Servers::start(self.upstream.name(), watched.collect(), &nodes, self.settings.watch.clone());
+        let server = |server: &crate::upstream::ServerSettings| takeover::Server {
+            name: server.address.clone(),
+            route: server.route.clone(),
+            backup: server.backup,
+        };
+        let outside = Arc::new(Outside {
+            servers: servers.iter().map(server).collect(),
+            lines: addresses.iter().map(|_| Arc::default()).collect(),
+            addresses,
+            watch,
+            upstream: ArcSwap::new(self.upstream.clone()),
+            names: self.settings.names.clone(),
+        });
+        let cutting = tokio::spawn(outside.clone().keep_cutting());
+        let affinity = Affinity::new(self.settings.takeover.clone(), nodes, outside.clone());
+        let watching = store.clone().map(|store| tokio::spawn(store.keep_watch()));
+        let tasks = watching.iter().chain([&cutting]).map(|task| task.abort_handle()).collect();
+        Arc::new(Live { affinity, outside, written: self.settings.written.clone(), store, tasks })
+    }
+}
+
+/// The sessions of the process.
+#[derive(Default)]
+pub struct Kept {
+    /// Of the configurations in force, by upstream.
+    live: Mutex<HashMap<String, Weak<Live>>>,
+    /// Of the newest configuration.
+    newest: Mutex<Vec<Weak<Sessions>>>,
+}
+
+/// How long the start waits for servers to be looked at and boards to be read.
+const READY: Duration = Duration::from_secs(3);
+/// How often names are looked at for other addresses.
+const FOLLOW: Duration = Duration::from_secs(1);
+
+impl Kept {
+    /// The sessions of a configuration that is now in force. Needs a runtime.
+    pub fn apply(&self, all: &[Arc<Sessions>]) {
+        *locked(&self.newest) = all.iter().map(Arc::downgrade).collect();
+        self.follow(all);
+    }
+
+    /// The same at the start, and waits until it is known which servers live.
+    pub async fn begin(&self, all: &[Arc<Sessions>]) {
+        self.apply(all);
+        let live: Vec<Arc<Live>> = all.iter().filter_map(|sessions| sessions.live()).collect();
+        let ready = async {
+            for live in &live {
+                live.outside.watch.ready(READY).await;
+            }
+        };
+        let _ = tokio::time::timeout(READY, ready).await;
+    }
+
+    /// Follows names that lead to other addresses, for ever. Stop it by dropping it.
+    pub async fn keep_following(&self) {
+        loop {
+            tokio::time::sleep(FOLLOW).await;
+            let newest: Vec<Arc<Sessions>> = locked(&self.newest).iter().filter_map(Weak::upgrade).collect();
+            self.follow(&newest);
+        }
+    }
+
+    fn follow(&self, all: &[Arc<Sessions>]) {
+        let mut known = locked(&self.live);
+        known.retain(|_, live| live.strong_count() > 0);
+        for sessions in all {
+            let Some(addresses) = sessions.addresses() else { continue };
+            let name = sessions.upstream.name();
+            let before = known.get(name).and_then(Weak::upgrade);
+            let live = match before.filter(|live| sessions.goes_on_as(live, &addresses)) {
+                Some(live) => live,
+                None => sessions.start(addresses),
+            };
+            live.outside.upstream.store(sessions.upstream.clone());
+            known.insert(name.to_owned(), Arc::downgrade(&live));
+            sessions.live.store(Some(live));
+        }
+    }
+}
+
+/// Nothing panics while one of these is held.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

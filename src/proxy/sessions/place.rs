@@ -1,0 +1,239 @@
+//! Where the session of a request is, asked before a server is chosen; and what its answer says of that.
+
+use super::kept::{Live, Sessions};
+use crate::proxy::headers;
+use crate::proxy::request::Request;
+use crate::proxy::snapshot::{Pass, PassTarget};
+use crate::session::affinity::{Answered, Asked, To, Way};
+use crate::session::id::Id;
+use crate::session::takeover::{Carried, SetCookie};
+use crate::upstream::{Wish, retry};
+use http::header::SET_COOKIE;
+use pingora_http::ResponseHeader;
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Where a request's session wants it to go.
+#[derive(Default)]
+pub struct Placed {
+    to: Option<Box<To>>,
+    /// The server of a session that is where its id says: nothing else has to be known of it.
+    owner: Option<usize>,
+    rather: Vec<usize>,
+    /// Waits for a server that does not answer any more to be looked at.
+    doubted: Option<usize>,
+    /// What the server that has answered says the client is to be told.
+    told: Option<Arc<str>>,
+    /// The answer is one of another session: the request goes out once more.
+    again: Option<Box<To>>,
+}
+
+/// How long a request waits for a look at a server that has just failed it, beyond the time that connecting may take.
+const LOOK: Duration = Duration::from_millis(500);
+
+impl Placed {
+    pub fn wish(&self) -> Wish<'_> {
+        match self.server() {
+            Some(server) => Wish::Only(server),
+            None if self.rather.is_empty() => Wish::Any,
+            None => Wish::Rather(&self.rather),
+        }
+    }
+
+    /// The server that has the session; no other will do.
+    pub fn server(&self) -> Option<usize> {
+        self.owner.or(self.to.as_ref().map(|to| to.server))
+    }
+
+    /// The exchange with the server broke: it is looked at before it is asked again.
+    pub fn doubt(&mut self) {
+        self.doubted = self.server();
+    }
+
+    /// In the place of the client's.
+    pub fn id(&self) -> Option<&str> {
+        self.to.as_ref()?.id.as_deref()
+    }
+
+    /// What the client is to be told of where its session is now.
+    pub fn set_cookie(&self) -> Option<&str> {
+        self.told.as_deref()
+    }
+}
+
+/// A request as the session room reads it, with what it borrows from.
+struct Read<'r> {
+    path: Cow<'r, [u8]>,
+    cookie: Option<Cow<'r, [u8]>>,
+    host: &'r str,
+}
+
+impl Request {
+    /// How the upstream's applications keep sessions, if it is said.
+    pub(in crate::proxy) fn sessions(&self) -> Option<&Arc<Sessions>> {
+        match &self.pass()?.target {
+            PassTarget::Upstream { sessions, .. } => sessions.as_ref(),
+            PassTarget::Variable(_) => None,
+        }
+    }
+
+    /// Finds out where the session is, and waits while it is taken over. An error is the status to answer with.
+    pub(in crate::proxy) async fn place_session(&mut self) -> Result<(), u16> {
+        let Some(sessions) = self.sessions().cloned() else { return Ok(()) };
+        let Some(live) = sessions.live() else { return Ok(()) };
+        self.leave_gate().await;
+        let placed = std::mem::take(&mut self.placed);
+        if let Some(to) = placed.again {
+            self.placed.to = Some(to);
+            return Ok(());
+        }
+        if let Some(server) = placed.doubted {
+            live.outside.watch.doubt(server);
+            live.outside.watch.settled(server, sessions.settings.owner_connect_timeout + LOOK).await;
+        }
+        let Some((id, carried)) = self.session_id(&sessions) else { return Ok(()) };
+        let read = self.read_for_session();
+        let asked = self.asked(&read, id, carried);
+        if let Some(server) = live.affinity.quick(&asked) {
+            self.placed.owner = Some(server);
+            return Ok(());
+        }
+        match live.affinity.resolve(&asked).await {
+            Way::Free => Ok(()),
+            Way::Prefer(servers) => {
+                self.placed.rather = servers;
+                Ok(())
+            }
+            Way::To(to) => {
+                self.placed.to = Some(Box::new(to));
+                Ok(())
+            }
+            Way::Unavailable { retry_after, why } => {
+                self.log_error(format_args!("the session was waited for in vain: {why}"));
+                self.kept.push(("Retry-After", http::HeaderValue::from(retry_after.as_secs())));
+                Err(503)
+            }
+        }
+    }
+
+    /// The head of the server's answer is there. True: it is about another session, and the request goes out once more.
+    pub(in crate::proxy) async fn session_answered(&mut self, answer: &ResponseHeader) -> bool {
+        let Some(sessions) = self.sessions().cloned() else { return false };
+        let Some(live) = sessions.live() else { return false };
+        if let Some(server) = self.placed.server() {
+            live.outside.watch.heard(server);
+        }
+        let new = set_cookie(answer, &sessions);
+        if new.is_none() && self.placed.to.is_none() {
+            return false;
+        }
+        if let Some(gate) = self.placed.to.as_mut().and_then(|to| to.gate.take()) {
+            gate.finish(new.clone()).await;
+        }
+        let Some((id, carried)) = self.session_id(&sessions) else {
+            self.note_made(&live, new.as_ref());
+            return false;
+        };
+        let plain = self.placed.owner.map(To::plain);
+        let Some(to) = self.placed.to.as_deref().or(plain.as_ref()) else {
+            self.note_made(&live, new.as_ref());
+            return false;
+        };
+        let read = self.read_for_session();
+        let answered = live.affinity.answered(&self.asked(&read, id, carried), to, new.as_ref()).await;
+        match answered {
+            Answered::Pass { set_cookie } => {
+                self.placed.told = set_cookie;
+                false
+            }
+            Answered::Repeat(to) => {
+                self.placed.again = Some(Box::new(to));
+                true
+            }
+        }
+    }
+
+    /// A request that was to be the first of its session at a server has not got there: another one may be it.
+    async fn leave_gate(&mut self) {
+        if let Some(gate) = self.placed.to.as_mut().and_then(|to| to.gate.take()) {
+            match self.attempts.last_was_unsent() {
+                true => gate.unsent().await,
+                false => drop(gate),
+            }
+        }
+    }
+
+    /// A session that was just made is where it was made.
+    fn note_made(&self, live: &Live, new: Option<&SetCookie>) {
+        let place = self.attempts.server_place();
+        if let (Some(new), Some(server)) = (new, place) {
+            let read = self.read_for_session();
+            live.affinity.made(&String::from_utf8_lossy(&read.path), server, &new.id);
+        }
+    }
+
+    /// The id that counts: the first whose route is a server's, else the first. Tomcat takes the first that names a session.
+    fn session_id(&self, sessions: &Sessions) -> Option<(Id<'_>, Carried)> {
+        let head = &self.exchange.head;
+        let names = sessions.names();
+        let in_cookies = names.ids(head.headers.get_all("cookie"), b"").map(|id| (id, Carried::Cookie));
+        let in_path = names.ids(std::iter::empty(), &head.target).map(|id| (id, Carried::Path));
+        let mut ids = in_cookies.chain(in_path);
+        let first = ids.next()?;
+        if sessions.has_route(first.0.route()) {
+            return Some(first);
+        }
+        Some(ids.find(|(id, _)| sessions.has_route(id.route())).unwrap_or(first))
+    }
+
+    /// As the application sees it.
+    fn read_for_session(&self) -> Read<'_> {
+        let as_sent = |pass: &Pass| matches!(pass.target, PassTarget::Upstream { .. }) && pass.uri.is_none() && !self.changed;
+        let target = match self.pass().filter(|pass| !as_sent(pass)) {
+            Some(pass) => Cow::Owned(headers::target(self, pass)),
+            None => Cow::Borrowed(&self.exchange.request_uri[..]),
+        };
+        let path = match memchr::memchr(b'?', &target) {
+            Some(end) => match target {
+                Cow::Borrowed(target) => Cow::Borrowed(&target[..end]),
+                Cow::Owned(mut target) => {
+                    target.truncate(end);
+                    Cow::Owned(target)
+                }
+            },
+            None => target,
+        };
+        let mut cookies = self.exchange.head.headers.get_all("cookie");
+        let cookie = cookies.next().map(|first| {
+            // HTTP/2 may send one for each pair (RFC 9113 8.2.3).
+            cookies.fold(Cow::Borrowed(first), |all, next| Cow::Owned([&all, &b"; "[..], next].concat()))
+        });
+        let host = self.exchange.head.headers.get("host").and_then(|host| std::str::from_utf8(host).ok());
+        Read { path, cookie, host: host.unwrap_or_default() }
+    }
+
+    fn asked<'r>(&'r self, read: &'r Read<'_>, id: Id<'r>, carried: Carried) -> Asked<'r> {
+        let text = |bytes: &'r [u8]| std::str::from_utf8(bytes).unwrap_or("/");
+        let streamed = self.body.is_none() && self.exchange.head.framing.has_body();
+        Asked {
+            id: Some(id),
+            carried,
+            method: self.exchange.method.as_str(),
+            path: text(&read.path),
+            query: self.exchange.args.as_deref().and_then(|args| std::str::from_utf8(args).ok()),
+            host: read.host,
+            cookie: read.cookie.as_deref(),
+            repeatable: !streamed && retry::is_idempotent(self.exchange.method.as_str()),
+        }
+    }
+}
+
+/// The session id that an answer gives; the last one counts, as for a browser.
+fn set_cookie(answer: &ResponseHeader, sessions: &Sessions) -> Option<SetCookie> {
+    let set = answer.headers.get_all(SET_COOKIE).iter().filter_map(|line| {
+        let id = sessions.names().id_set(line.as_bytes())?.as_str().to_owned();
+        Some(SetCookie { line: line.to_str().ok()?.to_owned(), id })
+    });
+    set.last()
+}

@@ -1,0 +1,106 @@
+//! The servers of an upstream as the session room wants them told: who they are, how they are, and somebody who asks them.
+
+use super::probe;
+use crate::proxy::line::Lines;
+use crate::session::carried::Names;
+use crate::session::memcached::Node;
+use crate::session::servers::{self, Servers};
+use crate::session::takeover::{Moved, NodeView, Probe, Probed, Server, State, View, World};
+use crate::upstream::{Address, Upstream};
+use arc_swap::ArcSwap;
+use async_trait::async_trait;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A change that came between two looks is found after this long.
+const AGAIN: Duration = Duration::from_millis(50);
+
+pub(super) struct Outside {
+    pub servers: Arc<[Server]>,
+    pub addresses: Vec<Address>,
+    /// Whether each is alive.
+    pub watch: Servers,
+    /// The connections to each.
+    pub lines: Vec<Arc<Lines>>,
+    /// Of the newest configuration.
+    pub upstream: ArcSwap<Upstream>,
+    pub names: Names,
+}
+
+impl Outside {
+    /// Ends what is under way to servers that may be dead: from here on others may take their sessions.
+    pub async fn keep_cutting(self: Arc<Self>) {
+        let mut changes = self.watch.changes();
+        let mut before = vec![State::Unknown; self.servers.len()];
+        loop {
+            for (server, before) in before.iter_mut().enumerate() {
+                let now = state(self.watch.view(server).state);
+                if now != *before && matches!(now, State::Suspect | State::Fenced | State::Dead) {
+                    self.lines[server].cut();
+                }
+                *before = now;
+            }
+            if changes.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+}
+
+fn state(state: servers::State) -> State {
+    match state {
+        servers::State::Unknown => State::Unknown,
+        servers::State::Up => State::Up,
+        servers::State::Suspect => State::Suspect,
+        servers::State::Fenced => State::Fenced,
+        servers::State::Dead => State::Dead,
+    }
+}
+
+#[async_trait]
+impl World for Outside {
+    fn servers(&self) -> Arc<[Server]> {
+        self.servers.clone()
+    }
+
+    fn view(&self, server: usize) -> View {
+        let seen = self.watch.view(server);
+        let upstream = self.upstream.load();
+        let settings = &upstream.settings().servers[server];
+        View {
+            // Whoever is taken out by hand is sent nothing, and may be alive.
+            state: if settings.down { State::Fenced } else { state(seen.state) },
+            instance: seen.instance,
+            draining: upstream.peers().iter().any(|peer| peer.place == server && peer.is_draining()),
+            changed: seen.changed,
+            restarted: seen.restarted,
+            moved: seen.moved,
+        }
+    }
+
+    fn node_view(&self, node: &Node) -> NodeView {
+        let sight = node.sight();
+        let moved = self.watch.is_moved(servers::Moved::Node(node.name()));
+        NodeView { up: sight.up, changed: sight.changed, moved }
+    }
+
+    async fn changed(&self) {
+        let mut changes = self.watch.changes();
+        // Nodes change as well, and between a look and this.
+        let _ = tokio::time::timeout(AGAIN, changes.changed()).await;
+    }
+
+    async fn mark_moved(&self, what: Moved<'_>) {
+        let what = match what {
+            Moved::Server(server) => servers::Moved::Server(server),
+            Moved::Node(node) => servers::Moved::Node(node.name()),
+        };
+        if !self.watch.mark_moved(what).await {
+            log::warn!("no memcached has taken the word that sessions are moved");
+        }
+    }
+
+    async fn probe(&self, server: usize, probe: &Probe) -> Probed {
+        probe::ask(&self.addresses[server], &self.names, probe).await
+    }
+}
