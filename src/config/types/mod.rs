@@ -22,6 +22,7 @@ mod health_check;
 mod listen;
 mod logs;
 mod pairs;
+mod session_store;
 mod upstream;
 mod words;
 
@@ -34,6 +35,7 @@ pub use health_check::*;
 pub use listen::*;
 pub use logs::*;
 pub use pairs::*;
+pub use session_store::*;
 pub use upstream::*;
 pub use words::*;
 

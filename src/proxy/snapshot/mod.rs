@@ -15,6 +15,7 @@ mod process;
 mod references;
 mod secure;
 mod server;
+mod session_store;
 mod settings;
 mod tls;
 mod upstream;
@@ -27,6 +28,7 @@ pub use listen::{ListenAddress, Socket, SocketOptions, Speaks, Virtual};
 pub use pass::{Pass, PassTarget, Redirect};
 pub use process::control;
 pub use secure::{Secure, seed};
+pub use session_store::session_stores;
 pub use url::Url;
 
 use crate::client;
@@ -37,8 +39,10 @@ use crate::files::{FileSettings, mime::Charset};
 use crate::observe::{AccessLog, errors};
 use crate::pattern::Pattern;
 use crate::route::Locations;
+use crate::session::store::StoreSettings;
 use crate::upstream::{Table, retry};
 use crate::variables::{Defined, Template};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -51,6 +55,8 @@ pub struct Snapshot {
     pub upstreams: Arc<Table>,
     /// The zones of the cache, by name.
     pub zones: Vec<ZonePlace>,
+    /// The stores of sessions, by name.
+    pub session_stores: BTreeMap<String, StoreSettings>,
     /// The names of variables that the configuration itself defines.
     pub defined: Defined,
     pub asked: Asked,
