@@ -6,6 +6,7 @@ mod demo;
 mod explain;
 mod schema;
 mod serve;
+mod session;
 mod signal;
 mod upstream;
 
@@ -74,6 +75,9 @@ enum Command {
     /// Say what the running edge has stored, or make it forget
     #[command(subcommand)]
     Cache(cache::Cache),
+    /// Say what memcached holds of a session
+    #[command(subcommand)]
+    Session(session::Session),
     /// Print the JSON Schema of edge.yaml, for editors
     Schema,
     /// Two small applications, a session store and the edge in front, on loopback, with a page to look at
@@ -87,6 +91,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Some(Command::Explain(explain)) => explain::run(&explain, configuration),
         Some(Command::Upstream(command)) => upstream::run(&command, configuration),
         Some(Command::Cache(command)) => cache::run(&command, configuration),
+        Some(Command::Session(command)) => session::run(&command, configuration),
         Some(Command::Schema) => schema::run(),
         Some(Command::Demo(demo)) => demo::run(&demo),
         None if arguments.test || arguments.dump => check::run(configuration, arguments.dump, arguments.quiet),

@@ -21,6 +21,8 @@ mod proxy_protocol;
 mod purging;
 mod reload;
 mod rig;
+mod session_nodes;
+mod session_show;
 mod short_way;
 mod slices;
 mod snapshots;

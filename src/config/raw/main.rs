@@ -27,6 +27,8 @@ keys! {
         ["h"] log_format: Named<LogFormat>,
         /// The zones of the cache, by name.
         ["h"] proxy_cache_path: CachePaths,
+        /// The memcacheds that memcached-session-manager keeps sessions in, by name of the store.
+        ["h"] session_store: SessionStores,
         /// Accepted; Pingora's event loop chooses on its own.
         ["m"] use_event ("use"): Accepted,
         /// Accepted; connections are accepted as they come.

@@ -23,6 +23,7 @@ mod listen;
 mod logs;
 mod pairs;
 mod session;
+mod session_store;
 mod upstream;
 mod words;
 
@@ -36,6 +37,7 @@ pub use listen::*;
 pub use logs::*;
 pub use pairs::*;
 pub use session::*;
+pub use session_store::*;
 pub use upstream::*;
 pub use words::*;
 

@@ -1,7 +1,7 @@
 //! From what was written to what runs: [`Raw`] → [`Snapshot`], all mistakes at once.
 
 use super::cache::{self, ZonePlace};
-use super::{Asked, Server, Snapshot, defined, process, references, server, tls};
+use super::{Asked, Server, Snapshot, defined, process, references, server, session_store, tls};
 use crate::cache::store::Zones;
 use crate::config::diagnostics::{nearest, plain};
 use crate::config::raw::Raw;
@@ -56,6 +56,7 @@ pub fn compile(raw: &Raw, resources: &Resources, diagnostics: &mut Diagnostics) 
     let texts = Texts { upstreams: &upstreams, zones: &zones, ..texts };
     let process = process::compile(raw, &texts, diagnostics);
     references::check(raw, &texts, diagnostics);
+    let session_stores = session_store::session_stores(raw, diagnostics);
     let wishes = server::wishes(raw, diagnostics);
     [&raw.tls]
         .into_iter()
@@ -75,7 +76,7 @@ pub fn compile(raw: &Raw, resources: &Resources, diagnostics: &mut Diagnostics) 
     }
     let defined = defined.clone();
     let asked = asked.get();
-    let snapshot = Snapshot { process, sockets, upstreams, zones, defined, asked };
+    let snapshot = Snapshot { process, sockets, upstreams, zones, session_stores, defined, asked };
     (!diagnostics.has_errors()).then(|| Arc::new(snapshot))
 }
 

@@ -16,6 +16,7 @@ mod references;
 mod secure;
 mod server;
 mod session;
+mod session_store;
 mod settings;
 mod tls;
 mod upstream;
@@ -28,6 +29,7 @@ pub use listen::{ListenAddress, Socket, SocketOptions, Speaks, Virtual};
 pub use pass::{Pass, PassTarget, Redirect};
 pub use process::control;
 pub use secure::{Secure, seed};
+pub use session_store::session_stores;
 pub use url::Url;
 
 use crate::client;
@@ -39,8 +41,10 @@ use crate::observe::{AccessLog, errors};
 use crate::pattern::Pattern;
 use crate::proxy::sessions::Sessions;
 use crate::route::Locations;
+use crate::session::store::StoreSettings;
 use crate::upstream::{Table, retry};
 use crate::variables::{Defined, Template};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -55,6 +59,8 @@ pub struct Snapshot {
     pub zones: Vec<ZonePlace>,
     /// How applications keep their sessions.
     pub sessions: Vec<Arc<Sessions>>,
+    /// The stores of sessions, by name.
+    pub session_stores: BTreeMap<String, StoreSettings>,
     /// The names of variables that the configuration itself defines.
     pub defined: Defined,
     pub asked: Asked,
