@@ -6,9 +6,12 @@ use serde_json::Value;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+/// Above what `line_of` writes.
+const HEADLINE: &str = "STATUS      SIZE      HITS       AGE      FRESH  FORM         ADDRESS";
+
 #[derive(clap::Subcommand, Debug)]
 pub(super) enum Cache {
-    /// List what is stored
+    /// List what is stored; hits are those since edge has started or has stored the answer anew
     Ls {
         /// Only of this cache
         zone: Option<String>,
@@ -97,7 +100,7 @@ fn list(configuration: &Configuration, zone: Option<&str>, prefix: &str, json: b
     let zones = lines(configuration, &["cache", "stats", zone.unwrap_or_default()])?;
     let mut out = io::BufWriter::new(io::stdout().lock());
     if !json {
-        tell(writeln!(out, "{:>6}  {:>8}  {:>8}  {:>9}  {:<10}  ADDRESS", "STATUS", "SIZE", "AGE", "FRESH", "FORM"))?;
+        tell(writeln!(out, "{}", HEADLINE))?;
     }
     for name in zones.iter().filter_map(|zone| zone["zone"].as_str()) {
         if !json && zones.len() > 1 {
@@ -135,9 +138,10 @@ fn line_of(row: &Value) -> String {
     let coding = row["coding"].as_str().filter(|coding| *coding != "as it came").unwrap_or("-");
     let form = if varies { format!("{coding} varies") } else { coding.to_owned() };
     format!(
-        "{:>6}  {:>8}  {:>8}  {fresh:>9}  {form:<10}  {}",
+        "{:>6}  {:>8}  {:>8}  {:>8}  {fresh:>9}  {form:<11}  {}",
         row["status"].as_u64().unwrap_or_default(),
         size(row["bytes"].as_u64().unwrap_or_default()),
+        row["hits"].as_u64().unwrap_or_default(),
         time(row["age"].as_u64().unwrap_or_default()),
         harmless(row["url"].as_str().unwrap_or_default())
     )
@@ -215,7 +219,9 @@ mod tests {
 
     #[test]
     fn an_address_with_a_control_character_does_not_reach_the_terminal() {
-        let row = json!({ "url": "h/\u{1b}[2J", "status": 200, "bytes": 5, "age": 1, "fresh_for": -3, "vary": ["a"] });
-        assert_eq!(line_of(&row), "   200         5        1s      stale  - varies    h/\\u{1b}[2J");
+        let row = json!({ "url": "h/\u{1b}[2J", "status": 200, "bytes": 5, "hits": 7, "age": 1, "fresh_for": -3, "vary": ["a"] });
+        let line = "   200         5         7        1s      stale  - varies     h/\\u{1b}[2J";
+        assert_eq!(line_of(&row), line);
+        assert_eq!(HEADLINE.find("ADDRESS"), line.find("h/"));
     }
 }

@@ -137,6 +137,22 @@ pub fn decide<U: AsRef<[u8]>, F: Fields + ?Sized>(
     Decision { algorithm, vary }
 }
 
+/// The codings that this client may be given of an answer which is kept in several forms, the best first. The answer is not
+/// known yet: where `gzip_proxied` would have to look at it, there is none.
+pub fn acceptable<U: AsRef<[u8]>>(settings: &Settings, request: &RequestFacts<U>) -> impl Iterator<Item = Algorithm> {
+    let accepted = !settings.is_gzip_alone() || request.accepted.gzip_as_nginx();
+    let may_have = move |algorithm: &Algorithm| {
+        let rules = settings.rules(*algorithm);
+        let proxied = || {
+            let whom = rules.proxied;
+            let always = whom.contains(Proxied::ANY) || (request.authorization && whom.contains(Proxied::AUTH));
+            always && !whom.contains(Proxied::OFF)
+        };
+        rules.on && (!request.via || proxied()) && gzip_ok(rules, request, &HeaderMap::new(), UNIX_EPOCH)
+    };
+    request.accepted.ranked().filter(move |_| accepted).filter(may_have)
+}
+
 /// The part of nginx's gzip filter that no directive changes.
 fn is_compressible<F: Fields + ?Sized>(status: u16, response: &F) -> bool {
     matches!(status, 200 | 403 | 404)

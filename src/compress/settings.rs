@@ -69,12 +69,12 @@ pub struct Rules {
 }
 
 impl Rules {
-    /// nginx's defaults: off, `text/html`, 20 bytes, not for proxied requests, HTTP/1.1.
+    /// The defaults of nginx's modules: off, `text/html`, 20 bytes, not for proxied requests, HTTP/1.1.
     pub fn new(algorithm: Algorithm) -> Self {
         let comp_level = match algorithm {
             Algorithm::Gzip => 1,
             Algorithm::Brotli => 6,
-            Algorithm::Zstd => 3,
+            Algorithm::Zstd => 1,
         };
         Self {
             on: false,

@@ -1,7 +1,7 @@
 //! The JSON Schema of edge.yaml, made of the definitions of the keys.
 
 use super::keys::{Contexts, Key, schema_of};
-use super::raw::all_keys;
+use super::raw::{GROUPS, all_keys};
 use super::value::Value as _;
 use serde_json::{Value, json};
 
@@ -29,10 +29,12 @@ pub fn schema() -> Value {
 fn block(contexts: Contexts) -> Value {
     let here: Vec<&Key> = all_keys().filter(|k| k.contexts.0 & contexts.0 != 0).collect();
     let mut schema = schema_of(here.into_iter());
-    let short = short_gzip(&schema["properties"]);
-    if let Some(gzip) = schema["properties"].get_mut("gzip") {
-        let description = gzip["description"].take();
-        *gzip = json!({ "anyOf": [bool::schema(), short], "description": description });
+    for group in GROUPS {
+        let short = short_form(group, &schema["properties"]);
+        if let Some(long) = schema["properties"].get_mut(*group) {
+            let description = long["description"].take();
+            *long = json!({ "anyOf": [bool::schema(), short], "description": description });
+        }
     }
     schema["properties"]["include"] = json!({
         "anyOf": [{ "type": "string" }, { "type": "array", "items": { "type": "string" } }],
@@ -41,11 +43,12 @@ fn block(contexts: Contexts) -> Value {
     schema
 }
 
-/// `gzip: {types: …}`: the keys of gzip without their beginning.
-fn short_gzip(properties: &Value) -> Value {
+/// `gzip: {types: …}`: the keys of a group without their beginning.
+fn short_form(group: &str, properties: &Value) -> Value {
     let long = properties.as_object().into_iter().flatten();
+    let part = |name: &str| Some(name.strip_prefix(group)?.strip_prefix('_')?.to_owned());
     let mut short: serde_json::Map<String, Value> =
-        long.filter_map(|(name, schema)| Some((name.strip_prefix("gzip_")?.to_owned(), schema.clone()))).collect();
+        long.filter_map(|(name, schema)| Some((part(name)?, schema.clone()))).collect();
     short.insert("enabled".into(), bool::schema());
     json!({ "type": "object", "properties": short, "additionalProperties": false })
 }

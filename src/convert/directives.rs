@@ -370,8 +370,8 @@ const DIRECTIVES: &[(&str, &str)] = &[
          nchan_message_buffer_length nchan_message_timeout nchan_publisher nchan_pubsub nchan_subscriber pagespeed \
          passenger_enabled passenger_root session_sticky subs_filter subs_filter_bypass subs_filter_types \
          upload_cleanup upload_pass upload_progress upload_store upstream_fair_shm_size vhost_traffic_status \
-         vhost_traffic_status_display vhost_traffic_status_zone zstd zstd_comp_level zstd_min_length zstd_static \
-         zstd_types",
+         vhost_traffic_status_display vhost_traffic_status_zone zstd zstd_buffers zstd_comp_level zstd_dict_file \
+         zstd_min_length zstd_static zstd_types",
     ),
     (
         "OpenResty's Lua module",

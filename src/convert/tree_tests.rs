@@ -39,6 +39,14 @@ fn directives_become_the_tree_that_yaml_becomes() {
             "{user: a b, worker_connections: 5, use: epoll}",
         ),
         ("http { gzip on; gzip_types a/b c/d; gzip_types e/f; }", "{gzip: on, gzip_types: [a/b, c/d, e/f]}"),
+        (
+            "http { brotli on; brotli_types a/b; brotli_types *; brotli_comp_level 4; brotli_min_length 1k; brotli_static always; }",
+            "{brotli: on, brotli_types: [a/b, '*'], brotli_comp_level: 4, brotli_min_length: 1k, brotli_static: always}",
+        ),
+        (
+            "http { zstd on; zstd_types a/b; zstd_types c/d; zstd_comp_level 3; zstd_min_length 256; zstd_static on; }",
+            "{zstd: on, zstd_types: [a/b, c/d], zstd_comp_level: 3, zstd_min_length: 256, zstd_static: on}",
+        ),
         ("http { keepalive_timeout 65 60; proxy_buffers 4 32k; }", "{keepalive_timeout: 65 60, proxy_buffers: 4 32k}"),
         (
             "http { log_format a '$b ' \"c\"; log_format j escape=json d; }",

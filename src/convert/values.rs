@@ -10,6 +10,7 @@ use std::collections::{HashMap, HashSet};
 
 /// Directives that nginx lets stand twice in a block although each has one list for a value: the lists are appended.
 const APPENDED: &[&str] = &[
+    "brotli_types",
     "charset_types",
     "gzip_disable",
     "gzip_proxied",
@@ -19,6 +20,7 @@ const APPENDED: &[&str] = &[
     "proxy_next_upstream",
     "rewrite",
     "server_name",
+    "zstd_types",
 ];
 
 /// The node of a directive's words: as its key says, but for a few whose form in nginx.conf is their own.

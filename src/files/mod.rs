@@ -47,6 +47,7 @@ pub struct FileSettings {
     pub max_ranges: usize,
     pub gzip_static: Static,
     pub brotli_static: Static,
+    pub zstd_static: Static,
     pub gzip_vary: bool,
 }
 
@@ -62,9 +63,10 @@ pub struct FileRequest<'a> {
     pub mapping: Mapping<'a>,
     /// The `index` names, variables expanded.
     pub index: &'a [String],
-    /// Whether the client takes gzip (`gzip_http_version`, `gzip_proxied`, `gzip_disable` considered) and brotli.
+    /// Whether the client takes gzip (`gzip_http_version`, `gzip_proxied`, `gzip_disable` considered), brotli and zstd.
     pub accepts_gzip: bool,
     pub accepts_br: bool,
+    pub accepts_zstd: bool,
     /// The status to answer with where `error_page` led here; conditions and ranges then do not count.
     pub error_status: Option<u16>,
 }
@@ -169,13 +171,15 @@ async fn look(request: &FileRequest<'_>, settings: &FileSettings, path: PathBuf)
         .unwrap_or_else(|error| Looked { found: Err(Refusal::NoAnswer(error)), varies: Varies::No })
 }
 
-/// Brotli before gzip, as the brotli module for nginx has it; POST never gets either.
-fn candidates(request: &FileRequest<'_>, settings: &FileSettings) -> [Candidate; 2] {
+/// Brotli before gzip, as the brotli module for nginx has it, and the smaller of two files first: what was compressed
+/// beforehand costs nothing now. POST gets none.
+fn candidates(request: &FileRequest<'_>, settings: &FileSettings) -> [Candidate; 3] {
     let mode = |mode| {
         if request.method == Method::POST { Static::Off } else { mode }
     };
     [
         Candidate { encoding: Encoding::Brotli, mode: mode(settings.brotli_static), accepted: request.accepts_br },
+        Candidate { encoding: Encoding::Zstd, mode: mode(settings.zstd_static), accepted: request.accepts_zstd },
         Candidate { encoding: Encoding::Gzip, mode: mode(settings.gzip_static), accepted: request.accepts_gzip },
     ]
 }

@@ -1,4 +1,4 @@
-//! `gzip_static` and `brotli_static`: `style.css.gz` or `style.css.br` in place of `style.css`.
+//! `gzip_static`, `brotli_static` and `zstd_static`: `style.css.gz`, `.br` or `.zst` in place of `style.css`.
 //!
 //! As in nginx's module the times of the two files are not compared, the file itself need not exist, and one that
 //! cannot be opened is passed over, while one that is neither file nor directory is a 404. Blocks; runs beside
@@ -24,6 +24,7 @@ pub enum Static {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Encoding {
     Brotli,
+    Zstd,
     Gzip,
 }
 
@@ -32,6 +33,7 @@ impl Encoding {
     pub fn token(self) -> &'static str {
         match self {
             Encoding::Brotli => "br",
+            Encoding::Zstd => "zstd",
             Encoding::Gzip => "gzip",
         }
     }
@@ -39,6 +41,7 @@ impl Encoding {
     fn suffix(self) -> &'static [u8] {
         match self {
             Encoding::Brotli => b".br",
+            Encoding::Zstd => b".zst",
             Encoding::Gzip => b".gz",
         }
     }

@@ -21,6 +21,7 @@ struct Site {
     /// What the client's Accept-Encoding lets through.
     gzip: bool,
     br: bool,
+    zstd: bool,
     error_status: Option<u16>,
 }
 
@@ -38,6 +39,7 @@ impl Site {
             ("z.js", "PLAIN-js"),
             ("z.js.gz", "GZ-of-js!"),
             ("z.js.br", "BR"),
+            ("z.js.zst", "ZST"),
             ("o.css.gz", "only gz"),
             ("q.css", "p"),
             ("r.css", "x"),
@@ -59,9 +61,18 @@ impl Site {
             max_ranges: usize::MAX,
             gzip_static: Static::Off,
             brotli_static: Static::Off,
+            zstd_static: Static::Off,
             gzip_vary: false,
         };
-        Site { dir, settings, index: vec!["index.html".into()], gzip: false, br: false, error_status: None }
+        Site {
+            dir,
+            settings,
+            index: vec!["index.html".into()],
+            gzip: false,
+            br: false,
+            zstd: false,
+            error_status: None,
+        }
     }
 
     /// The answer in one line, as a client would note it; the error page's own headers are not part of it.
@@ -88,6 +99,7 @@ impl Site {
             index: &self.index,
             accepts_gzip: self.gzip,
             accepts_br: self.br,
+            accepts_zstd: self.zstd,
             error_status: self.error_status,
         };
         describe(answer(&request, &self.settings).await).await
@@ -366,6 +378,23 @@ async fn brotli_is_preferred_where_both_are_there() {
 }
 
 #[tokio::test]
+async fn zstd_stands_between_brotli_and_gzip() {
+    let mut site = Site::new();
+    (site.settings.gzip_static, site.settings.zstd_static) = (Static::On, Static::On);
+    (site.gzip, site.zstd) = (true, true);
+    let zst = "200 application/javascript len=3 dated \"2ebc98a1-3\" zstd | ZST";
+    assert_eq!(site.get("/z.js").await, zst);
+    assert_eq!(site.ask("GET", "/z.js", &[("range", "bytes=0-1")]).await, zst);
+    assert!(site.ask("POST", "/z.js", &[]).await.starts_with("405"));
+    (site.settings.brotli_static, site.br) = (Static::On, true);
+    assert_eq!(site.get("/z.js").await, "200 application/javascript len=2 dated \"2ebc98a1-2\" br | BR");
+    (site.br, site.zstd) = (false, false);
+    assert!(site.get("/z.js").await.ends_with("gzip | GZ-of-js!"));
+    site.settings.zstd_static = Static::Always;
+    assert_eq!(site.get("/z.js").await, zst);
+}
+
+#[tokio::test]
 async fn an_error_page_heeds_neither_conditions_nor_ranges() {
     let mut site = Site::new();
     site.error_status = Some(404);
@@ -388,6 +417,7 @@ async fn a_refusal_says_to_the_log_what_failed() {
         index: &[],
         accepts_gzip: false,
         accepts_br: false,
+        accepts_zstd: false,
         error_status: None,
     };
     let Answer::Refuse { status: 404, reason: Some(reason), .. } = answer(&request, &site.settings).await else {

@@ -352,6 +352,7 @@ async fn local_file(request: &mut Request, location: &Arc<Location>) -> Step {
         index: &location.index,
         accepts_gzip: accepts.gzip,
         accepts_br: accepts.brotli,
+        accepts_zstd: accepts.zstd,
         // A page that is shown with 200 is a file like any other.
         error_status: request.error_status.filter(|status| *status != 200),
     };

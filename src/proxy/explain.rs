@@ -6,6 +6,7 @@ use super::headers::{self, BodyFraming};
 use super::live::Bound;
 use super::request::{NO_ADDRESS, Request};
 use super::snapshot::{ListenAddress, PassTarget, Snapshot};
+use crate::compress::{self, Algorithm};
 use crate::http::{Framing, Head, Headers, Version};
 use crate::route::Verdict;
 use crate::variables::Peer;
@@ -205,23 +206,35 @@ async fn tell_proxy(out: &mut String, request: &mut Request) {
     }
 }
 
+/// A line for each coding that is on, in edge's order of preference.
+fn tell_compression(out: &mut String, request: &Request) {
+    let settings = &request.location.compress;
+    let facts = headers::compression_facts(request);
+    for algorithm in Algorithm::ALL.into_iter().filter(|algorithm| settings.rules(*algorithm).on) {
+        let accepted = match settings.is_gzip_alone() {
+            true => facts.accepted.gzip_as_nginx(),
+            false => facts.accepted.ranked().any(|accepted| accepted == algorithm),
+        };
+        let rules = settings.rules(algorithm);
+        let allowed = compress::gzip_ok(rules, &facts, &http::HeaderMap::new(), SystemTime::now());
+        let first = facts.accepted.ranked().find(|accepted| settings.rules(*accepted).on);
+        let why = match (accepted, allowed) {
+            (false, _) => "no: the client does not accept it",
+            (true, false) => "no: this client gets none (gzip_disable, gzip_proxied or gzip_http_version)",
+            (true, true) if first.is_some_and(|first| first != algorithm) => "only where none of more weight is used",
+            (true, true) => "yes, if the answer's type and length allow it",
+        };
+        line(out, algorithm.name(), why);
+    }
+}
+
 fn tell_answer(out: &mut String, request: &Request) {
     let location = &request.location;
     for field in &location.answer.add {
         let always = if field.always { ", whatever the status" } else { "" };
         line(out, "adds", &format!("{}: {}{always}", field.name, text(&field.value.evaluate(&request.exchange))));
     }
-    let facts = headers::compression_facts(request);
-    let gzip = &location.compress.gzip;
-    if gzip.on {
-        let accepted = headers::accepted_encodings(request).gzip;
-        let why = match (accepted, facts.accepted.gzip_as_nginx()) {
-            (true, _) => "yes, if the answer's type and length allow it",
-            (false, false) => "no: the client does not accept it",
-            (false, true) => "no: this client gets none (gzip_disable, gzip_proxied or gzip_http_version)",
-        };
-        line(out, "gzip", why);
-    }
+    tell_compression(out, request);
     for log in &location.access_logs {
         line(out, "log", &log.file.path().display().to_string());
     }

@@ -39,6 +39,7 @@ pub use start::run;
 
 use crate::health::Checks;
 use crate::observe::{self, errors};
+use crate::proxy::sessions::Kept;
 use crate::proxy::snapshot::Snapshot;
 use arc_swap::ArcSwap;
 use background::Background;

@@ -11,11 +11,11 @@ pub use channel::{Channel, Received, Reply, Request};
 pub use link::{ask, connect, has_keeper};
 
 use std::ffi::CString;
-use std::fs::{File, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Read};
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 /// The largest file that is read as a whole.
@@ -65,6 +65,18 @@ pub fn make_directory(path: &Path) -> io::Result<()> {
         return Ok(());
     }
     or_by_keeper(std::fs::create_dir_all(path), || ask(&Request::Directory(path.to_owned()), None).map(drop))
+}
+
+/// Makes a directory that the configuration names and into which nobody else shall look.
+pub fn make_private_directory(path: &Path) -> io::Result<()> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    or_by_keeper(DirBuilder::new().recursive(true).mode(0o700).create(path), || {
+        ask(&Request::Directory(path.to_owned()), None)?;
+        // It belongs to this process's user now.
+        std::fs::set_permissions(path, Permissions::from_mode(0o700))
+    })
 }
 
 /// Whether files can be made in a directory. Nothing is tried.

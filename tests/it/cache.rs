@@ -6,6 +6,8 @@ mod lives;
 mod lock;
 mod origin;
 mod rules;
+mod stale;
+mod upstream_http2;
 mod whole;
 
 use std::net::SocketAddr;
@@ -26,7 +28,7 @@ pub struct Stage {
 }
 
 /// nginx's words for a server with a cache in front of the origin; `more` stands in it.
-fn configuration(port: u16, origin: SocketAddr, path: &str, more: &str) -> String {
+pub fn configuration(port: u16, origin: SocketAddr, path: &str, more: &str) -> String {
     format!(
         "worker_processes 1;\nerror_log logs/error.log info;\npid logs/it.pid;\nevents {{ worker_connections 1024; }}\n\
          http {{\n proxy_cache_path {path} levels=1:2 keys_zone=one:1m inactive=1h;\n \

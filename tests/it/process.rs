@@ -2,6 +2,7 @@
 //! nobody who is being served notices.
 
 mod background;
+mod caches;
 mod commands;
 mod control;
 mod formats;

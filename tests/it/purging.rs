@@ -94,6 +94,27 @@ fn what_is_stored_is_listed() {
 }
 
 #[test]
+fn a_list_tells_how_often_each_answer_was_found() {
+    for zone in ["{ memory: 1m }", "{ memory: 1m, path: cache }", "{ memory: 0, path: cache }"] {
+        let (_origin, edge) = furnished(zone);
+        let hits = || listed(&edge, &["--prefix", "shop.test/css/"]).iter().map(|row| row["hits"].as_u64()).collect();
+        // Whoever reads along while an answer is stored does not find it.
+        let before: Vec<Option<u64>> = hits();
+        for target in ["/css/one", "/css/one", "/css/one", "/css/two"] {
+            assert_eq!(cached(&get(&edge, target)), "HIT");
+        }
+        let after: Vec<Option<u64>> = hits();
+        let mut more: Vec<u64> = before.iter().zip(&after).map(|(b, a)| a.unwrap() - b.unwrap()).collect();
+        more.sort_unstable();
+        assert_eq!(more, [1, 3], "{zone}: {before:?} {after:?}");
+        let text = cache(&edge, &["ls", "pages", "--prefix", "shop.test/css/one"]).stdout;
+        let columns: Vec<Vec<&str>> = text.lines().map(|line| line.split_whitespace().collect()).collect();
+        let found = columns[0].iter().position(|column| *column == "HITS").expect("a column");
+        assert!(columns[1][found].parse::<u64>().is_ok_and(|hits| hits >= 3), "{text}");
+    }
+}
+
+#[test]
 fn a_list_of_many_pages_tells_each_answer_once() {
     let origin = Backend::saying("x");
     let port = ports::free();

@@ -2,7 +2,8 @@
 //!
 //! Over HTTP/1 it answers 200 with what [`Call::told`] says, over HTTP/2 what the path asks for: `/echo` the body, `/back` each
 //! piece of the body as it comes and then `grpc-status: 0`, `/only` trailers alone, `/refuse` a refusal of the first such
-//! stream, `/status/NNN` that status, `/test.Echo/…` the calls of [`super::grpc::service`].
+//! stream, `/status/NNN` that status, `/kept/NNN` [`LONG`] bytes for so many seconds and 304 to whoever has them, `/broken` a part of
+//! as many, `/test.Echo/…` the calls of [`super::grpc::service`].
 
 use std::io;
 use std::net::SocketAddr;
@@ -20,6 +21,9 @@ use tokio_rustls::TlsAcceptor;
 use super::certificates::{Authority, Issued};
 use super::grpc::service::Service;
 use super::ports;
+
+/// Bytes of an answer that may be kept.
+pub const LONG: usize = 300_000;
 
 /// A request as it came.
 #[derive(Clone, Debug, Default)]
@@ -247,6 +251,11 @@ async fn answer(
         whole.extend_from_slice(&piece);
     }
     call.body_length = whole.len();
+    if call.path == "/broken" || call.path.starts_with("/kept/") {
+        let (path, known) = (call.path.clone(), call.header("if-none-match") == Some("\"k\""));
+        seen.calls.lock().unwrap().push(call);
+        return send_kept(&path, known, respond).await;
+    }
     let (path, told) = (call.path.clone(), call.told());
     seen.calls.lock().unwrap().push(call);
     if path == "/only" {
@@ -258,6 +267,29 @@ async fn answer(
     let mut stream = respond.send_response(http::Response::builder().status(status).body(()).unwrap(), false)?;
     let content = if path == "/echo" { whole } else { told.into_bytes() };
     send(&mut stream, content.into(), true).await
+}
+
+async fn send_kept(path: &str, known: bool, mut respond: Respond) -> Result<(), h2::Error> {
+    let seconds = path.strip_prefix("/kept/").unwrap_or("600");
+    let head = http::Response::builder()
+        .status(if known { 304 } else { 200 })
+        .header("cache-control", format!("max-age={seconds}"))
+        .header("accept-ranges", "bytes")
+        .header("etag", "\"k\"")
+        .header("x-kept", "yes");
+    if known {
+        return respond.send_response(head.body(()).unwrap(), true).map(drop);
+    }
+    let mut stream = respond.send_response(head.header("content-length", LONG).body(()).unwrap(), false)?;
+    let content: Vec<u8> = (0..LONG).map(|i| (i * 7 % 251) as u8).collect();
+    if path != "/broken" {
+        return send(&mut stream, content.into(), true).await;
+    }
+    send(&mut stream, content[..LONG / 3].to_vec().into(), false).await?;
+    // What was sent is on its way before the end of it.
+    tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    stream.send_reset(h2::Reason::INTERNAL_ERROR);
+    Ok(())
 }
 
 /// Each piece as it comes; at the end the trailers of a call that went well.

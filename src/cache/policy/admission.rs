@@ -121,6 +121,8 @@ pub enum Reason {
     RequestNoStore,
     #[error("a {0} is not the answer to the request as such")]
     Status(u16),
+    #[error("it says must-understand, and what a {0} asks of a cache is not known")]
+    NotUnderstood(u16),
     #[error("it is a part, and the key does not contain $slice_range")]
     Partial,
     #[error("it sets a cookie")]
@@ -157,6 +159,9 @@ fn judge(
     let said = Said::of(answer, rules.ignored);
     check_request(asked, rules)?;
     check_answer(status, answer, rules)?;
+    if said.control.must_understand && !is_understood(status) {
+        return Err(Reason::NotUnderstood(status.as_u16()));
+    }
     let vary = if rules.ignored.vary { Vec::new() } else { vary::names(answer).map_err(unselectable)? };
     if asked.headers.contains("authorization") && !rules.authorization_harmless && !said.shares_authorized() {
         return Err(Reason::Authorization);
@@ -210,6 +215,11 @@ fn check_answer(status: StatusCode, answer: &HeaderMap, rules: &Rules<'_>) -> Re
         return Err(Reason::SetCookie);
     }
     Ok(())
+}
+
+/// One that RFC 9110 defines (RFC 9111 3), 306 and what others define apart: they may ask more of a cache.
+fn is_understood(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 200..=206 | 300..=305 | 307 | 308 | 400..=417 | 421 | 422 | 426 | 500..=505)
 }
 
 fn unselectable(why: Unselectable) -> Reason {

@@ -14,6 +14,7 @@
 //! | `X-Accel-Expires: off` | not understood, so ignored | not stored |
 //! | `max-age` without a value | ignored | not stored |
 //! | words within a quoted value | obeyed | not looked at |
+//! | `must-understand` | unknown | only statuses of RFC 9110 are stored; `no-store` beside it counts all the same |
 //! | `Vary: a, *` | stored | not stored |
 //! | `CDN-Cache-Control` | unknown | instead of `Cache-Control` and `Expires` (RFC 9213) |
 //! | a request with `Authorization` | stored | only as RFC 9111 3.5 allows, or if the key or the upstream's request makes it harmless |
@@ -24,7 +25,7 @@
 //! | `stale-while-revalidate` | counts as `stale-if-error`, too | each for itself |
 //! | a 304 from the upstream | only the lifetime is taken over | all fields are (RFC 9111 3.2); one of another validator is no answer |
 //! | its own 502 and 504 | kept, if `proxy_cache_valid` says so | never kept: a server that is back is seen at once |
-//! | request directives, unsafe methods | not looked at | `proxy_cache_obey_request`; what they change is forgotten (RFC 9111 4.4) |
+//! | request directives, `stale-if-error` among them, unsafe methods | not looked at | `proxy_cache_obey_request`; what they change is forgotten (RFC 9111 4.4) |
 //!
 //! `no-cache="…"` and `private="…"` count without their list, as in nginx. With nginx, no heuristic gives a lifetime.
 //! The time an upstream took counts as age only beside an `Age` field: else the answers of a slow application could not

@@ -207,14 +207,29 @@ fn obeying(asked: &CacheControl, copy: &Copy, rules: &UseRules, now: SystemTime)
     let too_old = asked.max_age.is_some_and(|limit| copy.age(now) > limit);
     let left = between(now, copy.fresh_until).as_secs();
     let too_stale = asked.min_fresh.is_some_and(|wanted| left < wanted);
+    let on_failure = taken_on_failure(asked, copy, now);
     if asked.no_cache || too_old || too_stale {
-        return Reuse::Ask(Fallback::default());
+        return Reuse::Ask(Fallback { while_updating: false, on_failure });
     }
     let reuse = by_itself(copy, rules, now);
     let staleness = between(copy.fresh_until, now);
     let takes = asked.max_stale.is_some_and(|limit| staleness <= Duration::from_secs(limit));
     match reuse {
         Reuse::Ask(_) if takes && !copy.must_revalidate => Reuse::Stale { update: false },
+        Reuse::Ask(fallback) => Reuse::Ask(Fallback { on_failure: fallback.on_failure.and(on_failure), ..fallback }),
         reuse => reuse,
+    }
+}
+
+/// `stale-if-error` of a request (RFC 5861 4): a stale copy, and one that the request itself calls too old, is better than an
+/// error.
+fn taken_on_failure(asked: &CacheControl, copy: &Copy, now: SystemTime) -> Failures {
+    let staleness = between(copy.fresh_until, now);
+    let known = now >= copy.fresh_until || is_fresh(copy.stored_at, copy.fresh_until, now);
+    match asked.stale_if_error {
+        Some(limit) if known && !copy.must_revalidate && staleness <= Duration::from_secs(limit) => {
+            Failures::OF_STALE_IF_ERROR
+        }
+        _ => Failures::NONE,
     }
 }

@@ -200,7 +200,7 @@ fn prepare(path: &Path) -> io::Result<File> {
     OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path.join(LOCK))
 }
 
-pub fn make_directory(path: &Path) -> io::Result<()> {
+fn make_directory(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 

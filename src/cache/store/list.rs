@@ -38,6 +38,8 @@ pub struct Row {
     pub on_disk: u64,
     pub in_memory: bool,
     pub used: SystemTime,
+    /// Of what is stored now, and by this process: they are written nowhere.
+    pub hits: u32,
 }
 
 struct Seen {
@@ -46,6 +48,7 @@ struct Seen {
     resident: Option<(Arc<Head>, u64)>,
     on_disk: u64,
     used: SystemTime,
+    hits: u32,
 }
 
 impl Core {
@@ -80,6 +83,7 @@ impl Core {
             resident,
             on_disk: u64::from(object.pages) * PAGE,
             used: UNIX_EPOCH + Duration::from_millis(object.used),
+            hits: object.hits(),
         };
         Some((place, seen))
     }
@@ -94,6 +98,7 @@ impl Core {
                 (Arc::new(slot.head), front.body_len)
             }
         };
-        Some(Row { head, variant: seen.variant, body_len, on_disk: seen.on_disk, in_memory, used: seen.used })
+        let Seen { variant, on_disk, used, hits, .. } = seen;
+        Some(Row { head, variant, body_len, on_disk, in_memory, used, hits })
     }
 }

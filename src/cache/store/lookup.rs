@@ -27,11 +27,13 @@ pub struct Wanted {
     pub variant: Variant,
     /// Made variants that it prefers to the answer as it came, the best first.
     pub codings: [Option<Coding>; 3],
+    /// edge itself looks, not a client: no hit is counted for the object.
+    pub by_edge: bool,
 }
 
 impl From<Variant> for Wanted {
     fn from(variant: Variant) -> Wanted {
-        Wanted { variant, codings: [None; 3] }
+        Wanted { variant, codings: [None; 3], by_edge: false }
     }
 }
 
@@ -119,9 +121,14 @@ impl Core {
             let Some(resident) = shard.get(at).resident.clone() else {
                 return Glance::OnDisk(place_of(&shard, at));
             };
-            let hit = self.hit(&shard, key, now, place_of(&shard, at), &resident);
             // Another key with the same hash.
-            return if resident.key_text == *key.text() { Glance::Hit(hit) } else { Glance::Miss(wanted.variant) };
+            if resident.key_text != *key.text() {
+                return Glance::Miss(wanted.variant);
+            }
+            if !wanted.by_edge {
+                shard.count_hit(at);
+            }
+            return Glance::Hit(self.hit(&shard, key, now, place_of(&shard, at), &resident));
         }
         match running(&shard, key, choose, Filling::may_be_followed) {
             Some(follow) => Glance::Filling(follow),
@@ -215,10 +222,13 @@ impl Core {
         }
         // It may have been read for the names of the fields only.
         let wanted = choose(shard.vary(key.hash()).map_or(&[][..], |vary| &vary[..]));
-        let chosen = find(&shard, key, wanted) == Some(at);
+        let chosen = find(&shard, key, wanted) == Some(at) && fields == wanted.variant.fields;
+        if chosen && !wanted.by_edge {
+            shard.count_hit(at);
+        }
         drop(shard);
         self.relieve_memory();
-        (chosen && fields == wanted.variant.fields).then_some(hit)
+        chosen.then_some(hit)
     }
 
     /// Looks for the files of a key that the index does not know, while it is being loaded.

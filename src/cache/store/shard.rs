@@ -43,7 +43,13 @@ pub struct Object {
     links: [Link; 2],
     sibling: u32,
     coding: Coding,
+    hits: Hits,
 }
+
+/// How often an object was found, up to 16 million. Three bytes: so many the other fields leave of their last word, and an
+/// index of millions of objects grows by none.
+#[derive(Clone, Copy, Default)]
+struct Hits([u8; 3]);
 
 #[derive(Clone, Copy)]
 struct Link {
@@ -98,7 +104,23 @@ impl Object {
     pub fn new(hash: Hash, variant: Variant, used: u64, pages: u32, resident: Option<Arc<Resident>>) -> Object {
         let apart = Link { newer: NIL, older: NIL };
         let Variant { fields, coding } = variant;
-        Object { hash, fields, used, resident, born: 0, pages, links: [apart; 2], sibling: NIL, coding }
+        Object {
+            hash,
+            fields,
+            used,
+            resident,
+            born: 0,
+            pages,
+            links: [apart; 2],
+            sibling: NIL,
+            coding,
+            hits: Hits::default(),
+        }
+    }
+
+    /// How often it was found for a client, since this process knows it.
+    pub fn hits(&self) -> u32 {
+        self.hits.get()
     }
 
     pub fn variant(&self) -> Variant {
@@ -107,6 +129,20 @@ impl Object {
 
     pub fn is_on_disk(&self) -> bool {
         self.pages > 0
+    }
+}
+
+impl Hits {
+    fn get(self) -> u32 {
+        let Hits([a, b, c]) = self;
+        u32::from_le_bytes([a, b, c, 0])
+    }
+
+    fn add(&mut self) {
+        let [a, b, c, over] = (self.get() + 1).to_le_bytes();
+        if over == 0 {
+            self.0 = [a, b, c];
+        }
     }
 }
 
@@ -276,6 +312,10 @@ impl Shard {
         }
     }
 
+    pub fn count_hit(&mut self, at: u32) {
+        self.at(at).hits.add();
+    }
+
     /// When the object was used that nobody has used for the longest time.
     pub fn oldest(&self, list: List) -> Option<(u32, u64)> {
         let at = self.ends[list as usize].oldest;
@@ -319,5 +359,20 @@ impl Shard {
         } else {
             self.at(older).links[l].newer = newer;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hits_are_counted_as_far_as_three_bytes_go_and_cost_an_object_nothing() {
+        let mut hits = Hits([254, 255, 255]);
+        hits.add();
+        assert_eq!(hits.get(), 0xff_ffff);
+        hits.add();
+        assert_eq!(hits.get(), 0xff_ffff);
+        assert_eq!(size_of::<Object>(), 80, "an object has grown, and with it every index");
     }
 }

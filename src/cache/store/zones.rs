@@ -12,6 +12,7 @@ use super::settings::{ZoneError, ZoneSettings, print_levels};
 use super::writer::Job;
 use super::zone::Zone;
 use super::{Clock, keeper, lock, writer};
+use crate::system;
 
 /// One for the process.
 pub struct Zones {
@@ -97,10 +98,11 @@ fn check(name: &str, settings: &ZoneSettings) -> Result<(), ZoneError> {
     Ok(())
 }
 
-/// Two names of one directory are one. One that is not there yet is what it is called.
+/// Two names of one directory are one. One that is not there yet is what it is called; where only root may make it, the keeper
+/// does, who knows it by the name that the configuration has for it.
 fn normal(path: &Path) -> PathBuf {
     // Whether it could be made is told by whoever opens it.
-    let _ = super::home::make_directory(path);
+    let _ = system::make_private_directory(path);
     path.canonicalize().unwrap_or_else(|_| path.to_owned())
 }
 

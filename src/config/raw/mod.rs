@@ -206,9 +206,9 @@ impl<'n> Block<'n> {
             diagnostics.error(span, format!("unknown key `{key}` in {}", self.what));
             return;
         }
-        if let Some(part) = key.strip_prefix(SHORT_GZIP) {
-            let parts = all_keys().filter_map(|k| k.name.strip_prefix("gzip_")).chain(["enabled"]);
-            diagnostics.error(span, format!("unknown key `{part}` in `gzip`")).did_you_mean(part, parts);
+        if let Some((group, part)) = key.split_once(SHORT).filter(|(group, _)| GROUPS.contains(group)) {
+            let parts = all_keys().filter_map(|k| k.name.strip_prefix(group)?.strip_prefix('_')).chain(["enabled"]);
+            diagnostics.error(span, format!("unknown key `{part}` in `{group}`")).did_you_mean(part, parts);
             return;
         }
         let elsewhere = all_keys().find(|k| k.name == key).map(|k| k.contexts);
@@ -233,24 +233,27 @@ impl<'n> Block<'n> {
 /// What nginx once said, and how it is said now.
 const OTHERWISE: &[(&str, &str)] = &[("ssl", "write `listen: { address: …, ssl: true }`")];
 
-/// Before a key of the short form that has no long one.
-const SHORT_GZIP: &str = "gzip: ";
+/// The keys that are on or off, or a map of the keys that begin with their name.
+pub const GROUPS: &[&str] = &["gzip", "brotli", "zstd"];
+
+/// Between the group and a key of the short form that has no long one.
+const SHORT: &str = ": ";
 
 /// `gzip: {types: …}` is `gzip: on` with `gzip_types: …`.
 fn ungrouped(node: &Node) -> Vec<(String, Span, Node)> {
     let mut flat = Vec::new();
     for e in node.as_map().unwrap_or_default() {
         match (e.key.as_str(), e.value.as_map()) {
-            ("gzip", Some(parts)) => {
+            (group, Some(parts)) if GROUPS.contains(&group) => {
                 if !parts.iter().any(|p| p.key == "enabled") {
-                    flat.push(("gzip".to_owned(), e.span, Node::scalar(e.value.span, "on")));
+                    flat.push((group.to_owned(), e.span, Node::scalar(e.value.span, "on")));
                 }
                 flat.extend(parts.iter().map(|p| {
-                    let long = format!("gzip_{}", p.key);
+                    let long = format!("{group}_{}", p.key);
                     let name = match p.key.as_str() {
-                        "enabled" => "gzip".to_owned(),
+                        "enabled" => group.to_owned(),
                         _ if all_keys().any(|k| k.name == long) => long,
-                        unknown => format!("{SHORT_GZIP}{unknown}"),
+                        unknown => format!("{group}{SHORT}{unknown}"),
                     };
                     (name, p.span, p.value.clone())
                 }));
@@ -264,6 +267,7 @@ fn ungrouped(node: &Node) -> Vec<(String, Span, Node)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::types::Precompressed;
     use crate::config::value::Size;
     use crate::config::yaml;
     use std::path::Path;
@@ -322,6 +326,23 @@ mod tests {
         assert!(raw.scope.gzip());
         assert_eq!(raw.scope.gzip_types(), ["text/css"]);
         assert_eq!(raw.scope.gzip_min_length(), Size(1024));
+    }
+
+    #[test]
+    fn brotli_and_zstd_have_a_short_form_as_well() {
+        let text =
+            "brotli: { types: [text/css], comp_level: 4, static: always }\nzstd: { enabled: off, min_length: 1k }\n";
+        let (raw, said) = read(text);
+        assert_eq!(said, "");
+        assert!(raw.scope.brotli() && !raw.scope.zstd() && !raw.scope.gzip());
+        assert_eq!((raw.scope.brotli_types(), raw.scope.brotli_comp_level()), (vec!["text/css".to_owned()], 4));
+        assert_eq!((raw.scope.brotli_static(), raw.scope.zstd_min_length()), (Precompressed::Always, Size(1024)));
+        let (_, said) = read("brotli: { vary: on }\nzstd: { comp_levl: 3 }\n");
+        assert!(said.contains("unknown key `vary` in `brotli`"), "{said}");
+        assert!(
+            said.contains("unknown key `comp_levl` in `zstd`") && said.contains("did you mean `comp_level`?"),
+            "{said}"
+        );
     }
 
     #[test]

@@ -97,18 +97,39 @@ keys! {
         ["hsl"] gzip_min_length: Size = "20",
         /// From 1, the fastest, to 9, the smallest.
         ["hsl"] gzip_comp_level: u32 = "1",
-        /// Answers to requests with `Via` that are compressed.
+        /// Answers to requests with `Via` that are compressed, with whatever coding.
         ["hsl"] gzip_proxied: Vec<GzipProxied> = "off",
-        /// `Vary: Accept-Encoding` is added to what can be compressed.
+        /// `Vary: Accept-Encoding` is added to what can be compressed, or has a precompressed file, with whatever coding.
         ["hsl"] gzip_vary: bool = "false",
-        /// Regular expressions over `User-Agent` for which nothing is compressed; look-ahead works.
+        /// Regular expressions over `User-Agent` for which nothing is compressed, with whatever coding; look-ahead works.
         ["hsl"] gzip_disable: Vec<Spanned<String>>,
-        /// The lowest version of HTTP that gets compressed answers.
+        /// The lowest version of HTTP that gets compressed answers, with whatever coding.
         ["hsl"] gzip_http_version: HttpVersion = "1.1",
         /// A file `x.gz` beside `x` is sent to those who accept gzip.
         ["hsl"] gzip_static: Precompressed = "off",
-        /// A file `x.br` beside `x` is sent to those who accept brotli.
+        /// Answers are compressed with Brotli. Of several codings that are on, the one counts that the client gives the most
+        /// weight; of equals zstd goes before br before gzip, as it costs the least while an answer waits. What a cache keeps is
+        /// made once for each coding: where br is to be given in all cases, leave zstd off.
+        /// `gzip_vary`, `gzip_proxied`, `gzip_disable` and `gzip_http_version` hold for all codings.
+        ["hsl"] brotli: bool = "false",
+        /// The media types that are compressed with Brotli; `text/html` always is.
+        ["hsl"] brotli_types: Vec<String> = "text/html",
+        /// Shorter answers are not compressed with Brotli.
+        ["hsl"] brotli_min_length: Size = "20",
+        /// From 0, the fastest, to 11, the smallest; above 6 it takes very long.
+        ["hsl"] brotli_comp_level: u32 = "6",
+        /// A file `x.br` beside `x` is sent to those who accept br; before `x.zst` and `x.gz`, as it is the smallest.
         ["hsl"] brotli_static: Precompressed = "off",
+        /// Answers are compressed with Zstandard; which coding is used if several are on stands with `brotli`.
+        ["hsl"] zstd: bool = "false",
+        /// The media types that are compressed with Zstandard; `text/html` always is.
+        ["hsl"] zstd_types: Vec<String> = "text/html",
+        /// Shorter answers are not compressed with Zstandard.
+        ["hsl"] zstd_min_length: Size = "20",
+        /// From 1, the fastest, to 19, the smallest. The module's levels above want hundreds of megabytes for each answer.
+        ["hsl"] zstd_comp_level: u32 = "1",
+        /// A file `x.zst` beside `x` is sent to those who accept zstd; before `x.gz`.
+        ["hsl"] zstd_static: Precompressed = "off",
         /// How `If-Modified-Since` is compared with the time of the file.
         ["hsl"] if_modified_since: IfModifiedSince = "exact",
         /// Fields with invalid names are dropped; `off`: the request is refused.
@@ -165,7 +186,7 @@ keys! {
         ["hsl"] proxy_cache_methods: Vec<Spanned<String>> = "[GET, HEAD]",
         /// How often an answer must have been asked for before it is stored.
         ["hsl"] proxy_cache_min_uses: u32 = "1",
-        /// A client's `no-cache`, `no-store`, `max-age`, `min-fresh`, `max-stale` and `only-if-cached` are obeyed (RFC 9111 5.2.1).
+        /// A client's `no-cache`, `no-store`, `max-age`, `min-fresh`, `max-stale` and `only-if-cached` are obeyed (RFC 9111 5.2.1), and `stale-if-error` (RFC 5861 4).
         ["hsl"] proxy_cache_obey_request: bool = "false",
         /// The addresses that may remove an answer by the method PURGE; a path that ends with `*` stands for all that begins so.
         ["hsl"] proxy_cache_purge: Vec<Spanned<String>>,
@@ -278,6 +299,12 @@ keys! {
         ["hsl"] tcp_nopush: Accepted,
         /// Accepted; buffers size themselves.
         ["hsl"] gzip_buffers: Accepted,
+        /// Accepted; buffers size themselves.
+        ["hsl"] brotli_buffers: Accepted,
+        /// Accepted; the window is as large as the answer needs, 512k at most.
+        ["hsl"] brotli_window: Accepted,
+        /// Accepted; buffers size themselves.
+        ["hsl"] zstd_buffers: Accepted,
         /// Accepted; buffers size themselves.
         ["hsl"] output_buffers: Accepted,
         /// Accepted; small pieces are gathered anyway.

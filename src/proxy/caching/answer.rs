@@ -1,15 +1,17 @@
 //! A stored answer as this request gets it: whole, a part of it, or the word that the client's copy is still good.
 //!
 //! Compressed once: the first client that wants a coding makes edge store that form beside the answer; those after it get
-//! what is stored. Meanwhile the answer is compressed as it goes out, as one from an upstream is.
+//! what is stored. Meanwhile the answer is compressed as it goes out, as one from an upstream is, or another form that the
+//! client takes goes out.
 
 use super::sliced::Sliced;
 use super::{coding, copy_of};
 use crate::cache::key::{Hash, Key, Variant};
-use crate::cache::meta::Coding;
+use crate::cache::meta::{Coding, Meta};
 use crate::cache::policy;
 use crate::cache::store::{self, Follow, Head, Hit, Lookup, Wanted, Zone};
-use crate::compress::{Algorithm, decide, encode_whole, rewrite::rewrite};
+use crate::compress::{Algorithm, Fields, RequestFacts, Settings};
+use crate::compress::{acceptable, decide, encode_whole, rewrite::rewrite};
 use crate::files::conditional::{self, Validators, Verdict};
 use crate::files::range::{self, Multipart, Plan};
 use crate::http::pages;
@@ -18,7 +20,7 @@ use crate::proxy::headers;
 use crate::proxy::request::Request;
 use bytes::Bytes;
 use http::header;
-use http::{HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use pingora_error::Result;
 use pingora_http::ResponseHeader;
 use std::collections::{HashSet, VecDeque};
@@ -262,25 +264,40 @@ type Mark = (Hash, Variant);
 /// Those that are being made.
 static MAKING: LazyLock<Mutex<HashSet<Mark>>> = LazyLock::new(Mutex::default);
 
+/// The fields of an answer as it came, of which only a form is at hand.
+struct AsItCame<'a>(&'a HeaderMap);
+
+impl Fields for AsItCame<'_> {
+    fn values(&self, name: &HeaderName) -> impl Iterator<Item = &[u8]> {
+        self.0.get_all(name).iter().filter(move |_| name != header::CONTENT_ENCODING).map(HeaderValue::as_bytes)
+    }
+}
+
 /// Has the form made that this client would have preferred, if nobody makes it already.
 fn make_form(request: &Request, stored: &Stored) {
-    let Some((zone, key, variant)) = stored.kept.as_ref().filter(|(.., variant)| variant.coding == Coding::Identity)
-    else {
+    let Some((zone, key, variant)) = stored.kept.as_ref() else { return };
+    let settings = &request.location.compress;
+    if stored.len().is_none_or(|len| len > LARGEST) || settings.is_off() {
         return;
-    };
-    if stored.len().is_none_or(|len| len > LARGEST) || request.location.compress.is_off() {
+    }
+    // Most hits end here: there is nothing better than the only one.
+    if variant.coding != Coding::Identity && settings.is_gzip_alone() {
         return;
     }
     let facts = headers::compression_facts(request);
-    let head = &stored.head.response;
-    let decision = decide(&request.location.compress, &facts, 200, &head.headers, SystemTime::now());
-    let Some(algorithm) = decision.algorithm else { return };
-    let mut coded = head.clone();
-    if rewrite(&mut coded, decision, &facts).is_err() {
+    if acceptable(settings, &facts).next().is_none_or(|best| coding(best) == variant.coding) {
         return;
     }
-    let level = request.location.compress.rules(algorithm).comp_level;
-    let form = Form { algorithm, level, head: Head::new(coded, stored.head.meta.clone()) };
+    let (fields, now) = (&stored.head.response.headers, SystemTime::now());
+    let decision = match variant.coding {
+        Coding::Identity => decide(settings, &facts, 200, fields, now),
+        // Its length is not known here: whether it is long enough turns out when it is read.
+        _ => decide(settings, &facts, 200, &AsItCame(fields), now),
+    };
+    // What would not be looked for is not made.
+    let wanted = decision.algorithm.filter(|wanted| acceptable(settings, &facts).any(|other| other == *wanted));
+    let Some(algorithm) = wanted.filter(|wanted| coding(*wanted) != variant.coding) else { return };
+    let form = Form { algorithm, settings: settings.clone(), facts, meta: stored.head.meta.clone() };
     let mark = (*key.hash(), variant.coded(coding(algorithm)));
     let mut making = MAKING.lock().unwrap_or_else(PoisonError::into_inner);
     if making.len() >= MAKERS || !making.insert(mark) {
@@ -296,18 +313,26 @@ fn make_form(request: &Request, stored: &Stored) {
 /// Another form of an answer, to be made.
 struct Form {
     algorithm: Algorithm,
-    level: u32,
-    head: Head,
+    settings: Arc<Settings>,
+    facts: RequestFacts,
+    /// Of the answer it is to be made of.
+    meta: Meta,
 }
 
 impl Form {
     async fn make(self, zone: &Arc<Zone>, key: &Key, variant: Variant) {
-        let plain = Wanted { variant, codings: [None; 3] };
+        let plain = Wanted { variant, codings: [None; 3], by_edge: true };
         let Lookup::Hit(mut hit) = zone.look_up(key, SystemTime::now(), |_| plain).await else { return };
         // What was stored anew meanwhile is not what the head was made of.
-        if hit.head.meta != self.head.meta {
+        if hit.head.meta != self.meta || hit.body.len() > LARGEST {
             return;
         }
+        let mut coded = hit.head.response.clone();
+        let decision = decide(&self.settings, &self.facts, 200, &coded.headers, SystemTime::now());
+        if decision.algorithm != Some(self.algorithm) || rewrite(&mut coded, decision, &self.facts).is_err() {
+            return;
+        }
+        let head = Head::new(coded, self.meta);
         let mut body = Vec::new();
         while let Ok(Some(piece)) = hit.body.next().await {
             body.extend_from_slice(&piece);
@@ -315,10 +340,10 @@ impl Form {
         if Some(body.len() as u64) != announced(&hit.head).or(Some(body.len() as u64)) {
             return;
         }
-        let (algorithm, level) = (self.algorithm, self.level);
+        let (algorithm, level) = (self.algorithm, self.settings.rules(self.algorithm).comp_level);
         let coded = tokio::task::spawn_blocking(move || encode_whole(algorithm, level, &body)).await;
         if let Ok(Ok(coded)) = coded {
-            zone.add_variant(&hit, coding(algorithm), self.head, coded);
+            zone.add_variant(&hit, coding(algorithm), head, coded);
         }
     }
 }

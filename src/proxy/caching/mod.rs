@@ -35,7 +35,7 @@ use crate::cache::key::{Key, Variant};
 use crate::cache::policy::{CacheStatus, Copy, Fallback};
 use crate::cache::store::{Fill, Guard, Head, Hit, Moment, Wanted, Zone};
 use crate::cache::{meta::Coding, policy::vary};
-use crate::compress::{Algorithm, Settings};
+use crate::compress::{self, Algorithm, Settings};
 use crate::http::Headers;
 use crate::variables::{Exchange, Template};
 use std::sync::Arc;
@@ -119,7 +119,7 @@ fn url_of(exchange: &Exchange) -> String {
 
 /// Which of the answers of one key a request wants.
 fn wanted(names: &[String], request: &Headers, codings: [Option<Coding>; 3]) -> Wanted {
-    Wanted { variant: variant(names, request), codings }
+    Wanted { variant: variant(names, request), codings, by_edge: false }
 }
 
 fn variant(names: &[String], request: &Headers) -> Variant {
@@ -137,8 +137,8 @@ fn preferred(settings: &Settings, request: &Request) -> [Option<Coding>; 3] {
         return codings;
     }
     let facts = super::headers::compression_facts(request);
-    let on = facts.accepted.ranked().filter(|algorithm| settings.rules(*algorithm).on);
-    codings.iter_mut().zip(on).for_each(|(place, algorithm)| *place = Some(coding(algorithm)));
+    let acceptable = compress::acceptable(settings, &facts);
+    codings.iter_mut().zip(acceptable).for_each(|(place, algorithm)| *place = Some(coding(algorithm)));
     codings
 }
 

@@ -58,14 +58,17 @@ pub fn compression_facts(request: &Request) -> RequestFacts {
 pub struct AcceptedEncodings {
     pub gzip: bool,
     pub brotli: bool,
+    pub zstd: bool,
 }
 
 pub fn accepted_encodings(request: &Request) -> AcceptedEncodings {
     let facts = compression_facts(request);
     let gzip = &request.location.compress.gzip;
+    let accepts = |algorithm| facts.accepted.ranked().any(|a| a == algorithm);
     AcceptedEncodings {
         gzip: facts.accepted.gzip_as_nginx()
             && compress::gzip_ok(gzip, &facts, &http::HeaderMap::new(), SystemTime::now()),
-        brotli: facts.accepted.ranked().any(|a| a == Algorithm::Brotli),
+        brotli: accepts(Algorithm::Brotli),
+        zstd: accepts(Algorithm::Zstd),
     }
 }

@@ -1,7 +1,7 @@
 //! From what was written to what runs: [`Raw`] → [`Snapshot`], all mistakes at once.
 
 use super::cache::{self, ZonePlace};
-use super::{Asked, Server, Snapshot, defined, process, references, server, session_store, tls};
+use super::{Asked, Server, Snapshot, defined, process, references, server, session, session_store, tls};
 use crate::cache::store::Zones;
 use crate::config::diagnostics::{nearest, plain};
 use crate::config::raw::Raw;
@@ -54,9 +54,11 @@ pub fn compile(raw: &Raw, resources: &Resources, diagnostics: &mut Diagnostics) 
     let upstreams = resources.upstreams.apply(&settings, Instant::now());
     let zones = cache::zones(raw, &texts);
     let texts = Texts { upstreams: &upstreams, zones: &zones, ..texts };
+    let session_stores = session_store::session_stores(raw, diagnostics);
+    let sessions = session::sessions(raw, &session_stores, &texts, diagnostics);
+    let texts = Texts { sessions: &sessions, ..texts };
     let process = process::compile(raw, &texts, diagnostics);
     references::check(raw, &texts, diagnostics);
-    let session_stores = session_store::session_stores(raw, diagnostics);
     let wishes = server::wishes(raw, diagnostics);
     [&raw.tls]
         .into_iter()
@@ -76,7 +78,8 @@ pub fn compile(raw: &Raw, resources: &Resources, diagnostics: &mut Diagnostics) 
     }
     let defined = defined.clone();
     let asked = asked.get();
-    let snapshot = Snapshot { process, sockets, upstreams, zones, session_stores, defined, asked };
+    let sessions = sessions.values().cloned().collect();
+    let snapshot = Snapshot { process, sockets, upstreams, zones, sessions, session_stores, defined, asked };
     (!diagnostics.has_errors()).then(|| Arc::new(snapshot))
 }
 

@@ -1,6 +1,7 @@
 //! One location, compiled with all it inherits.
 
 use super::compile::Texts;
+use super::compression;
 use super::headers::{Expires, add_headers, inherit_lists};
 use super::pass::{Pass, Place};
 use super::*;
@@ -204,7 +205,7 @@ fn settings(scope: &Scope, texts: &Texts<'_>, diagnostics: &mut Diagnostics) -> 
             port: scope.port_in_redirect(),
             server_name: scope.server_name_in_redirect(),
         },
-        compress: Arc::new(compression(scope, diagnostics)),
+        compress: Arc::new(compression::compile(scope, diagnostics)),
         access_logs: access_logs(scope, texts, diagnostics),
         log_not_found: scope.log_not_found(),
         root: rooted(&scope.root(), root_at, texts, diagnostics),
@@ -299,34 +300,6 @@ fn error_pages(scope: &Scope, texts: &Texts<'_>, diagnostics: &mut Diagnostics) 
         .collect()
 }
 
-fn compression(scope: &Scope, diagnostics: &mut Diagnostics) -> compress::Settings {
-    let mut settings = compress::Settings::default();
-    let rules = &mut settings.gzip;
-    rules.on = scope.gzip();
-    rules.types = compress::Types::new(scope.gzip_types());
-    rules.min_length = scope.gzip_min_length().0;
-    rules.comp_level = scope.gzip_comp_level();
-    if let Some(level) = scope.gzip_comp_level.as_ref().filter(|l| !(1..=9).contains(&l.value)) {
-        diagnostics.error(level.span, format!("a level of gzip is from 1 to 9, not {}", level.value));
-    }
-    let proxied = scope.gzip_proxied().into_iter().filter_map(|w| compress::Proxied::parse(w.word()));
-    rules.proxied = proxied.reduce(|a, b| a | b).unwrap_or(compress::Proxied::OFF);
-    rules.vary = scope.gzip_vary();
-    rules.http_version = match scope.gzip_http_version() {
-        types::HttpVersion::Http10 => http::Version::HTTP_10,
-        types::HttpVersion::Http11 => http::Version::HTTP_11,
-    };
-    for pattern in scope.gzip_disable.iter().flat_map(|l| &l.value) {
-        match compress::Pattern::compile(pattern) {
-            Ok(compiled) => rules.disable.push(compiled),
-            Err(e) => {
-                diagnostics.error(pattern.span, e.to_string());
-            }
-        }
-    }
-    settings
-}
-
 fn access_logs(scope: &Scope, texts: &Texts<'_>, diagnostics: &mut Diagnostics) -> Vec<AccessLog> {
     let at = scope.access_log.as_ref().map(|l| l.span).unwrap_or_default();
     let logs = scope.access_log();
@@ -413,6 +386,7 @@ fn file_settings(
         max_ranges: scope.max_ranges.as_ref().map_or(usize::MAX, |m| m.value as usize),
         gzip_static: precompressed(scope.gzip_static()),
         brotli_static: precompressed(scope.brotli_static()),
+        zstd_static: precompressed(scope.zstd_static()),
         gzip_vary: scope.gzip_vary(),
     }
 }

@@ -6,6 +6,7 @@
 
 mod cache;
 mod compile;
+mod compression;
 mod defined;
 mod headers;
 mod listen;

@@ -120,6 +120,7 @@ fn described(row: &Row, now: SystemTime) -> serde_json::Value {
         "age": since(meta.stored_at).saturating_add(meta.initial_age.as_secs()),
         "fresh_for": fresh_for,
         "unused_for": since(row.used),
+        "hits": row.hits,
         "in_memory": row.in_memory,
         "disk_bytes": row.on_disk,
         "vary": meta.vary,

@@ -76,6 +76,66 @@ fn section_4_2_4_what_must_be_confirmed_does_not_go_out_stale() {
 }
 
 #[test]
+fn section_4_3_2_a_client_that_has_the_stored_answer_is_told_so() {
+    let stage = Stage::start("");
+    let dated = "Last-Modified: Sun, 06 Nov 1994 08:49:37 GMT";
+    stage.origin.say("/x", page(&format!("ETag: \"a\"\n{dated}\nVary: X\nContent-Type: a/b"), "body"));
+    stage.expect("/x", "MISS");
+    let same = "Sun, 06 Nov 1994 08:49:37 GMT";
+    for (fields, status) in [
+        (&[("If-None-Match", "\"a\"")][..], 304),
+        (&[("If-None-Match", "\"b\", W/\"a\"")], 304),
+        (&[("If-None-Match", "*")], 304),
+        (&[("If-None-Match", "\"b\"")], 200),
+        (&[("If-Modified-Since", same)], 304),
+        // The tag is the better word.
+        (&[("If-None-Match", "\"b\""), ("If-Modified-Since", same)], 200),
+    ] {
+        let asked = fields.iter().fold(get("/x"), |asked, (name, value)| asked.header(name, value));
+        let response = stage.ask(&asked);
+        assert_eq!((response.status(), response.header("x-cache")), (status, Some("HIT")), "{fields:?}: {response}");
+        assert_eq!((response.header("etag"), response.header("vary")), (Some("\"a\""), Some("X")), "{fields:?}");
+        assert_eq!(response.text(), if status == 304 { "" } else { "body" });
+    }
+    assert_eq!(stage.origin.fetched("/x"), 1);
+}
+
+#[test]
+fn section_4_3_3_what_the_upstream_says_to_a_condition_counts() {
+    let stage = Stage::start("proxy_cache_revalidate on;");
+    let short = "Cache-Control: max-age=1\nETag: \"a\"";
+    for (path, news, status, text) in [
+        ("/whole", page("ETag: \"b\"", "new"), 200, "new"),
+        ("/gone", page("Cache-Control: no-store", "gone").status(410), 410, "gone"),
+        ("/failed", page("Cache-Control: no-store", "failed").status(503), 503, "failed"),
+    ] {
+        stage.origin.say(path, page(short, "old"));
+        stage.expect(path, "MISS");
+        stage.origin.say(path, news);
+        let response = stage.wait_for(path, "EXPIRED");
+        assert_eq!((response.status(), response.text().as_str()), (status, text), "{path}");
+    }
+    stage.expect("/whole", "HIT");
+    stage.expect_quiet();
+}
+
+#[test]
+fn section_5_2_2_2_without_the_upstream_what_must_be_confirmed_is_an_error() {
+    let stage = Stage::start("proxy_cache_use_stale error timeout;");
+    for (path, cache_control) in [("/must", "max-age=1, must-revalidate"), ("/may", "max-age=1")] {
+        stage.origin.say(path, page(&format!("Connection: close\nCache-Control: {cache_control}"), "old"));
+        stage.expect(path, "MISS");
+    }
+    let Stage { edge, origin } = stage;
+    drop(origin);
+    let ask = |path: &str| get(path).send(edge.address());
+    let over = || Some(ask("/must")).filter(|response| response.header("x-cache") != Some("HIT"));
+    let response = wait::until(Duration::from_secs(5), over).expect("its time is over");
+    assert_eq!(response.status(), 502, "{response}");
+    assert_eq!(ask("/may").header("x-cache"), Some("STALE"));
+}
+
+#[test]
 fn section_4_4_a_method_that_changes_something_forgets_what_it_changed() {
     let stage = Stage::start("");
     for (method, status, forgets) in [
@@ -163,6 +223,8 @@ fn a_condition_or_a_range_of_what_is_not_stored_yet_is_answered_with_the_whole_a
         let target = format!("/body/{at}/300000");
         let response = stage.ask(&get(&target).header(field.0, field.1));
         assert_eq!((response.status(), response.body.len()), (200, 300_000), "{field:?}");
+        // Whoever reads along while it is stored gets the whole as well.
+        stage.wait_files(at + 1);
         assert_eq!(stage.ask(&get(&target).header("Range", "bytes=0-9")).status(), 206);
         assert_eq!(stage.origin.fetched(&target), 1);
     }

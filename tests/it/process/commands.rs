@@ -212,3 +212,30 @@ fn a_reload_changes_worker_connections() {
     assert!(edge.wait_error("1 worker_connections are not enough"));
     assert_eq!(first.ask(&crate::support::request::get("/")).unwrap().text(), "b");
 }
+
+#[test]
+fn explain_tells_which_coding_a_client_gets() {
+    let text = "gzip: { disable: Old }\nbrotli: { types: [a/b] }\nzstd: on\nserver: [{ listen: 8080 }]\n";
+    let desk = Desk::new().with("edge.yaml", text);
+    let told = |fields: &[&str]| {
+        let fields = fields.iter().flat_map(|field| ["-H", field]);
+        let words: Vec<&str> = ["explain", "GET", "http://a.test:8080/"].into_iter().chain(fields).collect();
+        let said = desk.edge(&words);
+        assert!(said.status.success(), "{}", said.stderr);
+        let lines = said.stdout.lines().map(str::trim_start).filter(|line| {
+            let name = line.split(' ').next().unwrap_or_default();
+            ["gzip", "br", "zstd"].contains(&name)
+        });
+        lines.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let yes = "yes, if the answer's type and length allow it";
+    let only = "only where none of more weight is used";
+    let not_accepted = "no: the client does not accept it";
+    let line = |name: &str, why: &str| format!("{name:<11}{why}");
+    let all = told(&["Accept-Encoding: gzip, br, zstd"]);
+    assert_eq!(all, [line("zstd", yes), line("br", only), line("gzip", only)]);
+    let weighted = told(&["Accept-Encoding: gzip, br;q=0.5, zstd;q=0"]);
+    assert_eq!(weighted, [line("zstd", not_accepted), line("br", only), line("gzip", yes)]);
+    let none = "no: this client gets none (gzip_disable, gzip_proxied or gzip_http_version)";
+    assert_eq!(told(&["Accept-Encoding: br", "User-Agent: Old/1"])[1], line("br", none));
+}

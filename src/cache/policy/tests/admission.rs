@@ -165,6 +165,86 @@ fn rfc9111_5_2_1_5_a_requests_no_store_counts_only_where_requests_are_obeyed() {
 }
 
 #[test]
+fn rfc9111_3_no_status_but_a_final_and_whole_one_and_no_unknown_method_is_stored() {
+    let kept = [("Cache-Control", "public, max-age=60")];
+    for (status, expected) in [
+        (103, Err(Reason::Status(103))),
+        (206, Err(Reason::Partial)),
+        (304, Err(Reason::Status(304))),
+        (299, Ok((60, CACHE_CONTROL))),
+    ] {
+        assert_eq!(Case { status, ..Case::default() }.fresh(&kept), expected, "{status}");
+    }
+    let mut case = Case { method: Method::from_bytes(b"REPORT").unwrap(), ..Case::default() };
+    case.rules.methods = &[Method::POST];
+    assert_eq!(case.fresh(&kept), Err(Reason::Method));
+}
+
+#[test]
+fn rfc9111_5_2_2_3_what_must_be_understood_is_stored_only_with_a_status_of_rfc_9110() {
+    let fresh = |status, said: &str| Case { status, ..Case::default() }.fresh(&[("Cache-Control", said)]);
+    for status in [200, 301, 404, 503] {
+        assert_eq!(fresh(status, "must-understand, max-age=60"), Ok((60, CACHE_CONTROL)), "{status}");
+    }
+    for status in [226, 299, 306, 599] {
+        assert_eq!(fresh(status, "Must-Understand, max-age=60"), Err(Reason::NotUnderstood(status)));
+        assert_eq!(fresh(status, "max-age=60"), Ok((60, CACHE_CONTROL)));
+    }
+    // It may be stored then, and is not: so it never is by a cache that knows the older directive only.
+    let both = fresh(200, "must-understand, no-store, max-age=60");
+    assert_eq!(both, Err(Reason::Forbidden(CACHE_CONTROL)));
+}
+
+#[test]
+fn rfc9111_4_2_2_no_lifetime_is_guessed() {
+    let old = http_date(-1_000_000);
+    for status in [200, 203, 204, 300, 301, 308, 404, 405, 410, 414, 501] {
+        let case = Case { status, ..Case::default() };
+        assert_eq!(case.fresh(&[("Last-Modified", &old), ("Date", NOW)]), Err(Reason::NoLifetime), "{status}");
+    }
+}
+
+#[test]
+fn rfc9111_5_2_2_each_directive_of_an_answer_has_its_meaning() {
+    let table: [Row; 12] = [
+        // 5.2.2.1
+        (&[("Cache-Control", "max-age=60")], Ok((60, CACHE_CONTROL))),
+        (&[("Cache-Control", "MAX-AGE=\"60\"")], Ok((60, CACHE_CONTROL))),
+        // 5.2.2.2 and 5.2.2.8 say nothing of how long.
+        (&[("Cache-Control", "must-revalidate")], Err(Reason::NoLifetime)),
+        (&[("Cache-Control", "proxy-revalidate")], Err(Reason::NoLifetime)),
+        // 5.2.2.4, with a list of fields or without one
+        (&[("Cache-Control", "no-cache, max-age=60")], Err(Reason::Forbidden(CACHE_CONTROL))),
+        (&[("Cache-Control", "no-cache=\"x\", max-age=60")], Err(Reason::Forbidden(CACHE_CONTROL))),
+        // 5.2.2.5
+        (&[("Cache-Control", "max-age=60"), ("Cache-Control", "no-store")], Err(Reason::Forbidden(CACHE_CONTROL))),
+        // 5.2.2.6 forbids to change it, not to store it.
+        (&[("Cache-Control", "no-transform, max-age=60")], Ok((60, CACHE_CONTROL))),
+        // 5.2.2.7
+        (&[("Cache-Control", "private=\"set-cookie\", max-age=60")], Err(Reason::Forbidden(CACHE_CONTROL))),
+        // 5.2.2.9 permits and grants no time.
+        (&[("Cache-Control", "public")], Err(Reason::NoLifetime)),
+        // 5.2.2.10
+        (&[("Cache-Control", "max-age=60, s-maxage=5"), ("Expires", "0")], Ok((5, CACHE_CONTROL))),
+        // 5.2.3
+        (&[("Cache-Control", "community=\"UCI\", max-age=60")], Ok((60, CACHE_CONTROL))),
+    ];
+    for (answer, expected) in table {
+        assert_eq!(Case::default().fresh(answer), expected, "{answer:?}");
+    }
+}
+
+#[test]
+fn rfc9213_2_1_parameters_count_nothing_and_all_lines_are_one_field() {
+    let lines = [("CDN-Cache-Control", "max-age=60;foo"), ("CDN-Cache-Control", "must-revalidate")];
+    let lifetime = Case::default().stored(&[lines[0], lines[1], ("Cache-Control", "no-store")]).unwrap();
+    assert_eq!((lifetime.fresh_until, lifetime.must_revalidate), (at(60), true));
+    // A mistake in one line makes nothing of all of them.
+    let broken = [lines[0], ("CDN-Cache-Control", "&"), ("Cache-Control", "max-age=5")];
+    assert_eq!(Case::default().fresh(&broken), Ok((5, CACHE_CONTROL)));
+}
+
+#[test]
 fn rfc9213_2_2_cdn_cache_control_stands_for_cache_control_and_expires() {
     const CDN: Source = Source::CdnCacheControl;
     let table: [Row; 8] = [

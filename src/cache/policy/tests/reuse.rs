@@ -157,6 +157,28 @@ fn rfc9111_5_2_1_4_no_cache_asks_the_upstream_and_pragma_does_in_its_place() {
 }
 
 #[test]
+fn rfc5861_4_stale_if_error_of_a_request_takes_a_stale_copy_for_a_failure() {
+    let failing = |limits: &str, copy: &Copy, after: u64| match obeyed(limits, copy, after) {
+        Reuse::Ask(fallback) => fallback.on_failure,
+        other => panic!("{other:?}"),
+    };
+    let rules_and_request = Failures::ERROR.and(Failures::OF_STALE_IF_ERROR);
+    assert_eq!(failing("stale-if-error=10", &copy(), 70), rules_and_request);
+    assert_eq!(failing("stale-if-error=10", &copy(), 71), Failures::ERROR);
+    assert_eq!(failing("stale-if-error=x", &copy(), 61), Failures::ERROR);
+    assert_eq!(obeyed("stale-if-error=10", &copy(), 59), Reuse::Fresh);
+    let strict = Copy { must_revalidate: true, ..copy() };
+    assert_eq!(failing("stale-if-error=10", &strict, 61), Failures::NONE);
+    // Newer is wanted, older taken if there is nothing else.
+    assert_eq!(failing("no-cache, stale-if-error=10", &copy(), 9), Failures::OF_STALE_IF_ERROR);
+    assert_eq!(failing("max-age=5, stale-if-error=10", &copy(), 71), Failures::NONE);
+    let future = Copy { stored_at: at(4000), fresh_until: at(4060), ..copy() };
+    assert_eq!(failing("no-cache, stale-if-error=10", &future, 0), Failures::NONE);
+    let disobeyed = reuse(&request(&[("cache-control", "stale-if-error=10")]), &copy(), &UseRules::default(), at(61));
+    assert_eq!(disobeyed, NOTHING_ELSE);
+}
+
+#[test]
 fn rfc9111_5_2_1_7_only_if_cached_never_asks_the_upstream() {
     assert_eq!(obeyed("only-if-cached", &copy(), 10), Reuse::Fresh);
     assert_eq!(obeyed("only-if-cached", &copy(), 70), Reuse::Unmet);

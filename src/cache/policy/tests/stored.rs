@@ -159,6 +159,17 @@ fn rfc9110_15_4_5_a_304_carries_what_a_200_would_but_for_the_body() {
 }
 
 #[test]
+fn rfc9111_4_3_1_the_upstream_is_asked_by_the_entity_tag_and_the_date_as_they_were_stored() {
+    let asked = |fields: &HeaderMap| condition(StatusCode::OK, fields);
+    let one =
+        |name: &str, value: &str| vec![(HeaderName::from_bytes(name.as_bytes()).unwrap(), value.parse().unwrap())];
+    assert_eq!(asked(&fields(&[("ETag", "\"1\"")])), one("if-none-match", "\"1\""));
+    assert_eq!(asked(&fields(&[("Last-Modified", NOW)])), one("if-modified-since", NOW));
+    // Without a date of its own none is made up of others.
+    assert!(asked(&fields(&[("Date", NOW), ("Expires", NOW)])).is_empty());
+}
+
+#[test]
 fn proxy_cache_revalidate_asks_with_both_validators_of_a_200() {
     let stored = fields(&[("ETag", "W/\"1\""), ("Last-Modified", NOW)]);
     let asked = condition(StatusCode::OK, &stored);

@@ -28,7 +28,7 @@ impl Random {
 }
 
 fn wanted(_: &[String]) -> Wanted {
-    Wanted { variant: Variant::NONE, codings: [Some(Coding::Gzip), None, None] }
+    Wanted { variant: Variant::NONE, codings: [Some(Coding::Gzip), None, None], by_edge: false }
 }
 
 /// One request: an answer, or an error where somebody gave up.

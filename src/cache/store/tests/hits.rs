@@ -107,8 +107,11 @@ async fn variants_are_chosen_by_the_fields_of_the_request_also_after_a_restart()
 async fn a_made_variant_is_preferred_and_goes_with_what_it_was_made_of() {
     let place = Place::new();
     let zone = place.zone(&place.settings());
-    let gzip =
-        |_: &[String]| Wanted { variant: Variant::NONE, codings: [Some(Coding::Brotli), Some(Coding::Gzip), None] };
+    let gzip = |_: &[String]| Wanted {
+        variant: Variant::NONE,
+        codings: [Some(Coding::Brotli), Some(Coding::Gzip), None],
+        by_edge: false,
+    };
     let found = async || match zone.look_up(&key("h/a"), place.now(), gzip).await {
         Lookup::Hit(hit) => (hit.variant.coding, drain(hit.body).await.unwrap()),
         _ => panic!("a miss"),
@@ -126,6 +129,40 @@ async fn a_made_variant_is_preferred_and_goes_with_what_it_was_made_of() {
     assert!(zone.settle(LIMIT));
     assert_eq!(found().await, (Coding::Identity, b"new".to_vec()));
     assert_eq!(files_below(place.dir.path()).len(), 1);
+}
+
+/// By variant, in the order of their codings.
+fn counted(zone: &Zone) -> Vec<u32> {
+    let mut rows = zone.list("", Cursor::default(), 10).rows;
+    rows.sort_by_key(|row| row.variant.coding.number());
+    rows.iter().map(|row| row.hits).collect()
+}
+
+#[tokio::test]
+async fn each_object_counts_how_often_clients_found_it() {
+    let place = Place::new();
+    let mut zone = place.zone(&place.settings());
+    place.settle(&zone, "h/a", b"text");
+    assert_eq!(counted(&zone), [0]);
+    let hit = place.hit(&zone, "h/a").await.unwrap();
+    place.hit(&zone, "h/a").await.unwrap();
+    assert_eq!(counted(&zone), [2]);
+    let by_edge = |_: &[String]| Wanted { by_edge: true, ..Wanted::default() };
+    assert!(matches!(zone.look_up(&key("h/a"), place.now(), by_edge).await, Lookup::Hit(_)));
+    assert!(zone.add_variant(&hit, Coding::Gzip, place.head("h/a"), Bytes::from_static(b"txt")));
+    assert!(zone.settle(LIMIT));
+    let gzip = |_: &[String]| Wanted { codings: [Some(Coding::Gzip), None, None], ..Wanted::default() };
+    assert!(matches!(zone.look_up(&key("h/a"), place.now(), gzip).await, Lookup::Hit(_)));
+    assert_eq!(counted(&zone), [2, 1]);
+    // A 304 confirms what is there; what is stored anew begins anew, and so does another process.
+    assert!(zone.update(&hit, place.head("h/a"), zone.moment()).await);
+    assert_eq!(counted(&zone), [2]);
+    zone = place.restart(zone, &place.settings());
+    assert_eq!(counted(&zone), [0]);
+    place.hit(&zone, "h/a").await.unwrap();
+    assert_eq!(counted(&zone), [1], "found on the disk");
+    place.settle(&zone, "h/a", b"new");
+    assert_eq!(counted(&zone), [0]);
 }
 
 #[tokio::test]
