@@ -7,8 +7,7 @@
 //!   blob         what MSM stores, as far as it can be read without a serializer
 //!   memcached/   the nodes: connections, limits, a breaker for each
 //!   store        nodes by name, MSM's keys, where what lies
-//!   watch        whether a server lives: a connection to each that is looked at, not guessed from requests
-//!   board        what all edges know of the servers, in memcached
+//!   servers/     whether a server lives, looked at and not guessed from requests, and what all edges know of that
 //!   record       who has taken a session over, in memcached
 //!   takeover     one request takes a session over, the others follow it
 //!   affinity     the decision: where does this request go, under which id
@@ -23,3 +22,4 @@
 
 pub mod id;
 pub mod memcached;
+pub mod servers;
