@@ -8,10 +8,9 @@
 //!   memcached/   the nodes: connections, limits, a breaker for each
 //!   store        nodes by name, which of them holds what
 //!   layout       MSM's keys
-//!   watch        whether a server lives: a connection to each that is looked at, not guessed from requests
-//!   board        what all edges know of the servers, in memcached
+//!   servers/     whether a server lives, looked at and not guessed from requests, and what all edges know of that
 //!   record       who has taken a session over, in memcached
-//!   takeover     one request takes a session over, the others follow it
+//!   takeover/    one request takes a session over, the others follow it
 //!   affinity     the decision: where does this request go, under which id
 //! ```
 //!
@@ -22,9 +21,16 @@
 //! a limit; an edge holds nothing that cannot be lost; while a session's owner lives and has not been away, no request waits
 //! for memcached.
 
-pub mod carried;
+pub mod affinity;
 pub mod blob;
+pub mod carried;
 pub mod id;
 pub mod layout;
 pub mod memcached;
+pub mod record;
+pub mod servers;
 pub mod store;
+pub mod takeover;
+
+#[cfg(test)]
+mod sim;

@@ -1,0 +1,76 @@
+//! What requests read of a server, without a lock: the last decision, and what they have to say to the watch.
+
+use super::life::State;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+use tokio::sync::Notify;
+
+/// Moments as milliseconds since one of them, 0 for never: what fits into an atomic.
+#[derive(Clone, Copy, Debug)]
+pub struct Epoch(Instant);
+
+impl Epoch {
+    pub fn begin() -> Epoch {
+        Epoch(Instant::now())
+    }
+
+    pub fn mark(&self, at: Instant) -> u64 {
+        u64::try_from(at.saturating_duration_since(self.0).as_millis()).unwrap_or(u64::MAX).saturating_add(1)
+    }
+
+    pub fn moment(&self, mark: u64) -> Option<Instant> {
+        self.0.checked_add(Duration::from_millis(mark.checked_sub(1)?))
+    }
+}
+
+/// One server.
+#[derive(Debug, Default)]
+pub struct Cell {
+    state: AtomicU8,
+    instance: AtomicU64,
+    restarted: AtomicU64,
+    /// A decision is a moment away.
+    pub open: AtomicBool,
+    /// How often it was doubted, and up to which doubt it was looked at.
+    pub doubts: AtomicU64,
+    pub looked: AtomicU64,
+    /// When it last answered a request.
+    pub heard: AtomicU64,
+    /// There is a reason to look.
+    pub look: Notify,
+}
+
+const STATES: [State; 5] = [State::Unknown, State::Up, State::Suspect, State::Fenced, State::Dead];
+
+impl Cell {
+    /// Whoever reads the state reads at least this instance. Whether anything has changed.
+    pub fn publish(&self, state: State, instance: u64, restarted: u64, open: bool) -> bool {
+        let before = (self.instance.load(Ordering::Relaxed), self.restarted.load(Ordering::Relaxed));
+        let was_open = self.open.load(Ordering::Relaxed);
+        self.instance.store(instance, Ordering::Relaxed);
+        self.restarted.store(restarted, Ordering::Relaxed);
+        let number = STATES.iter().position(|s| *s == state).unwrap_or_default() as u8;
+        let state_before = self.state.swap(number, Ordering::Release);
+        self.open.store(open, Ordering::Release);
+        before != (instance, restarted) || state_before != number || was_open != open
+    }
+
+    pub fn state(&self) -> State {
+        STATES[usize::from(self.state.load(Ordering::Acquire)) % STATES.len()]
+    }
+
+    pub fn instance(&self) -> u64 {
+        self.instance.load(Ordering::Relaxed)
+    }
+
+    pub fn restarted(&self) -> u64 {
+        self.restarted.load(Ordering::Relaxed)
+    }
+
+    /// A look is wanted; its number.
+    pub fn doubt(&self) -> u64 {
+        let number = self.doubts.fetch_add(1, Ordering::AcqRel) + 1;
+        self.look.notify_one();
+        number
+    }
+}

@@ -1,0 +1,269 @@
+//! One server, decided: from what this edge sees and what others say follows whether it is used, given up, or waited for.
+//! No clock, no socket: each moment is passed in.
+//!
+//! ```text
+//!   it answers, nobody accuses it            Up
+//!   it does not answer, or another edge      Suspect: nobody sends there; once all may know of it and `fence` is over: Fenced,
+//!     says so                                 which is given up with its instance unchanged, because its copies live
+//!   it refuses, and no edge sees it up        Dead: its instance has ended
+//!   it refuses, another edge sees it up       Suspect, while that other one looks; after `ASKING` as if it did not answer
+//!   it answers again                          as it was, until the board was read after that
+//! ```
+
+use super::count::Count;
+use super::slot::Word;
+use std::time::{Duration, Instant};
+
+/// What is known of a server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// It was not looked at yet.
+    Unknown,
+    Up,
+    /// Nothing is sent there, and nothing of it may be taken over yet: wait.
+    Suspect,
+    /// Given up; it may live, with its old copies of sessions.
+    Fenced,
+    Dead,
+}
+
+/// What this edge sees of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sight {
+    Unknown,
+    /// It answers, or did until less than `suspect_after` ago.
+    Up,
+    /// Nobody listens there.
+    Refused,
+    /// It cannot be connected to, or accepts connections and does not answer.
+    Silent,
+}
+
+/// What one reading of the board said of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Hearsay {
+    /// When the reading began: what was seen before that, the others could know.
+    pub began: Instant,
+    /// Whether any node answered.
+    pub board: bool,
+    /// Whether there are other edges.
+    pub others: bool,
+    /// Another edge sees it up.
+    pub up: bool,
+    /// Another edge says that nobody may send there.
+    pub accused: bool,
+    pub count: Option<Count>,
+    /// What this edge's own slot says since then.
+    pub published: Word,
+}
+
+/// For so long other edges may still notice what this one has.
+pub const ASKING: Duration = Duration::from_millis(300);
+
+#[derive(Debug)]
+pub struct Life {
+    fence: Duration,
+    /// The server says which instance it is; then being refused tells nothing of it.
+    tells_instance: bool,
+    sight: Sight,
+    since: Instant,
+    hearsay: Option<Hearsay>,
+    /// Since when all edges may know that nothing is to be sent there.
+    fenced_since: Option<Instant>,
+    state: State,
+    count: Option<Count>,
+    token: Option<u64>,
+    /// It was refused since it was last up: it may have been restarted, whatever others say.
+    away: bool,
+    restarted: Option<Instant>,
+}
+
+impl Life {
+    pub fn new(fence: Duration, tells_instance: bool, now: Instant) -> Life {
+        Life {
+            fence,
+            tells_instance,
+            sight: Sight::Unknown,
+            since: now,
+            hearsay: None,
+            fenced_since: None,
+            state: State::Unknown,
+            count: None,
+            token: None,
+            away: false,
+            restarted: None,
+        }
+    }
+
+    pub fn state(&self) -> State {
+        self.state
+    }
+
+    /// When it was first seen as it is seen now.
+    pub fn since(&self) -> Instant {
+        self.since
+    }
+
+    pub fn sight(&self) -> Sight {
+        self.sight
+    }
+
+    pub fn count(&self) -> Option<Count> {
+        self.count
+    }
+
+    pub fn instance(&self) -> u64 {
+        self.count.unwrap_or(Count::FIRST).instance()
+    }
+
+    /// When it was, or may have been, restarted under this edge's eyes.
+    pub fn restarted(&self) -> Option<Instant> {
+        self.restarted
+    }
+
+    pub fn see(&mut self, sight: Sight, token: Option<u64>, now: Instant) {
+        if self.sight != sight {
+            (self.sight, self.since) = (sight, now);
+        }
+        if sight == Sight::Refused {
+            (self.away, self.token) = (true, None);
+        }
+        if let Some(token) = token {
+            self.token = Some(token);
+        }
+        self.decide(now);
+        // Once it is up, a new instance tells of itself.
+        if let (Some(token), Some(count), State::Up) = (token, self.count, self.state) {
+            self.learn(count.told(token), now);
+        }
+    }
+
+    /// The connection was closed without a word, and opened again at once: perhaps another process answers now.
+    pub fn interrupted(&mut self, now: Instant) {
+        self.restarted = Some(now);
+    }
+
+    pub fn hear(&mut self, hearsay: Hearsay, now: Instant) {
+        if let Some(count) = hearsay.count {
+            self.learn(count, now);
+        }
+        self.hearsay = Some(hearsay);
+        if !hearsay.board || hearsay.accused || hearsay.published.accuses() {
+            let suspicious = self.sight != Sight::Up || hearsay.accused;
+            self.fenced_since = self.fenced_since.or(suspicious.then_some(now));
+        }
+        self.decide(now);
+    }
+
+    pub fn tick(&mut self, now: Instant) {
+        self.decide(now);
+    }
+
+    /// What this edge says of it.
+    pub fn word(&self, now: Instant) -> Word {
+        match (self.sight, self.state) {
+            (Sight::Up, _) => Word::Up,
+            (Sight::Unknown, _) => Word::Nothing,
+            (_, State::Dead) => Word::Dead,
+            _ if self.is_asking(now) => Word::Nothing,
+            _ => Word::Suspect,
+        }
+    }
+
+    /// It refuses, and others are asked what they see.
+    pub fn is_asking(&self, now: Instant) -> bool {
+        // What was said before is not taken back meanwhile.
+        let fresh = self.sight == Sight::Refused && self.state == State::Suspect && self.fenced_since.is_none();
+        fresh && now < self.since + ASKING
+    }
+
+    /// Whether the board has to be read, because what is seen now is newer than what was heard.
+    pub fn wants_news(&self) -> bool {
+        !self.heard_since()
+    }
+
+    /// Whether a decision is only a moment away.
+    pub fn is_open(&self, now: Instant) -> bool {
+        self.is_asking(now) || (self.sight != Sight::Unknown && self.wants_news() && self.state != State::Dead)
+    }
+
+    /// When time alone changes something.
+    pub fn deadline(&self, now: Instant) -> Option<Instant> {
+        let asked = (self.sight == Sight::Refused).then_some(self.since + ASKING);
+        let fenced = self.fenced_since.map(|since| since + self.fence);
+        [asked, fenced].into_iter().flatten().filter(|at| *at > now).min()
+    }
+
+    fn heard_since(&self) -> bool {
+        self.hearsay.is_some_and(|heard| heard.began >= self.since)
+    }
+
+    fn decide(&mut self, now: Instant) {
+        self.state = match self.sight {
+            Sight::Unknown => State::Unknown,
+            Sight::Up => self.living(now),
+            _ if self.state == State::Dead => State::Dead,
+            Sight::Refused if self.is_agreed() => self.dead(),
+            Sight::Refused if now < self.since + ASKING && self.state != State::Fenced => State::Suspect,
+            Sight::Refused | Sight::Silent => self.given_up(now),
+        };
+    }
+
+    /// Nobody contradicts that it is dead.
+    fn is_agreed(&self) -> bool {
+        self.hearsay.is_some_and(|heard| !heard.board || !heard.others || (heard.began >= self.since && !heard.up))
+    }
+
+    fn dead(&mut self) -> State {
+        let count = self.count.unwrap_or(Count::FIRST);
+        self.count = Some(if self.tells_instance { count } else { count.died() });
+        self.fenced_since = None;
+        State::Dead
+    }
+
+    fn given_up(&self, now: Instant) -> State {
+        match self.fenced_since.is_some_and(|since| since + self.fence <= now) {
+            true => State::Fenced,
+            false => State::Suspect,
+        }
+    }
+
+    fn living(&mut self, now: Instant) -> State {
+        let told = !self.tells_instance || self.token.is_some();
+        match self.hearsay {
+            Some(heard) if heard.began >= self.since && told => match (heard.accused, self.state) {
+                (true, State::Dead) => State::Dead,
+                (true, _) => self.given_up(now),
+                (false, before) => self.arrive(before, now),
+            },
+            _ => self.state,
+        }
+    }
+
+    fn arrive(&mut self, before: State, now: Instant) -> State {
+        let known = self.count.unwrap_or(Count::FIRST);
+        let count = match self.token {
+            Some(token) if before != State::Up => known.told(token),
+            _ => known.back(),
+        };
+        self.learn(count, now);
+        // At the start nothing was served there that it could have forgotten.
+        if self.away && before != State::Unknown {
+            self.restarted = Some(now);
+        }
+        (self.away, self.fenced_since) = (false, None);
+        State::Up
+    }
+
+    fn learn(&mut self, count: Count, now: Instant) {
+        let known = self.count;
+        self.count = known.max(Some(count));
+        if known.is_some_and(|known| known.instance() < count.instance()) {
+            self.restarted = Some(now);
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "life_tests.rs"]
+mod tests;
