@@ -21,5 +21,11 @@
 //! a limit; an edge holds nothing that cannot be lost; while a session's owner lives and has not been away, no request waits
 //! for memcached.
 
+pub mod affinity;
 pub mod id;
 pub mod memcached;
+pub mod record;
+pub mod takeover;
+
+#[cfg(test)]
+mod sim;
