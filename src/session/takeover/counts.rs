@@ -1,0 +1,141 @@
+//! What is counted: every case in which a session moved, waited or was lost has a name.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+/// Why a session had to be taken over, or its owner asked before others may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// Its owner's process is gone.
+    Died,
+    /// Its owner does not answer.
+    Fenced,
+    /// No server has its route.
+    UnknownRoute,
+    /// Its owner has been started anew.
+    Restarted,
+    /// Its owner has been away, and others have taken over sessions of it.
+    Returned,
+    /// Its memcached node is gone or has just come back.
+    Node,
+    /// The server that was to take it over died meanwhile.
+    ChosenDied,
+}
+
+/// Why a session is not found any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lost {
+    /// Its owner is gone and memcached has no key of it.
+    NoKey,
+    /// Its owner and the node that held its copy are both gone.
+    NodeDown,
+    /// The server that was taking it over died with the only copy.
+    ChosenDied,
+    /// The server that took it over does not know it.
+    Vanished,
+    /// Its owner was started anew and memcached has no key: lost, unless it was made since.
+    NotKept,
+}
+
+/// Upper ends in milliseconds; what is longer is in one more.
+pub const BUCKETS: [u64; 11] = [1, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000];
+
+#[derive(Debug, Default)]
+pub struct Histogram {
+    buckets: [AtomicU64; BUCKETS.len() + 1],
+    micros: AtomicU64,
+}
+
+impl Histogram {
+    pub fn note(&self, time: Duration) {
+        let millis = time.as_millis() as u64;
+        let at = BUCKETS.iter().position(|end| millis < *end).unwrap_or(BUCKETS.len());
+        self.buckets[at].fetch_add(1, Relaxed);
+        self.micros.fetch_add(time.as_micros() as u64, Relaxed);
+    }
+
+    /// How many in each bucket of [`BUCKETS`], and longer.
+    pub fn buckets(&self) -> [u64; BUCKETS.len() + 1] {
+        std::array::from_fn(|at| self.buckets[at].load(Relaxed))
+    }
+
+    pub fn sum(&self) -> Duration {
+        Duration::from_micros(self.micros.load(Relaxed))
+    }
+}
+
+#[derive(Debug, Default)]
+pub struct Counts {
+    takeovers: [AtomicU64; 7],
+    lost: [AtomicU64; 5],
+    /// Requests that waited for a takeover that another one had begun.
+    pub waited: AtomicU64,
+    pub wait_expired: AtomicU64,
+    /// Takeovers of which other edges could not be told.
+    pub unarbitrated: AtomicU64,
+    /// Taken over by a server that had the session before in the same process, because there was no other.
+    pub stale_risk: AtomicU64,
+    /// Probes that were not answered with 404.
+    pub probe_refused: AtomicU64,
+    /// Ids that the owner replaced by one of another base: logins.
+    pub rotated: AtomicU64,
+    /// Values put back into memcached after the server that was taking them over had died.
+    pub put_back: AtomicU64,
+    /// Records that could not be read.
+    pub garbage: AtomicU64,
+    /// From taking a lease to a record that says `done`.
+    pub gate_time: Histogram,
+    /// What requests waited.
+    pub wait_time: Histogram,
+}
+
+impl Counts {
+    pub fn takeover(&self, cause: Cause) -> u64 {
+        self.takeovers[cause as usize].load(Relaxed)
+    }
+
+    pub fn lost(&self, why: Lost) -> u64 {
+        self.lost[why as usize].load(Relaxed)
+    }
+
+    pub fn lost_of_all_reasons(&self) -> u64 {
+        self.lost.iter().map(|count| count.load(Relaxed)).sum()
+    }
+
+    pub(in crate::session) fn note_takeover(&self, cause: Cause) {
+        one(&self.takeovers[cause as usize]);
+    }
+
+    pub(in crate::session) fn note_lost(&self, why: Lost) {
+        one(&self.lost[why as usize]);
+    }
+}
+
+pub(in crate::session) fn one(count: &AtomicU64) {
+    count.fetch_add(1, Relaxed);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_case_has_a_counter_of_its_own() {
+        let counts = Counts::default();
+        counts.note_takeover(Cause::Died);
+        counts.note_takeover(Cause::ChosenDied);
+        counts.note_lost(Lost::NotKept);
+        assert_eq!((counts.takeover(Cause::Died), counts.takeover(Cause::Fenced)), (1, 0));
+        assert_eq!((counts.lost(Lost::NotKept), counts.lost(Lost::NoKey)), (1, 0));
+        assert_eq!(counts.lost_of_all_reasons(), 1);
+    }
+
+    #[test]
+    fn a_time_falls_into_one_bucket() {
+        let histogram = Histogram::default();
+        histogram.note(Duration::from_millis(7));
+        histogram.note(Duration::from_secs(9));
+        assert_eq!(histogram.buckets(), [0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 1]);
+        assert_eq!(histogram.sum(), Duration::from_millis(9007));
+    }
+}

@@ -1,0 +1,455 @@
+//! One session on its way: from the first request that finds its owner gone to a record that says who has it.
+//!
+//! A loop: read the record, look at the servers, decide (`step`), do one thing, look again. Whatever changes the record is
+//! done under the session's lease and by compare-and-swap on what was read, so that two edges never act on one session, and
+//! an edge that dies leaves nothing behind but a record that the next one goes on with. It runs as a task of its own:
+//! a client that leaves stops nothing.
+
+use super::books::{Found, Reading};
+use super::counts::{Cause, Lost, one};
+use super::gate::{Gate, Seat};
+use super::ground::{Ground, Seen};
+use super::lease::Lease;
+use super::pick::{self, Target};
+use super::place::Place;
+use super::step::{Step, Subject, step};
+use super::world::{Carried, Moved, State};
+use crate::session::memcached::{Key, Life};
+use crate::session::record::{Former, Named, Record, had};
+use bytes::Bytes;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::{OwnedMutexGuard, OwnedSemaphorePermit};
+use tokio::time::{sleep, timeout, timeout_at};
+
+/// How often a node may fail before its edge goes on without the others.
+const FAILURES: u32 = 5;
+/// How often the views are looked at although nobody says that they have changed.
+const LOOK: Duration = Duration::from_millis(50);
+/// Between two looks at somebody else's record.
+const PAUSES: [u64; 4] = [5, 10, 20, 40];
+/// A bigger value is not kept while its session is taken over.
+const SAVED_LONGEST: usize = 1024 * 1024;
+
+/// Of a request, what a takeover needs.
+#[derive(Clone, Debug)]
+pub struct Ask {
+    pub id: Named,
+    pub context: usize,
+    pub host: String,
+    pub cookie: Option<Vec<u8>>,
+    pub carried: Carried,
+}
+
+/// What a request waits for in vain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// Its owner does not answer and may be alive.
+    Suspect,
+    /// The session is being taken over, by this edge or another one.
+    Taking,
+    /// No server is up.
+    NoServer,
+    /// Too many sessions are being taken over at once.
+    Busy,
+    /// Another request of the session is running, and one at a time may.
+    Turn,
+}
+
+#[derive(Clone)]
+pub enum Outcome {
+    Settled(Place),
+    /// No probe may be sent: one of the waiting requests is the first.
+    Own(Arc<Seat>),
+    Lost,
+    Expired(Why),
+}
+
+pub(super) enum End {
+    Settled(Place),
+    Own { server: usize, record: Record, reading: Reading },
+    Lost,
+}
+
+/// What this edge may do.
+enum Hold {
+    Nothing,
+    /// It is the one on this edge.
+    Here(OwnedMutexGuard<()>),
+    /// It is the only one; without a lease where no node can be reached.
+    Everywhere(OwnedMutexGuard<()>, Option<Lease>),
+}
+
+/// A value as it was before a server was asked to take its session over.
+struct Saved {
+    id: Named,
+    value: Bytes,
+    life: Life,
+    _room: OwnedSemaphorePermit,
+}
+
+pub struct Taking {
+    pub(super) ground: Arc<Ground>,
+    pub(super) ask: Arc<Ask>,
+    pub(super) key: Key,
+    hold: Hold,
+    began: Option<Instant>,
+    saved: Option<Saved>,
+    /// The record, where it cannot be written.
+    alone: Option<Option<Record>>,
+    failures: u32,
+    pauses: usize,
+    /// How often the session was found nowhere after a probe.
+    pub(super) misses: u32,
+    why: Why,
+}
+
+impl Taking {
+    pub fn new(ground: &Arc<Ground>, ask: &Arc<Ask>) -> Taking {
+        let context = &ground.context(ask.context).path;
+        Taking {
+            key: ground.books.key("s", context, &ask.id.base),
+            ground: ground.clone(),
+            ask: ask.clone(),
+            hold: Hold::Nothing,
+            began: None,
+            saved: None,
+            alone: None,
+            failures: 0,
+            pauses: 0,
+            misses: 0,
+            why: Why::Taking,
+        }
+    }
+
+    pub async fn run(mut self, until: tokio::time::Instant) -> Outcome {
+        match timeout_at(until, self.go()).await {
+            // The lease, if there is one, runs out: a server may be at it.
+            Err(_) => Outcome::Expired(self.why),
+            Ok(End::Own { server, record, reading }) => {
+                Outcome::Own(Arc::new(Seat::new(Gate::new(self, server, record, reading))))
+            }
+            Ok(End::Settled(place)) => {
+                self.leave().await;
+                Outcome::Settled(place)
+            }
+            Ok(End::Lost) => {
+                self.leave().await;
+                Outcome::Lost
+            }
+        }
+    }
+
+    /// Lets the others go on.
+    pub(super) async fn leave(&mut self) {
+        if let Some(began) = self.began.take() {
+            self.ground.counts.gate_time.note(began.elapsed());
+        }
+        if let Hold::Everywhere(_here, Some(lease)) = std::mem::replace(&mut self.hold, Hold::Nothing) {
+            lease.release().await;
+        }
+    }
+
+    async fn go(&mut self) -> End {
+        loop {
+            if let Some(place) = self.known().filter(|place| place.is_fresh_for(&self.ask.id.text)) {
+                return End::Settled(place);
+            }
+            let seen = self.ground.see();
+            let Some(reading) = self.read(&seen).await else { continue };
+            if let (None, Some(place)) = (reading.home, self.known()) {
+                return End::Settled(place);
+            }
+            let ended = match self.decide(&seen, &reading) {
+                Step::Serve { server } => Some(self.settle(&seen, server, reading.record.as_ref())),
+                Step::Watch => {
+                    self.why = Why::Suspect;
+                    self.watch().await;
+                    None
+                }
+                _ if !matches!(self.hold, Hold::Everywhere(..)) => {
+                    self.why = Why::Taking;
+                    self.enter(&reading).await;
+                    None
+                }
+                Step::Gate { server, cause } => self.gate(&seen, reading, server, cause).await,
+                Step::Move { from, cause } => self.relocate(&seen, reading, from, cause).await,
+                Step::Join { server } => self.join(&seen, reading, server).await,
+            };
+            if let Some(end) = ended {
+                return end;
+            }
+        }
+    }
+
+    fn known(&self) -> Option<Place> {
+        self.ground.known(self.ask.context, &self.ask.id.base)
+    }
+
+    /// The record; nothing if it is to be tried again.
+    async fn read(&mut self, seen: &Seen) -> Option<Reading> {
+        if let Some(record) = &self.alone {
+            return Some(Reading::alone(record.clone()));
+        }
+        let reading = self.ground.books.read(&self.key, &self.ask.id, seen).await;
+        if reading.garbage {
+            one(&self.ground.counts.garbage);
+        }
+        if reading.home.is_none() || (reading.failed && !self.may_try_again().await) {
+            self.alone = Some(None);
+            return Some(Reading::alone(None));
+        }
+        (!reading.failed).then_some(reading)
+    }
+
+    fn decide(&self, seen: &Seen, reading: &Reading) -> Step {
+        let record = reading.record.as_ref();
+        let node = self.ground.books.node_of(self.current(record).node.as_deref());
+        let subject = Subject { asked: &self.ask.id, record, node };
+        step(seen, self.ground.settings.mode, &subject)
+    }
+
+    /// The id that its holder knows, or is to find it by.
+    fn current<'a>(&'a self, record: Option<&'a Record>) -> &'a Named {
+        record.map_or(&self.ask.id, |record| &record.id)
+    }
+
+    fn settle(&self, seen: &Seen, server: usize, record: Option<&Record>) -> End {
+        let id = self.current(record);
+        let cookie = record.and_then(|record| record.set_cookie.as_deref());
+        End::Settled(self.place(server, seen.views[server].instance, id, cookie, seen.at))
+    }
+
+    /// Notes where it is.
+    pub(super) fn place(&self, server: usize, instance: u64, id: &Named, cookie: Option<&str>, at: Instant) -> Place {
+        let node = self.ground.books.node_of(id.node.as_deref());
+        let place =
+            Place { server, instance, node, id: id.text.as_str().into(), set_cookie: cookie.map(Arc::from), at };
+        self.ground.places.put(self.ask.context, &self.ask.id.base, place.clone());
+        place
+    }
+
+    async fn watch(&self) {
+        let _ = timeout(LOOK, self.ground.world.changed()).await;
+    }
+
+    pub(super) async fn pause(&mut self) {
+        let millis = PAUSES[self.pauses.min(PAUSES.len() - 1)];
+        self.pauses += 1;
+        sleep(Duration::from_millis(millis)).await;
+    }
+
+    /// After a failure of memcached's: whether it is worth while.
+    async fn may_try_again(&mut self) -> bool {
+        self.failures += 1;
+        self.pause().await;
+        self.failures < FAILURES
+    }
+
+    /// Becomes the one on this edge, then the only one; each time everything is looked at again.
+    async fn enter(&mut self, reading: &Reading) {
+        let context = &self.ground.context(self.ask.context).path;
+        let Hold::Here(here) = std::mem::replace(&mut self.hold, Hold::Nothing) else {
+            let name = format!("{context} {}", self.ask.id.base);
+            self.hold = Hold::Here(self.ground.locks.lock(&name).await);
+            return;
+        };
+        let Some(home) = reading.home else {
+            self.began = Some(Instant::now());
+            self.hold = Hold::Everywhere(here, None);
+            return;
+        };
+        let key = self.ground.books.key("l", context, &self.ask.id.base);
+        let taken = Lease::take(&self.ground.books.nodes[home], &key, self.ground.settings.lease).await;
+        self.hold = match taken {
+            Ok(Some(lease)) => {
+                self.began = Some(Instant::now());
+                self.pauses = 0;
+                Hold::Everywhere(here, Some(lease))
+            }
+            Ok(None) => {
+                self.pause().await;
+                Hold::Here(here)
+            }
+            Err(_) => {
+                if !self.may_try_again().await {
+                    self.alone = Some(None);
+                }
+                Hold::Here(here)
+            }
+        };
+    }
+
+    /// Its holder is up and has to be asked first.
+    async fn gate(&mut self, seen: &Seen, reading: Reading, server: usize, cause: Cause) -> Option<End> {
+        let current = self.current(reading.record.as_ref()).clone();
+        if cause == Cause::Node {
+            self.mark_node(seen, &current).await;
+            return self.give(seen, &reading, Target { server, stale: false }, &current, cause, None).await;
+        }
+        let finding = self.find(seen, &current).await;
+        if let Some(found) = finding.of(&current.text) {
+            if cause == Cause::Returned {
+                return Some(self.settle(seen, server, reading.record.as_ref()));
+            }
+            self.save(found);
+            return self.give(seen, &reading, Target { server, stale: false }, &current, cause, None).await;
+        }
+        if let Some(found) = finding.found.first() {
+            // It was away, somebody else has the session, and what it has itself is old.
+            let from = (cause == Cause::Returned).then_some(server);
+            self.save(found);
+            return self.give_to_best(seen, &reading, &found.id, from, cause).await;
+        }
+        if finding.failed && self.may_try_again().await {
+            return None;
+        }
+        if cause == Cause::Restarted {
+            self.ground.counts.note_lost(Lost::NotKept);
+        }
+        Some(self.settle(seen, server, reading.record.as_ref()))
+    }
+
+    /// Its holder is gone.
+    async fn relocate(&mut self, seen: &Seen, reading: Reading, from: Option<usize>, cause: Cause) -> Option<End> {
+        let current = self.current(reading.record.as_ref()).clone();
+        let finding = self.find(seen, &current).await;
+        let source = match finding.found.first() {
+            Some(found) => {
+                self.save(found);
+                found.id.clone()
+            }
+            None if finding.failed && self.may_try_again().await => return None,
+            None => match self.put_back().await {
+                Some(id) => id,
+                // Nobody here can know: the server that is to take it may reach the node.
+                None if finding.failed || self.alone.is_some() => current,
+                None => return Some(self.lose(cause)),
+            },
+        };
+        self.give_to_best(seen, &reading, &source, from, cause).await
+    }
+
+    fn lose(&self, cause: Cause) -> End {
+        let why = if cause == Cause::ChosenDied { Lost::ChosenDied } else { Lost::NoKey };
+        self.ground.note_lost(self.ask.context, &self.ask.id.base, why);
+        End::Lost
+    }
+
+    /// The server whose route the stored session has, if it is up, or the one that all edges come to.
+    async fn give_to_best(
+        &mut self,
+        seen: &Seen,
+        reading: &Reading,
+        source: &Named,
+        from: Option<usize>,
+        cause: Cause,
+    ) -> Option<End> {
+        let mut former = reading.record.as_ref().map(|record| record.former.clone()).unwrap_or_default();
+        // A process that is gone has no copy; one that does not answer, or was away, has.
+        let stale = from.filter(|from| cause != Cause::ChosenDied || !seen.is_up(*from));
+        former.extend(stale.filter(|from| seen.views[*from].state != State::Dead).map(|from| Former {
+            server: seen.servers[from].name.clone(),
+            instance: seen.views[from].instance,
+        }));
+        let had_it = |server: &usize| had(&former, &seen.servers[*server].name, seen.views[*server].instance);
+        let there = seen.server_of(source.route.as_deref()).filter(|at| seen.is_up(*at) && !had_it(at));
+        let target = there.map(|server| Target { server, stale: false });
+        let Some(target) = target.or_else(|| pick::target(&seen.servers, &seen.views, &source.base, &former)) else {
+            self.why = Why::NoServer;
+            self.watch().await;
+            return None;
+        };
+        if let Some(from) = from.filter(|from| *from != target.server) {
+            self.ground.world.mark_moved(Moved::Server(from)).await;
+        }
+        self.mark_node(seen, source).await;
+        self.give(seen, reading, target, source, cause, Some(former)).await
+    }
+
+    /// Before the record is written, all edges are told to read it for ids that name a node that is gone.
+    async fn mark_node(&self, seen: &Seen, id: &Named) {
+        if let Some(node) = self.ground.books.node_of(id.node.as_deref()).filter(|node| !seen.nodes[*node].up) {
+            self.ground.world.mark_moved(Moved::Node(&self.ground.books.nodes[node])).await;
+        }
+    }
+
+    /// Writes down who is to take it, by which id.
+    async fn give(
+        &mut self,
+        seen: &Seen,
+        reading: &Reading,
+        target: Target,
+        source: &Named,
+        cause: Cause,
+        former: Option<Vec<Former>>,
+    ) -> Option<End> {
+        let before = reading.record.as_ref();
+        let record = Record {
+            generation: before.map_or(0, |record| record.generation).saturating_add(1),
+            server: seen.servers[target.server].name.clone(),
+            instance: seen.views[target.server].instance,
+            done: false,
+            id: source.clone(),
+            set_cookie: None,
+            former: former.or(before.map(|record| record.former.clone())).unwrap_or_default(),
+        };
+        if self.write(reading, record).await {
+            self.ground.counts.note_takeover(cause);
+            if target.stale {
+                one(&self.ground.counts.stale_risk);
+            }
+        }
+        None
+    }
+
+    /// Whether it was written; if not, all is looked at again.
+    pub(super) async fn write(&mut self, reading: &Reading, record: Record) -> bool {
+        if self.alone.is_some() {
+            if !record.done {
+                one(&self.ground.counts.unarbitrated);
+            }
+            self.alone = Some(Some(record));
+            return true;
+        }
+        match self.ground.books.write(&self.key, reading, &record).await {
+            Ok(written) => written,
+            Err(_) => {
+                if !self.may_try_again().await {
+                    self.alone = Some(None);
+                }
+                false
+            }
+        }
+    }
+
+    pub(super) async fn find(&self, seen: &Seen, current: &Named) -> super::books::Finding {
+        self.ground.books.find(&[current, &self.ask.id], &self.ground.routes(), seen).await
+    }
+
+    /// Keeps a value, should the server that is to take its session over die with it.
+    pub(super) fn save(&mut self, found: &Found) {
+        if self.saved.as_ref().is_some_and(|saved| saved.id == found.id && saved.value == found.value) {
+            return;
+        }
+        self.saved = None;
+        let room = u32::try_from(found.value.len()).ok().filter(|length| *length as usize <= SAVED_LONGEST);
+        let room = room.and_then(|length| self.ground.saved.clone().try_acquire_many_owned(length.max(1)).ok());
+        let life = match found.stored.max_inactive {
+            seconds @ 1.. => Life::of(Duration::from_secs(seconds as u64)),
+            _ => Life::FOREVER,
+        };
+        self.saved = room.map(|room| Saved { id: found.id.clone(), value: found.value.clone(), life, _room: room });
+    }
+
+    /// Neither the old key nor a new one is there: MSM deletes the one when it begins and sets the other when it ends. Nobody
+    /// has passed the gate since the value was read, so that it is the session's last.
+    async fn put_back(&self) -> Option<Named> {
+        let saved = self.saved.as_ref()?;
+        let stored = self.ground.books.put_back(&saved.id, &saved.value, saved.life).await;
+        stored.is_ok_and(|stored| stored).then(|| {
+            one(&self.ground.counts.put_back);
+            saved.id.clone()
+        })
+    }
+}
