@@ -29,8 +29,8 @@ pub(super) struct Show {
     #[arg(long, value_enum, default_value = "sticky")]
     mode: Mode,
     /// The storage key prefix as it stands in the keys, such as `shop_`
-    #[arg(long, value_name = "PREFIX", default_value = "")]
-    prefix: String,
+    #[arg(long = "prefix", value_name = "PREFIX", default_value = "")]
+    key_prefix: String,
 }
 
 #[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,7 +61,7 @@ fn run_show(show: &Show, configuration: &Configuration) -> Result<show::Found, S
             show.id.escape_debug()
         )
     })?;
-    let layout = Layout::with_prefix(show.prefix.as_str());
+    let layout = Layout::with_prefix(show.key_prefix.as_str());
     layout
         .backup_validity(&id)
         .ok_or("the prefix is too long for a key of memcached, or has bytes that none may have")?;
