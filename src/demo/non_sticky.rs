@@ -74,6 +74,7 @@ impl Sessions {
     fn revive(&self, value: &[u8], validity: Option<&[u8]>) -> Option<Arc<Session>> {
         let mut blob = Blob::decode(value)?;
         blob.renew(validity?)?;
+        blob.is_new = false;
         (!blob.is_expired(millis())).then(|| Session::new(blob, fingerprint(value)))
     }
 

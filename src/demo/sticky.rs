@@ -10,6 +10,9 @@ use super::id::Id;
 use super::session::{Session, Visit, lock, millis};
 use super::sessions::Sessions;
 
+/// How many background delays before its end a key is written again; as observed, the source says less.
+const DUE: i64 = 4;
+
 impl Sessions {
     pub(super) async fn find(&self, id: &str) -> Option<Arc<Session>> {
         let here = lock(&self.local).get(id).cloned();
@@ -34,7 +37,8 @@ impl Sessions {
             self.note_missing(id);
             return None;
         };
-        let blob = Blob::decode(&value).filter(|blob| !blob.is_expired(millis()))?;
+        let mut blob = Blob::decode(&value).filter(|blob| !blob.is_expired(millis()))?;
+        blob.is_new = false;
         if !self.msm.load_time.is_zero() {
             tokio::time::sleep(self.msm.load_time).await;
         }
@@ -172,7 +176,7 @@ impl Sessions {
         let state = session.state();
         let life = self.msm.sticky_exptime(state.max_inactive, 0, 0);
         let left = life - (millis().saturating_sub(state.saved) / 1000) as i64;
-        life > 0 && state.accessed > state.saved && left <= 6 * i64::from(delay)
+        life > 0 && state.accessed > state.saved && left <= DUE * i64::from(delay)
     }
 }
 
