@@ -38,7 +38,12 @@ impl Memcached {
     /// The keys it holds, each with the seconds it has left, if it ends at all.
     pub fn keys(&self) -> Vec<(String, Option<i64>)> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs() as i64;
-        let dump = self.ask("lru_crawler metadump hash\r\n", "END\r\n");
+        // One dump at a time: another one's end has to be waited for.
+        let dump = wait::until(Duration::from_secs(10), || {
+            let dump = self.ask("lru_crawler metadump hash\r\n", "END\r\n");
+            (!dump.starts_with(b"BUSY")).then_some(dump)
+        });
+        let dump = dump.expect("memcached tells its keys");
         let text = String::from_utf8_lossy(&dump).into_owned();
         let word = |line: &str, name: &str| {
             line.split(' ').find_map(|word| word.strip_prefix(name)?.strip_prefix('=')).map(str::to_string)
@@ -69,7 +74,7 @@ impl Memcached {
         stream.write_all(command.as_bytes()).expect("it reads");
         let mut reply = Vec::new();
         let mut piece = [0; 4096];
-        while !reply.ends_with(end.as_bytes()) {
+        while !reply.ends_with(end.as_bytes()) && !reply.starts_with(b"BUSY") {
             match stream.read(&mut piece) {
                 Ok(0) | Err(_) => break,
                 Ok(length) => reply.extend_from_slice(&piece[..length]),

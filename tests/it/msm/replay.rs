@@ -162,8 +162,14 @@ impl Rig {
                 self.nodes[at - 1].restart();
                 self.is_running[at - 1] = true;
             }
-            Do::FreezeNode(at) => self.nodes[at - 1].freeze(),
-            Do::ThawNode(at) => self.nodes[at - 1].thaw(),
+            Do::FreezeNode(at) => {
+                self.nodes[at - 1].freeze();
+                self.is_running[at - 1] = false;
+            }
+            Do::ThawNode(at) => {
+                self.nodes[at - 1].thaw();
+                self.is_running[at - 1] = true;
+            }
             // Nothing can be waited for here but time itself.
             Do::WaitASecond => std::thread::sleep(Duration::from_millis(1100)),
             Do::Wait(seconds) => {
