@@ -1,5 +1,7 @@
 //! `edge demo`: two applications, a session store and the edge in front of them, in one process on loopback.
 
+mod application;
+
 use super::fail;
 use crate::demo;
 use crate::server;
@@ -8,14 +10,28 @@ use std::path::Path;
 use std::process::ExitCode;
 
 #[derive(clap::Args, Debug)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(super) struct Arguments {
+    #[command(subcommand)]
+    part: Option<Part>,
+
     /// The port of the edge on 127.0.0.1; 0: any free one
     #[arg(long, default_value_t = 8080)]
     port: u16,
 }
 
+#[derive(clap::Subcommand, Debug)]
+enum Part {
+    /// One application alone, a process to be killed, as a Tomcat whose memcached-session-manager uses real memcacheds
+    Application(application::Arguments),
+}
+
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
-    match serve(arguments.port) {
+    let outcome = match &arguments.part {
+        Some(Part::Application(application)) => application::run(application),
+        None => serve(arguments.port),
+    };
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(why) => fail(why),
     }

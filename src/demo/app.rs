@@ -1,28 +1,62 @@
-//! One of the demo's two applications: what a Tomcat with one web application would answer behind edge.
+//! One application: a Tomcat with memcached-session-manager and one web application, in one context or several.
 //!
-//! `/count` adds one to the session's counter, `/` and most others read it, `/slow?ms=` takes its time, `/style.css`
-//! is a static file (which MSM ignores), `/demo` is the page to look at. A path with a WEB-INF is 404, after the
-//! session was taken over, as in Tomcat.
+//! It answers as a Tomcat behind edge would; what its pages do is in `pages`. A path with a WEB-INF, or one that there is
+//! not, is 404 after the session was taken over, as in Tomcat; a path outside all contexts is 404 before.
 
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use serde_json::json;
-
 use super::Settings;
-use super::client::Client;
 use super::http::{self, Request, Response};
+use super::id::Id;
+use super::login::{self, Login};
+use super::msm::{Mode, Msm};
+use super::pages;
 use super::service::{Serve, Service};
-use super::sessions::{Id, Sessions, Visit};
+use super::session::Visit;
+use super::sessions::Sessions;
 
-const PAGE: &str = include_str!("page.html");
 const COOKIE: &str = "JSESSIONID";
 const PATH_PARAMETER: &str = ";jsessionid=";
-const SLOWEST: u64 = 60_000;
-/// What a `requestUriIgnorePattern` usually lists.
-const IGNORED: [&str; 7] = [".css", ".js", ".png", ".gif", ".jpg", ".ico", ".svg"];
+/// Names the nodes that the next new ids of a request get: `n2 n1`.
+const WISHES: &str = "x-memcached-nodes";
+/// How long a stopping Tomcat accepts connections that it will not answer.
+const GOODBYE: Duration = Duration::from_millis(1400);
+
+/// How to set up an application.
+#[derive(Clone, Debug)]
+pub struct Tomcat {
+    /// Its name, which its answers tell.
+    pub route: String,
+    /// 0: any free one.
+    pub port: u16,
+    /// What its session ids end with; the name is usual in sticky mode, nothing in the other one.
+    pub jvm_route: Option<String>,
+    /// `/` and the like.
+    pub contexts: Vec<String>,
+    /// Whether ids travel in cookies; otherwise only in URLs.
+    pub cookies: bool,
+    pub login: Login,
+    pub msm: Msm,
+}
+
+impl Tomcat {
+    /// One context at `/`, and everything as it is by default.
+    pub fn new(route: &str, port: u16, msm: Msm) -> Tomcat {
+        Tomcat {
+            route: route.to_string(),
+            port,
+            jvm_route: (msm.mode == Mode::Sticky).then(|| route.to_string()),
+            contexts: vec!["/".to_string()],
+            cookies: true,
+            login: Login::Basic,
+            msm,
+        }
+    }
+}
 
 /// A handle to an application; clones are the same one.
 #[derive(Clone)]
@@ -33,29 +67,58 @@ pub struct App {
     service: Arc<Service>,
 }
 
-struct Inside {
-    route: String,
-    sessions: Sessions,
-    settings: Arc<Settings>,
+pub(super) struct Inside {
+    pub(super) route: String,
+    /// The longest path first.
+    contexts: Vec<Context>,
+    cookies: bool,
+    login: Login,
+    paused: AtomicBool,
+    /// For the page, if there is one.
+    pub(super) settings: Option<Arc<Settings>>,
+}
+
+struct Context {
+    /// `/shop`; nothing for `/`.
+    path: String,
+    sessions: Arc<Sessions>,
 }
 
 impl App {
-    pub(super) async fn launch(
-        route: String,
-        port: u16,
-        store: SocketAddr,
-        settings: Arc<Settings>,
-    ) -> io::Result<App> {
-        let sessions = Sessions::new(route.clone(), Client::new(store));
-        let inside = Arc::new(Inside { route: route.clone(), sessions, settings });
-        let service = Arc::new(Service::start(port, serve(inside.clone())).await?);
-        Ok(App { route, address: service.address, inside, service })
+    /// Starts an application that stands alone.
+    ///
+    /// # Errors
+    /// If its port is taken.
+    pub async fn start_alone(tomcat: Tomcat) -> io::Result<App> {
+        App::launch(tomcat, None).await
+    }
+
+    pub(super) async fn launch(tomcat: Tomcat, settings: Option<Arc<Settings>>) -> io::Result<App> {
+        let context = |path: &String| {
+            let sessions = Arc::new(Sessions::new(tomcat.jvm_route.clone(), tomcat.msm.clone()));
+            if let Ok(delay @ 1..) = u32::try_from(tomcat.msm.background_delay) {
+                tokio::spawn(Sessions::refresh(Arc::downgrade(&sessions), delay));
+            }
+            Context { path: path.trim_end_matches('/').to_string(), sessions }
+        };
+        let mut contexts: Vec<Context> = tomcat.contexts.iter().map(context).collect();
+        contexts.sort_by_key(|context| std::cmp::Reverse(context.path.len()));
+        let inside = Arc::new(Inside {
+            route: tomcat.route.clone(),
+            contexts,
+            cookies: tomcat.cookies,
+            login: tomcat.login,
+            paused: AtomicBool::new(false),
+            settings,
+        });
+        let service = Arc::new(Service::start(tomcat.port, serve(inside.clone())).await?);
+        Ok(App { route: tomcat.route, address: service.address, inside, service })
     }
 
     /// Kills it: connections are gone, the port refuses, the sessions in memory are lost.
     pub async fn stop(&self) {
         self.service.halt().await;
-        self.inside.sessions.forget();
+        self.inside.contexts.iter().for_each(|context| context.sessions.forget());
     }
 
     /// Starts it again at its address, with an empty memory.
@@ -66,74 +129,80 @@ impl App {
     pub fn is_running(&self) -> bool {
         self.service.is_up()
     }
+
+    /// What TERM does to a Tomcat: for a while it accepts connections without answering; whoever waits when this
+    /// returns is to be reset by the end of the process. Nothing is saved, and nothing deleted.
+    pub async fn say_goodbye(&self) {
+        self.inside.paused.store(true, Ordering::SeqCst);
+        tokio::time::sleep(GOODBYE).await;
+    }
 }
 
 fn serve(inside: Arc<Inside>) -> Serve {
     Arc::new(move |stream| {
         let inside = inside.clone();
         Box::pin(async move {
-            http::serve(stream, |request| inside.answer(request)).await;
+            http::serve_unless(stream, &inside.paused, |request| inside.answer(request)).await;
         })
     })
 }
 
 impl Inside {
     async fn answer(&self, request: Request) -> Response {
-        let ids = session_ids(&request);
         let path = bare_path(&request);
-        let ignored = IGNORED.iter().any(|ending| request.target.ends_with(ending));
-        let mut visit = self.sessions.enter(&ids, ignored).await;
-        let response = self.respond(&path, &request, &mut visit).await;
-        if !ignored {
-            self.sessions.leave(&visit).await;
-        }
-        match &visit.cookie {
-            Some(id) => response.with("Set-Cookie", format!("{COOKIE}={id}; Path=/; HttpOnly")),
-            None => response,
-        }
-    }
-
-    async fn respond(&self, path: &str, request: &Request, visit: &mut Visit) -> Response {
-        if path.split('/').any(|segment| segment.eq_ignore_ascii_case("WEB-INF")) {
+        let Some((context, inner)) = self.context(&path) else {
             return Response::plain(404);
-        }
-        match path {
-            "/demo" => Response::new(200, "text/html; charset=utf-8", PAGE).with("Cache-Control", "no-store"),
-            "/demo/config.json" => Response::json(&self.settings.for_page()),
-            "/style.css" => Response::new(200, "text/css", format!("/* {} */\nbody {{ color: teal }}\n", self.route))
-                .with("Cache-Control", "max-age=60"),
-            "/slow" => {
-                let wanted = request.query("ms").and_then(|ms| ms.parse().ok()).unwrap_or(1000);
-                tokio::time::sleep(Duration::from_millis(SLOWEST.min(wanted))).await;
-                self.describe(path, false, visit).await
+        };
+        let sessions = &context.sessions;
+        let line = format!("{} {}", request.method, request.target);
+        let wishes = request.header(WISHES).unwrap_or_default().split(' ').map(str::to_string);
+        let ignored = sessions.is_ignored(&line);
+        let mut visit = Visit::new(line, wishes.filter(|node| !node.is_empty()).collect());
+        sessions.arrive(&session_ids(&request, self.cookies), ignored, &mut visit).await;
+
+        let answered = self.login.check(inner, &request, sessions, &mut visit).await;
+        let is_saved = !ignored && answered.as_ref().is_none_or(|answered| answered.is_saved);
+        let response = match answered {
+            Some(answered) => answered.response,
+            None => {
+                if !ignored {
+                    sessions.take(&mut visit).await;
+                }
+                login::forget_saved_request(&visit);
+                pages::answer(self, sessions, inner, &request, &mut visit).await
             }
-            _ => self.describe(path, path == "/count", visit).await,
+        };
+        if is_saved {
+            sessions.leave(&visit).await;
+        }
+        if let Some(session) = &visit.session {
+            session.end_access();
+        }
+        let path = if context.path.is_empty() { "/" } else { &context.path };
+        match &visit.cookie {
+            Some(id) if self.cookies => response.with("Set-Cookie", format!("{COOKIE}={id}; Path={path}; HttpOnly")),
+            _ => response,
         }
     }
 
-    /// The session as JSON; `at` orders the answers of all applications (microseconds since 1970).
-    async fn describe(&self, path: &str, count: bool, visit: &mut Visit) -> Response {
-        let session = self.sessions.open(visit).await;
-        let counted = count.then(|| session.count());
-        let (state, now) = session.read();
-        let (counter, at) = counted.unwrap_or((state.counter, now));
-        let base = Id::parse(&state.id).map_or("", |id| id.base);
-        Response::json(&json!({
-            "route": self.route,
-            "path": path,
-            "session": base.get(..6).unwrap_or(base),
-            "new": state.is_new,
-            "counter": counter,
-            "at": at,
-        }))
+    /// The context a path belongs to, and the path inside of it.
+    fn context<'a>(&self, path: &'a str) -> Option<(&Context, &'a str)> {
+        self.contexts.iter().find_map(|context| {
+            let inner = path.strip_prefix(&context.path)?;
+            (inner.is_empty() || inner.starts_with('/')).then_some((context, inner))
+        })
     }
 }
 
 /// Cookies beat the path parameter; what is no session id is not one.
-fn session_ids(request: &Request) -> Vec<&str> {
-    let pairs = request.all("cookie").flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    let cookies = pairs.filter(|(name, _)| *name == COOKIE).map(|(_, id)| id.trim_matches('"'));
-    let mut ids: Vec<&str> = cookies.filter(|id| Id::parse(id).is_some()).collect();
+fn session_ids(request: &Request, cookies: bool) -> Vec<&str> {
+    let mut ids = Vec::new();
+    if cookies {
+        let pairs = request.all("cookie").flat_map(|line| line.split(';'));
+        let pairs = pairs.filter_map(|pair| pair.trim().split_once('='));
+        let values = pairs.filter(|(name, _)| *name == COOKIE).map(|(_, id)| id.trim_matches('"'));
+        ids.extend(values.filter(|id| Id::parse(id).is_some()));
+    }
     if ids.is_empty() {
         let parameter = request.path().split_once(PATH_PARAMETER).map(|(_, rest)| rest);
         let id = parameter.map(|rest| rest.split([';', '/']).next().unwrap_or_default());

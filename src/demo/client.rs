@@ -1,7 +1,7 @@
-//! What the demo's applications need of a memcached client: get, set, delete and whether the node is there.
+//! What the stand-ins need of a memcached client: get, set, add, delete and whether the node is there.
 //!
-//! As in MSM, an operation may take a second, and a node that failed is left alone for another one. A failure never
-//! fails a request; its session is then simply not saved.
+//! As in MSM, an operation may take a second, and a node that failed is left alone for a while. A failure never fails a
+//! request; its session is then simply not saved.
 
 use std::io;
 use std::net::SocketAddr;
@@ -24,35 +24,51 @@ type Connection = BufStream<TcpStream>;
 
 pub(super) struct Client {
     address: SocketAddr,
+    /// The key that is asked for to see whether the node is there; nobody ever stores it.
+    ping: String,
+    /// How long a node that failed is left alone.
+    left_alone: Duration,
     idle: Mutex<Vec<Connection>>,
     seen: Mutex<Option<(Instant, bool)>>,
 }
 
 impl Client {
-    pub fn new(address: SocketAddr) -> Client {
-        Client { address, idle: Mutex::default(), seen: Mutex::default() }
+    pub fn new(address: SocketAddr, ping: String, left_alone: Duration) -> Client {
+        Client { address, ping, left_alone, idle: Mutex::default(), seen: Mutex::default() }
     }
 
-    /// Whether the node answered within the last second, or does now.
+    /// Whether the node answered a ping within the last second, or does now.
     pub async fn is_available(&self) -> bool {
-        match self.recently() {
-            Some(available) => available,
-            None => self.get("ping-n1").await.is_ok(),
+        if let Some(available) = self.recently() {
+            return available;
         }
+        let answered = self.get(&self.ping).await.is_ok();
+        if answered {
+            *lock(&self.seen) = Some((Instant::now(), true));
+        }
+        answered
     }
 
     pub async fn get(&self, key: &str) -> io::Result<Option<Bytes>> {
-        self.ask(format!("get {key}\r\n").as_bytes(), key).await
+        let reply = self.ask(format!("get {key}\r\n").as_bytes(), key, OPERATION).await?;
+        Ok(reply.value)
     }
 
-    /// `lifetime` in seconds, 0 for ever.
-    pub async fn set(&self, key: &str, lifetime: u32, value: &[u8]) -> io::Result<()> {
-        let line = format!("set {key} 0 {lifetime} {}\r\n", value.len());
-        self.ask(&[line.as_bytes(), value, b"\r\n"].concat(), key).await.map(drop)
+    /// `exptime` as memcached takes it; waits no longer than `limit`.
+    pub async fn set(&self, key: &str, exptime: i64, value: &[u8], limit: Duration) -> io::Result<()> {
+        let line = format!("set {key} 0 {exptime} {}\r\n", value.len());
+        self.ask(&[line.as_bytes(), value, b"\r\n"].concat(), key, limit).await.map(drop)
+    }
+
+    /// Whether it was stored: there was none.
+    pub async fn add(&self, key: &str, exptime: i64, value: &[u8]) -> io::Result<bool> {
+        let line = format!("add {key} 0 {exptime} {}\r\n", value.len());
+        let reply = self.ask(&[line.as_bytes(), value, b"\r\n"].concat(), key, OPERATION).await?;
+        Ok(reply.line == "STORED")
     }
 
     pub async fn delete(&self, key: &str) -> io::Result<()> {
-        self.ask(format!("delete {key}\r\n").as_bytes(), key).await.map(drop)
+        self.ask(format!("delete {key}\r\n").as_bytes(), key, OPERATION).await.map(drop)
     }
 
     /// Forgets its connections, as a process that died has.
@@ -62,10 +78,14 @@ impl Client {
     }
 
     fn recently(&self) -> Option<bool> {
-        lock(&self.seen).filter(|(when, _)| when.elapsed() < REMEMBERED).map(|(_, available)| available)
+        let seen = *lock(&self.seen);
+        let fresh = |(when, available): &(Instant, bool)| {
+            when.elapsed() < if *available { REMEMBERED } else { self.left_alone }
+        };
+        seen.filter(fresh).map(|(_, available)| available)
     }
 
-    async fn ask(&self, command: &[u8], key: &str) -> io::Result<Option<Bytes>> {
+    async fn ask(&self, command: &[u8], key: &str, limit: Duration) -> io::Result<Reply> {
         // Ids are checked where they come in; this is the last place where a bad one could become a command.
         if key.len() > 250 || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(io::ErrorKind::InvalidInput.into());
@@ -73,13 +93,15 @@ impl Client {
         if self.recently() == Some(false) {
             return Err(io::ErrorKind::NotConnected.into());
         }
-        let outcome = timeout(OPERATION, self.try_twice(command)).await.unwrap_or_else(|late| Err(late.into()));
-        *lock(&self.seen) = Some((Instant::now(), outcome.is_ok()));
+        let outcome = timeout(limit, self.try_twice(command)).await.unwrap_or_else(|late| Err(late.into()));
+        if outcome.is_err() {
+            *lock(&self.seen) = Some((Instant::now(), false));
+        }
         outcome
     }
 
     /// A pooled connection may have been closed in the meantime; every command here may be said twice.
-    async fn try_twice(&self, command: &[u8]) -> io::Result<Option<Bytes>> {
+    async fn try_twice(&self, command: &[u8]) -> io::Result<Reply> {
         let pooled = lock(&self.idle).pop();
         if let Some(connection) = pooled
             && let Ok(reply) = self.exchange(connection, command).await
@@ -91,22 +113,26 @@ impl Client {
         self.exchange(BufStream::new(stream), command).await
     }
 
-    async fn exchange(&self, mut connection: Connection, command: &[u8]) -> io::Result<Option<Bytes>> {
+    async fn exchange(&self, mut connection: Connection, command: &[u8]) -> io::Result<Reply> {
         connection.write_all(command).await?;
         connection.flush().await?;
         let line = read_line(&mut connection).await?;
         let mut value = None;
         if line.starts_with("VALUE ") {
             value = Some(read_value(&mut connection, &line).await?);
-        } else if !matches!(&line[..], "END" | "STORED" | "DELETED" | "NOT_FOUND") {
-            return Err(io::Error::other(line));
         }
         let mut idle = lock(&self.idle);
         if idle.len() < POOL {
             idle.push(connection);
         }
-        Ok(value)
+        let good = value.is_some() || matches!(&line[..], "END" | "STORED" | "NOT_STORED" | "DELETED" | "NOT_FOUND");
+        if good { Ok(Reply { line, value }) } else { Err(io::Error::other(line)) }
     }
+}
+
+struct Reply {
+    line: String,
+    value: Option<Bytes>,
 }
 
 async fn read_line(connection: &mut Connection) -> io::Result<String> {

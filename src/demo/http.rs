@@ -1,10 +1,12 @@
-//! A small HTTP/1.1 server for the demo's applications: keep-alive, pipelining, bodies read and thrown away.
+//! A small HTTP/1.1 server for the stand-ins: keep-alive, pipelining, bodies read and thrown away.
 //!
 //! Everything a client can make it hold is bounded (head, number of headers, body, time), a message whose end is in
-//! doubt ends the connection, and what Tomcat refuses (no Host, two Hosts) is refused.
+//! doubt ends the connection, and what Tomcat's connector does is done: no Host or two are refused, `OPTIONS *` is
+//! answered, the hundredth answer of a connection is its last, and an idle one is closed after 20 seconds.
 
 use std::future::Future;
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
 use bytes::{Buf, Bytes, BytesMut};
@@ -15,8 +17,10 @@ use tokio::time::timeout;
 const HEAD_LIMIT: usize = 16 << 10;
 const HEADER_LIMIT: usize = 100;
 const BODY_LIMIT: u64 = 1 << 20;
-/// Between two requests, and for each piece of one.
-const IDLE: Duration = Duration::from_secs(60);
+/// Between two requests (`keepAliveTimeout`), and for each piece of one.
+const IDLE: Duration = Duration::from_secs(20);
+/// `maxKeepAliveRequests`.
+const REQUESTS: u32 = 100;
 const WRITE: Duration = Duration::from_secs(20);
 
 pub(super) struct Request {
@@ -51,12 +55,23 @@ impl Request {
         self.all(name).flat_map(|line| line.split(',')).any(|word| word.trim().eq_ignore_ascii_case(token))
     }
 
-    fn keeps_alive(&self) -> bool {
+    fn persistence(&self, is_last: bool) -> Persistence {
+        let asked = self.has_token("connection", "keep-alive");
         match self.version {
-            0 => self.has_token("connection", "keep-alive"),
-            _ => !self.has_token("connection", "close"),
+            _ if is_last || self.has_token("connection", "close") => Persistence::Close,
+            0 if !asked => Persistence::Close,
+            _ if asked => Persistence::Announced,
+            _ => Persistence::Silent,
         }
     }
+}
+
+/// Whether the connection goes on, and whether that has to be said.
+#[derive(Clone, Copy, PartialEq)]
+enum Persistence {
+    Close,
+    Silent,
+    Announced,
 }
 
 pub(super) struct Response {
@@ -98,27 +113,57 @@ impl From<io::Error> for Trouble {
 }
 
 /// Answers requests until one side has enough.
-pub(super) async fn serve<F, R>(mut stream: TcpStream, answer: F)
+pub(super) async fn serve<F, R>(stream: TcpStream, answer: F)
+where
+    F: Fn(Request) -> R,
+    R: Future<Output = Response>,
+{
+    serve_unless(stream, &AtomicBool::new(false), answer).await;
+}
+
+/// The same; what comes after `paused` is set waits for an answer until the process ends, and then sees a reset.
+pub(super) async fn serve_unless<F, R>(mut stream: TcpStream, paused: &AtomicBool, answer: F)
 where
     F: Fn(Request) -> R,
     R: Future<Output = Response>,
 {
     let mut input = BytesMut::with_capacity(4096);
-    loop {
+    for left in (0..REQUESTS).rev() {
         let read = read_request(&mut stream, &mut input).await;
-        let (bodiless, open, response) = match read {
+        if paused.load(Ordering::SeqCst) {
+            let _ = socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO));
+            return std::future::pending().await;
+        }
+        let (bodiless, persistence, response) = match read {
             Ok(request) => {
-                let (head, open) = (request.method == "HEAD", request.keeps_alive());
-                (head, open, answer(request).await)
+                let (head, persistence) = (request.method == "HEAD", request.persistence(left == 0));
+                (head, persistence, answer_or_connector(request, &answer).await)
             }
-            Err(Trouble::Refuse(status)) => (false, false, Response::plain(status)),
+            Err(Trouble::Refuse(status)) => (false, Persistence::Close, Response::plain(status)),
             Err(Trouble::Gone) => return,
         };
-        let bytes = encode(&response, bodiless, open);
+        let open = persistence != Persistence::Close;
+        let bytes = encode(&response, bodiless, persistence);
         let sent = timeout(WRITE, stream.write_all(&bytes)).await;
         if !open || !matches!(sent, Ok(Ok(()))) {
             return;
         }
+    }
+}
+
+/// `OPTIONS *` is for the server, not for one of its applications.
+async fn answer_or_connector<F, R>(request: Request, answer: &F) -> Response
+where
+    F: Fn(Request) -> R,
+    R: Future<Output = Response>,
+{
+    match (&request.target[..], &request.method[..]) {
+        ("*", "OPTIONS") => {
+            let allow = ("Allow", "GET, HEAD, POST, PUT, DELETE, OPTIONS".to_string());
+            Response { status: 200, headers: vec![allow], body: Bytes::new() }
+        }
+        ("*", _) => Response::plain(400),
+        _ => answer(request).await,
     }
 }
 
@@ -232,7 +277,7 @@ async fn skip_trailers(stream: &mut TcpStream, input: &mut BytesMut) -> Result<(
     }
 }
 
-fn encode(response: &Response, bodiless: bool, open: bool) -> Vec<u8> {
+fn encode(response: &Response, bodiless: bool, persistence: Persistence) -> Vec<u8> {
     let mut head = format!("HTTP/1.1 {} {}\r\n", response.status, reason(response.status));
     for (name, value) in &response.headers {
         head.push_str(&format!("{name}: {value}\r\n"));
@@ -241,7 +286,11 @@ fn encode(response: &Response, bodiless: bool, open: bool) -> Vec<u8> {
         head.push_str(&format!("Content-Length: {}\r\n", response.body.len()));
     }
     head.push_str(&format!("Date: {}\r\n", httpdate::fmt_http_date(SystemTime::now())));
-    head.push_str(if open { "\r\n" } else { "Connection: close\r\n\r\n" });
+    head.push_str(match persistence {
+        Persistence::Close => "Connection: close\r\n\r\n",
+        Persistence::Silent => "\r\n",
+        Persistence::Announced => "Keep-Alive: timeout=20\r\nConnection: keep-alive\r\n\r\n",
+    });
     let mut bytes = head.into_bytes();
     if !bodiless {
         bytes.extend_from_slice(&response.body);
@@ -253,10 +302,13 @@ fn reason(status: u16) -> &'static str {
     match status {
         200 => "OK",
         204 => "No Content",
+        303 => "See Other",
         400 => "Bad Request",
+        401 => "Unauthorized",
         403 => "Forbidden",
         404 => "Not Found",
         405 => "Method Not Allowed",
+        408 => "Request Timeout",
         413 => "Content Too Large",
         431 => "Request Header Fields Too Large",
         500 => "Internal Server Error",
@@ -295,6 +347,26 @@ mod tests {
         for (target, times) in [("/length", 1), ("/chunks", 1), ("/head", 0), ("/last", 1)] {
             assert_eq!(reply.matches(target).count(), times, "{reply}");
         }
+    }
+
+    #[tokio::test]
+    async fn the_connector_answers_for_itself_and_says_how_long_it_keeps_a_connection_only_if_asked() {
+        let star = exchange(
+            b"OPTIONS * HTTP/1.1\r\nHost: a\r\nConnection: keep-alive\r\n\r\n\
+              GET * HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+        )
+        .await;
+        assert!(star.starts_with("HTTP/1.1 200 OK\r\nAllow: GET, HEAD,"), "{star}");
+        assert_eq!(star.matches("Keep-Alive: timeout=20\r\nConnection: keep-alive\r\n").count(), 1, "{star}");
+        assert_eq!(star.matches("HTTP/1.1 400 ").count(), 1, "{star}");
+    }
+
+    #[tokio::test]
+    async fn the_hundredth_answer_is_the_last_one() {
+        let reply = exchange("GET / HTTP/1.1\r\nHost: a\r\n\r\n".repeat(101).as_bytes()).await;
+        assert_eq!(reply.matches("HTTP/1.1 200 OK").count(), 100);
+        assert_eq!(reply.matches("Connection: close").count(), 1);
+        assert_eq!(reply.matches("Keep-Alive").count(), 0);
     }
 
     #[tokio::test]

@@ -1,12 +1,21 @@
-//! What `edge demo` puts behind an edge: two small applications which behave like Tomcats with
-//! memcached-session-manager, the session store they share, and the page that shows who answers.
+//! What `edge demo` puts behind an edge: small applications which behave like Tomcats with memcached-session-manager
+//! (MSM), the session store they share, and the page that shows who answers. `edge demo application` runs one of them as a
+//! process of its own, which can be killed; tests do that.
 //!
-//! Everything runs in this process and listens on loopback only. The applications repair nothing: what is lost when
-//! one of them is killed is lost by what stands in front of them.
+//! Everything listens on loopback only. The applications repair nothing: what is lost when one of them is killed is lost by
+//! what stands in front of them. They do what a real Tomcat with MSM was recorded to do; the tests replay the recordings.
 //!
-//! `app` answers requests, `sessions` and `blob` are Tomcat's and MSM's part, `client` talks to the store, which is
-//! `store` with `command` and `items`; `control` stops and starts applications, `service` is a listener that can be
-//! switched off, `http` the server below all of it.
+//! ```text
+//!   app            one Tomcat: contexts, whose request it is, cookies
+//!   pages, login   the web application, and who may see it
+//!   sessions       what its sessions go through, by `sticky` or `non_sticky`; `session` is one of them
+//!   msm            how MSM is set up, its keys and times
+//!   id, blob, attributes   what is written in an id and in a value
+//!   nodes, client  the memcached nodes
+//!   store          a memcached in this process, with `command` and `items`
+//!   control        stops and starts applications
+//!   http, service  the server below all of it, and a listener that can be switched off
+//! ```
 
 use std::io;
 use std::net::SocketAddr;
@@ -15,18 +24,32 @@ use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use serde_json::{Value, json};
 
 mod app;
+mod attributes;
 mod blob;
 mod client;
 mod command;
 mod control;
 mod http;
+mod id;
 mod items;
+mod login;
+mod msm;
+mod nodes;
+mod non_sticky;
+mod pages;
 mod service;
+mod session;
 mod sessions;
+mod sticky;
 mod store;
 
-pub use app::App;
+pub use app::{App, Tomcat};
+pub use login::Login;
+pub use msm::{IGNORE, Locking, Mode, Msm, whole};
 use service::Service;
+
+/// The name of the demo's only memcached.
+const NODE: &str = "n1";
 
 /// What to start; ports of 0 are picked.
 #[derive(Clone, Debug)]
@@ -83,7 +106,8 @@ pub async fn start(options: Options) -> io::Result<Demo> {
     let store = Service::start(options.store_port, store::Store::new(options.store_memory).serve()).await?;
     let mut apps = Vec::new();
     for (route, port) in options.apps {
-        apps.push(App::launch(route, port, store.address, settings.clone()).await?);
+        let msm = Msm::new(vec![(Some(NODE.to_string()), store.address)]);
+        apps.push(App::launch(Tomcat::new(&route, port, msm), Some(settings.clone())).await?);
     }
     let control = control::launch(options.control_port, apps.clone(), settings.clone()).await?;
     let address = *settings.control.get_or_init(|| control.address);

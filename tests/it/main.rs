@@ -16,6 +16,7 @@ mod health;
 mod house;
 mod http2;
 mod messages;
+mod msm;
 mod process;
 mod proxy_protocol;
 mod purging;

@@ -24,6 +24,7 @@ pub mod ports;
 pub mod process;
 pub mod request;
 pub mod response;
+pub mod standin;
 pub mod tls;
 pub mod tomcat;
 pub mod wait;
