@@ -2,6 +2,7 @@
 
 mod cache;
 mod check;
+mod convert;
 mod demo;
 mod explain;
 mod schema;
@@ -9,6 +10,7 @@ mod serve;
 mod signal;
 mod upstream;
 
+use crate::convert::tomcat::Source;
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -62,6 +64,15 @@ struct Configuration {
     /// Ask no name server: for checks where there is no network
     #[arg(long, global = true)]
     offline: bool,
+
+    /// A context.xml or server.xml of the Tomcats: how memcached-session-manager keeps their sessions, and their jvmRoutes.
+    /// Repeat it for several; ADDRESS=FILE where a port does not tell whose server.xml it is
+    #[arg(long = "context", visible_alias = "session", value_name = "FILE", global = true, value_parser = source)]
+    tomcats: Vec<Source>,
+}
+
+fn source(text: &str) -> Result<Source, std::convert::Infallible> {
+    Ok(text.into())
 }
 
 #[derive(Subcommand, Debug)]
@@ -74,6 +85,8 @@ enum Command {
     /// Say what the running edge has stored, or make it forget
     #[command(subcommand)]
     Cache(cache::Cache),
+    /// Print an nginx.conf as edge.yaml; 2: something in it has no counterpart, and stands as a comment
+    Convert(convert::Arguments),
     /// Print the JSON Schema of edge.yaml, for editors
     Schema,
     /// Two small applications, a session store and the edge in front, on loopback, with a page to look at
@@ -87,6 +100,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Some(Command::Explain(explain)) => explain::run(&explain, configuration),
         Some(Command::Upstream(command)) => upstream::run(&command, configuration),
         Some(Command::Cache(command)) => cache::run(&command, configuration),
+        Some(Command::Convert(arguments)) => convert::run(&arguments, configuration),
         Some(Command::Schema) => schema::run(),
         Some(Command::Demo(demo)) => demo::run(&demo),
         None if arguments.test || arguments.dump => check::run(configuration, arguments.dump, arguments.quiet),
@@ -104,6 +118,7 @@ impl Configuration {
             prefix: self.prefix.clone(),
             offline: self.offline,
             check_only,
+            tomcats: self.tomcats.clone(),
         }
     }
 }
