@@ -2,6 +2,7 @@
 
 mod cache;
 mod check;
+mod convert;
 mod demo;
 mod explain;
 mod schema;
@@ -10,6 +11,7 @@ mod session;
 mod signal;
 mod upstream;
 
+use crate::convert::tomcat::Source;
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -63,6 +65,15 @@ struct Configuration {
     /// Ask no name server: for checks where there is no network
     #[arg(long, global = true)]
     offline: bool,
+
+    /// A context.xml or server.xml of the Tomcats: how memcached-session-manager keeps their sessions, and their jvmRoutes.
+    /// Repeat it for several; ADDRESS=FILE where a port does not tell whose server.xml it is
+    #[arg(long = "context", visible_alias = "session", value_name = "FILE", global = true, value_parser = source)]
+    tomcats: Vec<Source>,
+}
+
+fn source(text: &str) -> Result<Source, std::convert::Infallible> {
+    Ok(text.into())
 }
 
 #[derive(Subcommand, Debug)]
@@ -78,6 +89,8 @@ enum Command {
     /// Say what memcached holds of a session
     #[command(subcommand)]
     Session(session::Session),
+    /// Print an nginx.conf as edge.yaml; 2: something in it has no counterpart, and stands as a comment
+    Convert(convert::Arguments),
     /// Print the JSON Schema of edge.yaml, for editors
     Schema,
     /// Two small applications, a session store and the edge in front, on loopback, with a page to look at
@@ -92,6 +105,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Some(Command::Upstream(command)) => upstream::run(&command, configuration),
         Some(Command::Cache(command)) => cache::run(&command, configuration),
         Some(Command::Session(command)) => session::run(&command, configuration),
+        Some(Command::Convert(arguments)) => convert::run(&arguments, configuration),
         Some(Command::Schema) => schema::run(),
         Some(Command::Demo(demo)) => demo::run(&demo),
         None if arguments.test || arguments.dump => check::run(configuration, arguments.dump, arguments.quiet),
@@ -109,6 +123,7 @@ impl Configuration {
             prefix: self.prefix.clone(),
             offline: self.offline,
             check_only,
+            tomcats: self.tomcats.clone(),
         }
     }
 }

@@ -99,6 +99,12 @@ impl Diagnostics {
         }
     }
 
+    /// The line a place is on.
+    pub fn line(&self, span: Span) -> Option<&str> {
+        let lines = &self.sources.get(usize::from(span.file))?.lines;
+        lines.get((span.line as usize).checked_sub(1)?).map(String::as_str)
+    }
+
     pub fn error(&mut self, span: Span, message: impl Into<String>) -> &mut Diagnostic {
         self.push(Severity::Error, Some(span), message.into())
     }

@@ -2,6 +2,7 @@
 //!
 //! A file goes through four hands: [`lexer`] knows words, quotes and comments as nginx's own reader does, [`parser`]
 //! blocks, [`files`] what `include` brings in, [`tree`] which directive may stand where and which key of edge.yaml it is.
+//! [`tomcat`] adds what the Tomcats behind it say of their sessions, and [`write`] is the way back to a text.
 //! What nginx knows and edge does not carry ([`directives`]) is an error with its place: nothing is dropped silently. A
 //! hostile file ends in a message; size, depth, the number of directives, of files and of mistakes are bounded.
 
@@ -10,8 +11,10 @@ mod files;
 pub mod lexer;
 pub mod parser;
 mod places;
+pub mod tomcat;
 mod tree;
 mod values;
+pub mod write;
 
 #[cfg(test)]
 mod lexer_tests;

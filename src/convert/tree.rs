@@ -10,7 +10,7 @@ use super::shown;
 use super::values::{self, Entries};
 use crate::config::diagnostics::nearest;
 use crate::config::keys::Key;
-use crate::config::node::Entry;
+use crate::config::node::{Entry, Kind};
 use crate::config::raw::all_keys;
 use crate::config::types::balance_of;
 use crate::config::{Diagnostics, Node, Span};
@@ -151,14 +151,20 @@ impl Builder<'_> {
         let (Some(block), Some(key)) = (self.block_of(d, 0..=0), place.key("types")) else {
             return;
         };
-        let mut entries = Vec::with_capacity(block.directives.len());
+        let mut entries: Vec<Entry> = Vec::with_capacity(block.directives.len());
+        // A map has each key once, and nginx's own mime.types names one type in several lines.
+        let mut at = HashMap::new();
         for line in &block.directives {
             if !self.is_simple(line) {
                 continue;
             }
             let span = line.name.span;
-            let extensions = line.args.iter().map(|arg| arg.node()).collect();
-            entries.push(Entry { key: line.name.text.clone(), span, value: Node::list(span, extensions) });
+            let extensions: Vec<Node> = line.args.iter().map(|arg| arg.node()).collect();
+            let index = *at.entry(line.name.text.as_str()).or_insert(entries.len());
+            match entries.get_mut(index).map(|e| &mut e.value.kind) {
+                Some(Kind::List(before)) => before.extend(extensions),
+                _ => entries.push(Entry { key: line.name.text.clone(), span, value: Node::list(span, extensions) }),
+            }
         }
         self.put(key, d, Node::map(d.name.span, entries), into);
     }

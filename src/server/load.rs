@@ -2,7 +2,7 @@
 
 use crate::cache::store::Zones;
 use crate::config::{Diagnostics, Node, Raw, yaml};
-use crate::convert;
+use crate::convert::{self, tomcat};
 use crate::proxy::snapshot::{self, Resources, Snapshot};
 use crate::session::store::Stores;
 use crate::upstream::{NamesSettings, Upstreams};
@@ -20,6 +20,8 @@ pub struct Options {
     pub offline: bool,
     /// Only look: open no log, make no directory.
     pub check_only: bool,
+    /// Files of the Tomcats, which say how sessions are kept.
+    pub tomcats: Vec<tomcat::Source>,
 }
 
 /// What came of reading a configuration.
@@ -56,7 +58,10 @@ impl Options {
     /// Reads the files. Nothing is opened but them, nothing is started.
     pub fn read(&self) -> Read {
         let mut diagnostics = Diagnostics::new();
-        let tree = self.tree(&mut diagnostics);
+        let mut tree = self.tree(&mut diagnostics);
+        if let Some(tree) = tree.as_mut().filter(|_| !self.tomcats.is_empty()) {
+            tomcat::add_known(tree, &self.tomcats, &mut diagnostics);
+        }
         let raw = tree.as_ref().map(|tree| Raw::read(tree, &mut diagnostics)).unwrap_or_default();
         Read { raw, tree, diagnostics }
     }

@@ -3,6 +3,7 @@
 //! Each section there is a configuration and, after `--`, all that is said about it. `EDGE_TEST_BLESS=1` writes what is
 //! said now into them: for a change of words that was meant, and is then read in the difference.
 
+mod contexts;
 mod dump;
 mod hostile;
 mod once;

@@ -5,7 +5,7 @@ use std::path::Path;
 
 /// A snapshot in words, its tables in a fixed order.
 fn snapshot(file: &Path) -> Vec<String> {
-    let options = Options { file: file.to_owned(), prefix: None, offline: true, check_only: true };
+    let options = Options { file: file.to_owned(), prefix: None, offline: true, check_only: true, tomcats: Vec::new() };
     let loaded = Loader::new(options).load();
     let snapshot = loaded.snapshot.unwrap_or_else(|| panic!("{}", loaded.diagnostics));
     let text = format!("{snapshot:#?}");

@@ -70,6 +70,8 @@ impl Value for UpstreamServer {
         let mut entries = vec![entry("address", address.span, address.node())];
         entries.extend(parameters(rest, &["backup", "down", "drain", "resolve"])?);
         entries.retain(|e| e.key != "resolve"); // names are resolved again and again anyway
+        // What nginx's module by others for jvmRoutes calls it.
+        entries.iter_mut().filter(|e| e.key == "srun_id").for_each(|e| e.key = "route".into());
         Ok(Node::map(address.span, entries))
     }
 }

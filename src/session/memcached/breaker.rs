@@ -20,6 +20,8 @@ pub struct Sight {
     pub up: bool,
     /// Grows whenever it goes, comes back, or was away for a moment.
     pub turn: u64,
+    /// When it last went, came back or stumbled.
+    pub changed: Option<Instant>,
 }
 
 /// What an outcome says of the node.
@@ -54,7 +56,7 @@ struct Times {
 impl Breaker {
     pub fn new() -> Breaker {
         Breaker {
-            sight: watch::Sender::new(Sight { up: true, turn: 0 }),
+            sight: watch::Sender::new(Sight { up: true, turn: 0, changed: None }),
             failures: AtomicU32::new(0),
             times: Mutex::default(),
             watchers: AtomicUsize::new(0),
@@ -137,7 +139,7 @@ impl Breaker {
     /// It was away, for so short a time that no call has met it.
     pub fn stumble(&self) {
         self.times().away = Some(Instant::now());
-        self.sight.send_modify(|sight| sight.turn += 1);
+        self.sight.send_modify(|sight| *sight = Sight { turn: sight.turn + 1, changed: Some(Instant::now()), ..*sight });
     }
 
     /// Somebody looks after it as long as this lives.
@@ -154,7 +156,7 @@ impl Breaker {
 fn turn_to(sight: &mut Sight, up: bool) -> bool {
     let changes = sight.up != up;
     if changes {
-        *sight = Sight { up, turn: sight.turn + 1 };
+        *sight = Sight { up, turn: sight.turn + 1, changed: Some(Instant::now()) };
     }
     changes
 }

@@ -71,6 +71,10 @@ impl Node {
         self.address.as_str()
     }
 
+    pub fn sight(&self) -> Sight {
+        self.breaker.sight()
+    }
+
     /// Whether it is asked at all; also true of one that was never asked.
     pub fn is_up(&self) -> bool {
         self.breaker.sight().up

@@ -29,6 +29,7 @@ pub struct Cell {
     state: AtomicU8,
     instance: AtomicU64,
     restarted: AtomicU64,
+    changed: AtomicU64,
     /// A decision is a moment away.
     pub open: AtomicBool,
     /// How often it was doubted, and up to which doubt it was looked at.
@@ -44,12 +45,17 @@ const STATES: [State; 5] = [State::Unknown, State::Up, State::Suspect, State::Fe
 
 impl Cell {
     /// Whoever reads the state reads at least this instance. Whether anything has changed.
-    pub fn publish(&self, state: State, instance: u64, restarted: u64, open: bool) -> bool {
+    pub fn publish(&self, state: State, instance: u64, restarted: u64, open: bool, now: u64) -> bool {
         let before = (self.instance.load(Ordering::Relaxed), self.restarted.load(Ordering::Relaxed));
         let was_open = self.open.load(Ordering::Relaxed);
         self.instance.store(instance, Ordering::Relaxed);
         self.restarted.store(restarted, Ordering::Relaxed);
         let number = STATES.iter().position(|s| *s == state).unwrap_or_default() as u8;
+        let (known, differs) = (self.state() != State::Unknown, self.state() != state || before.0 != instance);
+        if known && differs {
+            // Before the state, and the end of the millisecond: what was looked at before this is never taken for newer.
+            self.changed.store(now.saturating_add(1), Ordering::Release);
+        }
         let state_before = self.state.swap(number, Ordering::Release);
         self.open.store(open, Ordering::Release);
         before != (instance, restarted) || state_before != number || was_open != open
@@ -61,6 +67,10 @@ impl Cell {
 
     pub fn instance(&self) -> u64 {
         self.instance.load(Ordering::Relaxed)
+    }
+
+    pub fn changed(&self) -> u64 {
+        self.changed.load(Ordering::Acquire)
     }
 
     pub fn restarted(&self) -> u64 {

@@ -112,6 +112,8 @@ pub struct View {
     pub state: State,
     /// Grows with each restart, for all edges alike.
     pub instance: u64,
+    /// When state or instance last changed; none if never since this edge first saw it.
+    pub changed: Option<Instant>,
     /// When it was, or may have been, restarted since this edge began: sessions it owns have to be looked at once since then.
     pub restarted: Option<Instant>,
     /// Sessions of it were taken over.

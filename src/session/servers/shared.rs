@@ -78,14 +78,15 @@ impl Shared {
 
     pub fn view(&self, server: usize, now: Instant) -> View {
         let Some(cell) = self.cells.get(server) else {
-            return View { state: State::Unknown, instance: 0, restarted: None, moved: false };
+            return View { state: State::Unknown, instance: 0, changed: None, restarted: None, moved: false };
         };
         let state = match cell.state() {
             State::Up if self.is_asleep(now) => State::Suspect,
             state => state,
         };
         let restarted = self.epoch.moment(cell.restarted());
-        View { state, instance: cell.instance(), restarted, moved: self.is_moved(Moved::Server(server), now) }
+        let changed = self.epoch.moment(cell.changed());
+        View { state, instance: cell.instance(), changed, restarted, moved: self.is_moved(Moved::Server(server), now) }
     }
 
     /// Whether what is published is about to be decided anew.

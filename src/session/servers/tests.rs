@@ -525,7 +525,7 @@ fn an_edge_that_slept_trusts_nothing_until_it_has_read_the_board() {
     let shared = Shared::new("web", vec![server("t1", free())], &[], Settings::default());
     let now = Instant::now();
     shared.hear(&[], now);
-    shared.cells[0].publish(State::Up, 1, 0, false);
+    shared.cells[0].publish(State::Up, 1, 0, false, 1);
     assert_eq!(shared.view(0, now + Duration::from_secs(2)).state, State::Up);
     assert_eq!(shared.view(0, now + Duration::from_secs(4)).state, State::Suspect);
     assert!(shared.hear(&[], now + Duration::from_secs(4)));

@@ -1,0 +1,105 @@
+//! What a user is told of a Tomcat's context.xml or server.xml, word for word, in `context_xml.txt`; and `edge convert`.
+
+use serde_yaml::Value as Yaml;
+use std::path::Path;
+
+use super::{Desk, Said, read_cases};
+
+const NGINX: &str = "events {} http {
+    upstream web { server 10.0.0.1:8080 route=t1; server 10.0.0.2:8080 route=t2; }
+    server { listen 8080; location / { proxy_pass http://web; } }
+}
+";
+
+fn convert(desk: &Desk, files: &[&str]) -> Said {
+    let contexts = files.iter().flat_map(|file| ["--context", file]);
+    let arguments: Vec<&str> = ["convert", "nginx.conf"].into_iter().chain(contexts).collect();
+    desk.edge(&arguments)
+}
+
+#[test]
+fn what_loses_sessions_is_told_in_these_words() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/messages/context_xml.txt");
+    let (mut wrong, mut blessed) = (String::new(), String::new());
+    for case in read_cases(&std::fs::read_to_string(&path).unwrap()) {
+        let file = if case.configuration.starts_with("<Server") { "server.xml" } else { "context.xml" };
+        let desk = Desk::new().with("nginx.conf", NGINX).with(file, &case.configuration);
+        let said = convert(&desk, &[file]);
+        blessed += &format!("== {}\n{}--\n{}", case.title, case.configuration, said.stderr);
+        let expected = if said.stderr.contains(" error: ") || said.stderr.starts_with("error: ") { 2 } else { 0 };
+        assert_eq!(said.status.code(), Some(expected), "{}: {}", case.title, said.stderr);
+        let all = said.stdout + &said.stderr;
+        assert!(!all.contains("s3cr"), "{}: a password is shown:\n{all}", case.title);
+        // A text that ends the section says nothing.
+        if said.stderr.trim_end() != case.said.trim_end() {
+            wrong += &format!("== {}\n-- expected\n{}-- said\n{}\n", case.title, case.said, said.stderr);
+        }
+    }
+    if std::env::var_os("EDGE_TEST_BLESS").is_some() {
+        std::fs::write(&path, blessed).unwrap();
+        return;
+    }
+    assert!(wrong.is_empty(), "\n{wrong}");
+}
+
+#[test]
+fn a_check_tells_what_loses_sessions_too_and_fails_for_what_cannot_be() {
+    let manager = |more: &str| {
+        format!(
+            "<Context backgroundProcessorDelay='1'><Manager className='de.javakaffee.web.msm.MemcachedBackupSessionManager' \
+             requestUriIgnorePattern='.*css' {more}/></Context>"
+        )
+    };
+    let nodes = "memcachedNodes='n1:10.0.0.3:11211,n2:10.0.0.4:11211'";
+    let desk = Desk::new().with("nginx.conf", NGINX).with("context.xml", manager(nodes));
+    for option in ["--context", "--session"] {
+        let said = desk.edge(&["-t", "--offline", "-c", "nginx.conf", option, "context.xml"]);
+        assert!(said.status.success(), "{}", said.stderr);
+        assert!(said.stderr.contains("context.xml:1:42: warning: sessions are saved after"), "{}", said.stderr);
+    }
+    desk.put("context.xml", manager("memcachedNodes='redis://10.0.0.3:6379'"));
+    let said = desk.edge(&["-t", "--offline", "-c", "nginx.conf", "--context", "context.xml"]);
+    assert_eq!(said.status.code(), Some(1), "{}", said.stderr);
+    assert!(said.stderr.contains("the sessions are kept in Redis"), "{}", said.stderr);
+    let said = desk.edge(&["-t", "--offline", "-c", "nginx.conf", "--context", "conf/none.xml"]);
+    assert_eq!(said.status.code(), Some(1), "{}", said.stderr);
+    assert!(said.stderr.contains("error: conf/none.xml: No such file or directory"), "{}", said.stderr);
+}
+
+/// Also nginx's own mime.types, which names one type in several lines.
+#[test]
+fn what_is_converted_says_the_same() {
+    let conf = concat!(env!("CARGO_MANIFEST_DIR"), "/conf/nginx.conf");
+    let desk = Desk::new();
+    let said = desk.edge(&["convert", conf]);
+    assert!(said.status.success(), "{}", said.stderr);
+    desk.put("edge.yaml", &said.stdout);
+    let tree = |file: &str| {
+        let said = desk.edge(&["-T", "--offline", "-c", file]);
+        assert!(said.status.success(), "{file}: {}", said.stderr);
+        serde_yaml::from_str::<Yaml>(&said.stdout).unwrap()
+    };
+    let (before, after) = (tree(conf), tree("edge.yaml"));
+    assert_eq!(before, after);
+    let extensions = after["types"]["application/octet-stream"].as_sequence().unwrap();
+    assert!(extensions.len() >= 10, "{extensions:?}");
+}
+
+#[test]
+fn what_cannot_be_converted_stands_as_a_comment_with_its_place() {
+    let desk = Desk::new().with(
+        "nginx.conf",
+        "events {} http { server {\n  listen 8080;\n  auth_jwt \"closed\";\n  location / { return 204; }\n} }\n",
+    );
+    let said = convert(&desk, &[]);
+    assert_eq!(said.status.code(), Some(2), "{}", said.stderr);
+    assert!(said.stderr.contains("nginx.conf:3:3: error: edge does not support \"auth_jwt\" yet"), "{}", said.stderr);
+    let head = "# nginx.conf, converted\n#\n# Not carried over:\n#   nginx.conf:3: edge does not support \"auth_jwt\" yet\n\
+                #       auth_jwt \"closed\";\n\n";
+    assert!(said.stdout.starts_with(head), "{}", said.stdout);
+    desk.put("edge.yaml", &said.stdout);
+    assert!(desk.check("edge.yaml").status.success());
+    desk.put("nginx.conf", "events {} http { server {\n");
+    let said = convert(&desk, &[]);
+    assert_eq!((said.status.code(), said.stdout.as_str()), (Some(1), ""), "{}", said.stderr);
+}
