@@ -286,7 +286,10 @@ impl ProxyHttp for Edge {
         let (request, connection) = begun(ctx)?;
         request.answer_ended();
         caching::write(request, None, true);
-        connection.set_trailers(trailers.clone());
+        // They are about the whole.
+        if request.told.is_none() {
+            connection.set_trailers(trailers.clone());
+        }
         Ok(None)
     }
 
@@ -301,13 +304,19 @@ impl ProxyHttp for Edge {
             return deliver::deliver(session, request, connection, Content::Stored(stored)).await;
         }
         caching::forget_changed(request, answer).await;
-        caching::admit(request, connection, answer);
+        let met_here = caching::admit(request, connection, answer);
         if let Some(status) = request.error_status {
             answer.set_status(status)?;
             answer.set_reason_phrase(Some(crate::http::status::reason(status)))?;
         }
         let unbuffered = unbuffered(answer, request);
+        let buffering = request.location.buffering.clone();
+        let buffering = if unbuffered { buffering.off() } else { buffering };
         keepalive::close_if_due(session, request, connection);
+        if caching::replace(session, request, connection, answer, met_here)? {
+            connection.set_buffering(buffering);
+            return Ok(());
+        }
         headers::for_client(answer, request, true)?;
         if answer.status.as_u16() == 101 {
             connection.upgrade();
@@ -317,8 +326,7 @@ impl ProxyHttp for Edge {
             connection.no_upgrade();
             session.as_downstream_mut().drain_request_body().await?;
         }
-        let buffering = request.location.buffering.clone();
-        connection.set_buffering(if unbuffered { buffering.off() } else { buffering });
+        connection.set_buffering(buffering);
         deliver::arm_compression(session, request);
         if let Some(compression) = session.downstream_modules_ctx.get_mut::<Compression>() {
             compression.set_unbuffered(unbuffered);
@@ -379,9 +387,6 @@ impl ProxyHttp for Edge {
     async fn logging(&self, session: &mut Session, e: Option<&Error>, ctx: &mut Ctx) {
         if let Some((request, connection)) = ctx.get() {
             record::finish(session, request, connection, e).await;
-            if e.is_none() {
-                caching::complete(request, connection);
-            }
         }
     }
 

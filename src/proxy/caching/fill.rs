@@ -1,12 +1,12 @@
 //! What the upstream is asked for the cache's sake, and what its answer means for the cache.
 
 use super::answer::Stored;
-use super::{Work, errand, holds, key_of, note, url_of, variant};
+use super::{Work, holds, key_of, note, url_of, variant};
 use crate::cache::key::Key;
 use crate::cache::meta::Meta;
 use crate::cache::policy::stored::{self, NOT_SENT_UP};
 use crate::cache::policy::{Admission, Asked, CacheStatus, Failures, Lifetime, Rules, Times, admit as judge, freshen};
-use crate::cache::store::{Begun, Fill, Head, Locked, Pressure, Purge, Zone};
+use crate::cache::store::{Begun, Fill, Head, Pressure, Purge, Zone};
 use crate::client::Connection;
 use crate::proxy::headers::is_bodiless;
 use crate::proxy::request::Request;
@@ -135,12 +135,13 @@ fn with_fields(old: &ResponseHeader, fields: &HeaderMap) -> ResponseHeader {
     new
 }
 
-/// Begins to store an upstream's answer, if it may be stored; to be called with its head as it came.
-pub fn admit(request: &mut Request, connection: &Arc<Connection>, answer: &ResponseHeader) {
-    let Some(mut work) = request.cache.take() else { return };
+/// Begins to store an upstream's answer, if it may be stored; to be called with its head as it came. True: the client's
+/// conditions and its range are met here. As in nginx they are not where the answer itself forbids to store it.
+pub fn admit(request: &mut Request, connection: &Arc<Connection>, answer: &ResponseHeader) -> bool {
+    let Some(mut work) = request.cache.take() else { return false };
     work.copy = None;
     if !work.storing {
-        return;
+        return false;
     }
     let times = Times { asked: work.asked, answered: SystemTime::now() };
     let admission =
@@ -153,7 +154,7 @@ pub fn admit(request: &mut Request, connection: &Arc<Connection>, answer: &Respo
                 guard.release_all();
             }
             connection.ignore_abort(request.pass().is_some_and(|pass| pass.ignore_client_abort));
-            return;
+            return !reason.is_the_answers();
         }
     };
     let kept = stored::storable(&answer.headers);
@@ -166,16 +167,17 @@ pub fn admit(request: &mut Request, connection: &Arc<Connection>, answer: &Respo
         Some(guard) => guard.begin(variant, head),
         None => work.zone.begin(&work.key, variant, head, work.moment),
     };
-    let Begun::Fill(fill) = begun else { return };
+    let Begun::Fill(fill) = begun else { return true };
     if bodiless || announces_nothing(answer) {
         finish(fill);
-        return;
+        return true;
     }
     // As nginx: what is stored is fetched to its end, whether or not the client waits for it.
     connection.ignore_abort(true);
     connection.go_on(true);
     work.fill = Some(fill);
     request.cache = Some(work);
+    true
 }
 
 fn method_sent(request: &Request, work: &Work) -> Method {
@@ -202,22 +204,6 @@ pub fn write(request: &mut Request, piece: Option<&Bytes>, end: bool) -> Option<
         return None;
     }
     (pressure == Pressure::Slow).then_some(RELIEF)
-}
-
-/// To be called when the client has what it gets. Pingora lets the upstream go as soon as that is complete: the answer to
-/// a HEAD is with its head, so the rest of what was asked for with GET is fetched anew, behind.
-pub fn complete(request: &mut Request, connection: &Arc<Connection>) {
-    let Some(work) = request.cache.as_mut() else { return };
-    let Some(fill) = work.fill.take() else { return };
-    let vary = fill.head().map(|head| head.meta.vary.clone()).unwrap_or_default();
-    drop(fill);
-    if request.exchange.method != Method::HEAD {
-        return;
-    }
-    let lock = work.zone.lock(&work.key, variant(&vary, &request.exchange.head.headers));
-    if let Locked::Mine(guard) = lock {
-        errand::send(&request.exchange.head, connection, guard, None);
-    }
 }
 
 fn finish(fill: Fill) {
