@@ -5,6 +5,7 @@
 //! to the socket, the client's own answer takes the place of that one (`client/replaced.rs`). So there is one request to the
 //! upstream, whatever part of its answer the client wants, and the whole is stored.
 
+use super::fill::MetHere;
 use super::part::{self, Part};
 use crate::client::Connection;
 use crate::compress::{decide, rewrite::rewrite};
@@ -20,20 +21,24 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 /// Meets conditions and ranges of what `answer` is the head of. True: the client gets another answer, and this one goes
-/// nowhere. `met_here`: the upstream saw none of them.
+/// nowhere.
 pub fn replace(
     session: &mut Session,
     request: &mut Request,
     connection: &Arc<Connection>,
     answer: &mut ResponseHeader,
-    met_here: bool,
+    met_here: MetHere,
 ) -> Result<bool> {
     restore(request, connection);
     let is_stored = request.cache.as_ref().is_some_and(|work| work.fill.is_some());
     let mut own = answer.clone();
-    let part = match answer.status == StatusCode::OK && request.error_status.is_none() && met_here {
-        true => part::of(request, &mut own, length(answer))?,
-        false => Part::Whole,
+    let is_plain = answer.status == StatusCode::OK && request.error_status.is_none();
+    let part = match met_here {
+        MetHere::All if is_plain => part::of(request, &mut own, length(answer))?,
+        MetHere::ForcedRanges if is_plain && part::forces(request) => {
+            part::of_range(request, &mut own, length(answer))?
+        }
+        _ => Part::Whole,
     };
     let is_whole = matches!(part, Part::Whole | Part::Spans(..));
     let bodiless = deliver::is_bodiless(request, &own);

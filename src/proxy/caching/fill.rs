@@ -30,6 +30,16 @@ pub enum Confirmed {
     Mismatch,
 }
 
+/// What the upstream was not asked for, so that edge sees to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MetHere {
+    Nothing,
+    /// As in nginx, where the answer itself forbids to store it: a range if `proxy_force_ranges` is on.
+    ForcedRanges,
+    /// Conditions and ranges.
+    All,
+}
+
 /// Whether the answer may become one for others, so that it is waited for although its client leaves.
 pub fn may_store(request: &Request) -> bool {
     request.cache.as_ref().is_some_and(|work| work.storing)
@@ -135,13 +145,12 @@ fn with_fields(old: &ResponseHeader, fields: &HeaderMap) -> ResponseHeader {
     new
 }
 
-/// Begins to store an upstream's answer, if it may be stored; to be called with its head as it came. True: the client's
-/// conditions and its range are met here. As in nginx they are not where the answer itself forbids to store it.
-pub fn admit(request: &mut Request, connection: &Arc<Connection>, answer: &ResponseHeader) -> bool {
-    let Some(mut work) = request.cache.take() else { return false };
+/// Begins to store an upstream's answer, if it may be stored; to be called with its head as it came.
+pub fn admit(request: &mut Request, connection: &Arc<Connection>, answer: &ResponseHeader) -> MetHere {
+    let Some(mut work) = request.cache.take() else { return MetHere::Nothing };
     work.copy = None;
     if !work.storing {
-        return false;
+        return MetHere::Nothing;
     }
     let times = Times { asked: work.asked, answered: SystemTime::now() };
     let admission =
@@ -154,7 +163,7 @@ pub fn admit(request: &mut Request, connection: &Arc<Connection>, answer: &Respo
                 guard.release_all();
             }
             connection.ignore_abort(request.pass().is_some_and(|pass| pass.ignore_client_abort));
-            return !reason.is_the_answers();
+            return if reason.is_the_answers() { MetHere::ForcedRanges } else { MetHere::All };
         }
     };
     let kept = stored::storable(&answer.headers);
@@ -167,17 +176,17 @@ pub fn admit(request: &mut Request, connection: &Arc<Connection>, answer: &Respo
         Some(guard) => guard.begin(variant, head),
         None => work.zone.begin(&work.key, variant, head, work.moment),
     };
-    let Begun::Fill(fill) = begun else { return true };
+    let Begun::Fill(fill) = begun else { return MetHere::All };
     if bodiless || announces_nothing(answer) {
         finish(fill);
-        return true;
+        return MetHere::All;
     }
     // As nginx: what is stored is fetched to its end, whether or not the client waits for it.
     connection.ignore_abort(true);
     connection.go_on(true);
     work.fill = Some(fill);
     request.cache = Some(work);
-    true
+    MetHere::All
 }
 
 fn method_sent(request: &Request, work: &Work) -> Method {

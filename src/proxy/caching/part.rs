@@ -26,12 +26,13 @@ pub enum Part {
     Page(Bytes),
 }
 
-/// If-None-Match and its kin, then Range, of an answer with status 200 and a body of `len` bytes, if that is known. The head
+/// Of an answer with status 200 and a body of `len` bytes, if that is known: If-None-Match and its kin, then Range. The head
 /// becomes that of what the client gets.
 pub fn of(request: &Request, head: &mut ResponseHeader, len: Option<u64>) -> Result<Part> {
     let asked = content::headers_of(request);
     let own = Own::of(head);
-    match conditional::judge(&asked, own.validators(), request.location.files.if_modified_since) {
+    let mode = request.location.files.if_modified_since;
+    match conditional::judge(&asked, own.validators(), mode) {
         Verdict::PreconditionFailed => refuse(request, head, 412),
         Verdict::NotModified => {
             let mut answer = ResponseHeader::build(StatusCode::NOT_MODIFIED, Some(head.headers.len()))?;
@@ -41,22 +42,32 @@ pub fn of(request: &Request, head: &mut ResponseHeader, len: Option<u64>) -> Res
             *head = answer;
             Ok(Part::Nothing)
         }
-        Verdict::Proceed => {
-            let force = request.pass().and_then(|pass| pass.caching.as_ref()).is_some_and(|c| c.force_ranges);
-            let allowed = request.location.files.max_ranges > 0
-                && policy::stored::allows_ranges(head.status, &head.headers, force);
-            match len.filter(|_| allowed) {
-                Some(len) => ranged(request, &asked, &own, head, len),
-                None => Ok(Part::Whole),
-            }
-        }
+        Verdict::Proceed => ranged(request, &asked, &own, head, len),
     }
 }
 
-fn ranged(request: &Request, asked: &HeaderMap, own: &Own, head: &mut ResponseHeader, len: u64) -> Result<Part> {
+/// The same where only a range counts.
+pub fn of_range(request: &Request, head: &mut ResponseHeader, len: Option<u64>) -> Result<Part> {
+    ranged(request, &content::headers_of(request), &Own::of(head), head, len)
+}
+
+/// `proxy_force_ranges`
+pub fn forces(request: &Request) -> bool {
+    request.pass().and_then(|pass| pass.caching.as_ref()).is_some_and(|caching| caching.force_ranges)
+}
+
+fn ranged(
+    request: &Request,
+    asked: &HeaderMap,
+    own: &Own,
+    head: &mut ResponseHeader,
+    len: Option<u64>,
+) -> Result<Part> {
+    let max = request.location.files.max_ranges;
+    let allowed = max > 0 && policy::stored::allows_ranges(head.status, &head.headers, forces(request));
+    let Some(len) = len.filter(|_| allowed) else { return Ok(Part::Whole) };
     head.insert_header("Accept-Ranges", "bytes")?;
     let field = |name| asked.get(name).map(HeaderValue::as_bytes);
-    let max = request.location.files.max_ranges;
     match range::plan(field(header::RANGE), field(header::IF_RANGE), own.validators(), len, max) {
         Plan::Full => Ok(Part::Whole),
         Plan::Multi(spans) => Ok(Part::Spans(spans, len)),
