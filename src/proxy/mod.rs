@@ -56,7 +56,7 @@ use line::Line;
 use pingora_core::modules::http::HttpModules;
 use pingora_core::protocols::Digest;
 use pingora_core::upstreams::peer::HttpPeer;
-use pingora_error::{Error, ErrorType, Result};
+use pingora_error::{Error, ErrorSource, ErrorType, Result};
 use pingora_http::{RequestHeader, ResponseHeader};
 use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
 use request::{Ctx, Pending, Request};
@@ -348,7 +348,13 @@ impl ProxyHttp for Edge {
         e.retry.decide_reuse(client_reused);
         let Ok((request, _)) = begun(ctx) else { return e };
         if session.response_written().is_some() {
-            request.log_error(format_args!("upstream failed in the middle of its answer: {e}"));
+            match e.esource() {
+                // As nginx: that a client leaves is nobody's failure.
+                ErrorSource::Downstream => {
+                    request.log_info(format_args!("client left before its answer had ended: {e}"))
+                }
+                _ => request.log_error(format_args!("upstream failed in the middle of its answer: {e}")),
+            }
             e.set_retry(false);
             return e;
         }

@@ -59,7 +59,7 @@ impl Follow {
     }
 
     /// How long the body will be, if that is known: one that turns out to have another length breaks off.
-    pub fn len(&self) -> Option<u64> {
+    pub fn length(&self) -> Option<u64> {
         let complete = self.filling.is_complete().then(|| self.filling.state().len());
         complete.or_else(|| self.head().announced().flatten())
     }

@@ -93,7 +93,7 @@ impl Stored {
             _ if self.head.meta.bodiless => None,
             Body::Stored(body) => Some(body.len()),
             Body::Sliced(sliced) => Some(sliced.length()),
-            Body::Follow(follow) => follow.len(),
+            Body::Follow(follow) => follow.length(),
             Body::Parts(_) => None,
         }
     }

@@ -29,7 +29,7 @@ pub fn replace(
     answer: &mut ResponseHeader,
     met_here: MetHere,
 ) -> Result<bool> {
-    restore(request, connection);
+    restore(session, request, connection);
     let is_stored = request.cache.as_ref().is_some_and(|work| work.fill.is_some());
     let mut own = answer.clone();
     let is_plain = answer.status == StatusCode::OK && request.error_status.is_none();
@@ -68,9 +68,13 @@ pub fn replace(
 }
 
 /// Takes it back: what is written from now on is the client's.
-pub fn restore(request: &mut Request, connection: &Connection) {
-    if request.told.take().is_some() {
-        connection.restore_answer();
+pub fn restore(session: &mut Session, request: &mut Request, connection: &Connection) {
+    if request.told.take().is_none() {
+        return;
+    }
+    connection.restore_answer();
+    if request.is_head() {
+        session.req_header_mut().set_method(Method::HEAD);
     }
 }
 

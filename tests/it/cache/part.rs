@@ -152,6 +152,11 @@ fn an_answer_that_forbids_to_be_stored_goes_out_whole() {
     assert_eq!(client.ask(&get("/unknown").header("If-None-Match", "\"one\"")).expect("an answer").status(), 304);
     assert_eq!(client.ask(&get("/unknown").header("If-Match", "\"two\"")).expect("an answer").status(), 412);
     assert_eq!(stage.origin.fetched("/unknown"), 3);
+    // Nobody needs the rest of it.
+    let page = page("X-No: cache-control\nETag: \"one\"\nAccept-Ranges: bytes", body(1, LENGTH));
+    stage.origin.say("/long", page.manner(Manner::Hold(100_000)));
+    assert_eq!(stage.ask(&get("/long").header("Range", "bytes=5-9")).status(), 206);
+    stage.lines_to("GET /long 206 MISS");
     stage.expect_quiet();
 }
 
