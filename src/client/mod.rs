@@ -55,7 +55,8 @@
 //!   `Transfer-Encoding`.
 //! - `request_body_filter`: for a collected body, [`Body::bytes`] in the place of whatever comes and is not empty;
 //!   [`Connection::pace`] for what goes on.
-//! - `response_filter`: [`Connection::upgrade`] for a 101.
+//! - `response_filter`: [`Connection::upgrade`] for a 101; [`Connection::replace_answer`] where the client gets another answer
+//!   than the one that Pingora is to read to its end.
 //! - `fail_to_proxy`: [`Connection::body_error`] before anything else.
 //! - `logging`: [`Connection::drained`], then [`Connection::take_sent`].
 //!
