@@ -5,6 +5,7 @@ use std::any::Any;
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
@@ -18,6 +19,7 @@ use tokio::time::Instant;
 use super::body::BodyError;
 use super::http2::StreamFacts;
 use super::proxy_protocol::Announced;
+use super::replaced::Replaced;
 use super::settings::{BodyLimits, Buffering, Settings};
 use super::wire::{BodyState, Wire};
 use crate::http::{Head, Headers};
@@ -269,6 +271,17 @@ impl Connection {
     /// Whether the answer is taken to its end even if the client's connection breaks.
     pub fn go_on(&self, on: bool) {
         self.lock().goes_on = on;
+    }
+
+    /// The client gets this head, this page and of the body that Pingora writes these bytes, in the place of the answer that
+    /// Pingora writes from now on. If there are such bytes, Pingora must write them after a head with `Content-Length`.
+    pub fn replace_answer(&self, head: Bytes, page: Bytes, span: Range<u64>) {
+        self.lock().replaced = Some(Box::new(Replaced::new(head, page, span)));
+    }
+
+    /// The client gets what Pingora writes.
+    pub fn restore_answer(&self) {
+        self.lock().replaced = None;
     }
 
     /// How the answer waits for a slow client, from the next write on.

@@ -12,6 +12,7 @@
 //! | `body` | a body collected whole, in memory or in a mapped file |
 //! | `pace` | how many pieces of a body are on their way to the server |
 //! | `outbox` | what a slow client has still to get |
+//! | `replaced` | another answer in the place of the one that Pingora writes |
 //! | `wire`, `writing` | the bytes of a connection, polled under its lock |
 //! | `connection` | the connection as the `ProxyHttp` sees it |
 //! | `handle` | the connection as Pingora sees it |
@@ -54,7 +55,8 @@
 //!   `Transfer-Encoding`.
 //! - `request_body_filter`: for a collected body, [`Body::bytes`] in the place of whatever comes and is not empty;
 //!   [`Connection::pace`] for what goes on.
-//! - `response_filter`: [`Connection::upgrade`] for a 101.
+//! - `response_filter`: [`Connection::upgrade`] for a 101; [`Connection::replace_answer`] where the client gets another answer
+//!   than the one that Pingora is to read to its end.
 //! - `fail_to_proxy`: [`Connection::body_error`] before anything else.
 //! - `logging`: [`Connection::drained`], then [`Connection::take_sent`].
 //!
@@ -71,6 +73,7 @@ mod pace;
 pub mod parse;
 mod present;
 pub mod proxy_protocol;
+mod replaced;
 mod settings;
 #[cfg(test)]
 mod tests;

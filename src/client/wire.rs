@@ -23,6 +23,7 @@ use super::body::{BodyError, PIECE_STAND_IN};
 use super::chunked::{Decoder, Piece};
 use super::outbox::Outbox;
 use super::pace::Pace;
+use super::replaced::Replaced;
 use super::settings::{BodyLimits, Settings};
 use crate::http::{Head, Headers};
 
@@ -88,6 +89,8 @@ pub struct Wire {
     pub ignore_abort: bool,
     /// The answer is not for this client alone: it is read to its end, whether or not the client still takes it.
     pub goes_on: bool,
+    /// What the client gets instead of what Pingora writes.
+    pub replaced: Option<Box<Replaced>>,
     /// A stream of HTTP/2 ends with its answer: what its client still sends harms nobody.
     pub is_http2: bool,
     pub received: u64,
@@ -117,6 +120,7 @@ impl Wire {
             must_close: false,
             ignore_abort: false,
             goes_on: false,
+            replaced: None,
             is_http2: false,
             received: 0,
             reader: None,
@@ -140,6 +144,7 @@ impl Wire {
         self.open_ended = false;
         self.ignore_abort = false;
         self.goes_on = false;
+        self.replaced = None;
         self.read_timer = None;
         if self.inbox.is_empty() {
             // an idle connection holds no buffer

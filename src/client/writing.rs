@@ -12,7 +12,15 @@ impl Wire {
     /// Writes to the socket, or to the queue where the socket takes nothing. What is fetched for others as well goes on
     /// when its client left: nobody gets what is written then.
     pub fn poll_write(&mut self, cx: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
-        match self.poll_send(cx, bufs) {
+        let poll = match self.replaced.take() {
+            None => self.poll_send(cx, bufs),
+            Some(mut replaced) => {
+                let poll = self.poll_replaced(cx, &mut replaced, bufs);
+                self.replaced = Some(replaced);
+                poll
+            }
+        };
+        match poll {
             Poll::Ready(Err(_)) if self.goes_on => {
                 self.must_close = true;
                 Poll::Ready(Ok(bufs.iter().map(|buf| buf.len()).sum()))
@@ -21,7 +29,7 @@ impl Wire {
         }
     }
 
-    fn poll_send(&mut self, cx: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+    pub(super) fn poll_send(&mut self, cx: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
         if bufs.iter().all(|b| b.is_empty()) {
             return Poll::Ready(Ok(0));
         }

@@ -33,6 +33,7 @@ pub async fn deliver(
     connection: &Arc<Connection>,
     content: Content,
 ) -> Result<()> {
+    caching::restore(session, request, connection);
     settle_body(session, request, connection).await;
     keepalive::close_if_due(session, request, connection);
     let Some((head, payload)) = compose(request, content)? else {

@@ -123,7 +123,7 @@ async fn send(
 }
 
 /// What Pingora adds to a head, and the head as it goes over the wire.
-fn complete(head: &mut ResponseHeader, keepalive: bool) -> Result<Bytes> {
+pub(super) fn complete(head: &mut ResponseHeader, keepalive: bool) -> Result<Bytes> {
     head.insert_header(header::DATE, get_cached_date())?;
     head.insert_header(header::CONNECTION, if keepalive { "keep-alive" } else { "close" })?;
     let mut text = BytesMut::with_capacity(HEAD);

@@ -58,7 +58,7 @@ use line::Line;
 use pingora_core::modules::http::HttpModules;
 use pingora_core::protocols::Digest;
 use pingora_core::upstreams::peer::HttpPeer;
-use pingora_error::{Error, ErrorType, Result};
+use pingora_error::{Error, ErrorSource, ErrorType, Result};
 use pingora_http::{RequestHeader, ResponseHeader};
 use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
 use request::{Ctx, Pending, Request};
@@ -292,7 +292,10 @@ impl ProxyHttp for Edge {
         let (request, connection) = begun(ctx)?;
         request.answer_ended();
         caching::write(request, None, true);
-        connection.set_trailers(trailers.clone());
+        // They are about the whole.
+        if request.told.is_none() {
+            connection.set_trailers(trailers.clone());
+        }
         Ok(None)
     }
 
@@ -307,13 +310,19 @@ impl ProxyHttp for Edge {
             return deliver::deliver(session, request, connection, Content::Stored(stored)).await;
         }
         caching::forget_changed(request, answer).await;
-        caching::admit(request, connection, answer);
+        let met_here = caching::admit(request, connection, answer);
         if let Some(status) = request.error_status {
             answer.set_status(status)?;
             answer.set_reason_phrase(Some(crate::http::status::reason(status)))?;
         }
         let unbuffered = unbuffered(answer, request);
+        let buffering = request.location.buffering.clone();
+        let buffering = if unbuffered { buffering.off() } else { buffering };
         keepalive::close_if_due(session, request, connection);
+        if caching::replace(session, request, connection, answer, met_here)? {
+            connection.set_buffering(buffering);
+            return Ok(());
+        }
         headers::for_client(answer, request, true)?;
         request.tell_session_id(answer)?;
         if answer.status.as_u16() == 101 {
@@ -324,8 +333,7 @@ impl ProxyHttp for Edge {
             connection.no_upgrade();
             session.as_downstream_mut().drain_request_body().await?;
         }
-        let buffering = request.location.buffering.clone();
-        connection.set_buffering(if unbuffered { buffering.off() } else { buffering });
+        connection.set_buffering(buffering);
         deliver::arm_compression(session, request);
         if let Some(compression) = session.downstream_modules_ctx.get_mut::<Compression>() {
             compression.set_unbuffered(unbuffered);
@@ -347,7 +355,13 @@ impl ProxyHttp for Edge {
         e.retry.decide_reuse(client_reused);
         let Ok((request, _)) = begun(ctx) else { return e };
         if session.response_written().is_some() {
-            request.log_error(format_args!("upstream failed in the middle of its answer: {e}"));
+            match e.esource() {
+                // As nginx: that a client leaves is nobody's failure.
+                ErrorSource::Downstream => {
+                    request.log_info(format_args!("client left before its answer had ended: {e}"))
+                }
+                _ => request.log_error(format_args!("upstream failed in the middle of its answer: {e}")),
+            }
             e.set_retry(false);
             return e;
         }
@@ -386,9 +400,6 @@ impl ProxyHttp for Edge {
     async fn logging(&self, session: &mut Session, e: Option<&Error>, ctx: &mut Ctx) {
         if let Some((request, connection)) = ctx.get() {
             record::finish(session, request, connection, e).await;
-            if e.is_none() {
-                caching::complete(request, connection);
-            }
         }
     }
 

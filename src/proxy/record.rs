@@ -18,7 +18,9 @@ pub async fn finish(session: &mut Session, request: &mut Request, connection: &A
     }
     request.end_attempt();
     let written = session.response_written().filter(|head| !head.status.is_informational() || head.status == 101);
-    answered(request, connection, written, e).await;
+    // What the client was told may be something else than what Pingora has written.
+    let told = request.told.take();
+    answered(request, connection, written.map(|head| told.as_deref().unwrap_or(head)), e).await;
 }
 
 /// The same for an answer whose head was written, whoever wrote it.

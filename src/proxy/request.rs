@@ -81,6 +81,8 @@ pub struct Request {
     pub zone: Option<Arc<Zone>>,
     /// A stored answer that the upstream has confirmed.
     pub confirmed: Option<Box<Stored>>,
+    /// What the client is told instead of what Pingora writes.
+    pub told: Option<Box<ResponseHeader>>,
     /// What is to be looked for before the next upstream is asked.
     pub pending: Option<Pending>,
     /// What is to be answered once Pingora has given up asking upstreams.
@@ -116,6 +118,7 @@ impl Request {
             cache: None,
             zone: None,
             confirmed: None,
+            told: None,
             pending: None,
             content: None,
         }

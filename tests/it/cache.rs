@@ -5,6 +5,7 @@ mod forms;
 mod lives;
 mod lock;
 mod origin;
+mod part;
 mod rules;
 mod stale;
 mod upstream_http2;

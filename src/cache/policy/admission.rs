@@ -141,6 +141,16 @@ pub enum Reason {
     NoLifetime,
 }
 
+impl Reason {
+    /// Whether a field of the answer says so.
+    pub fn is_the_answers(self) -> bool {
+        matches!(
+            self,
+            Reason::SetCookie | Reason::VaryAny | Reason::VaryNames | Reason::Forbidden(_) | Reason::Stale(_)
+        )
+    }
+}
+
 /// Whether the upstream's answer may be stored.
 pub fn admit(asked: Asked<'_>, status: StatusCode, answer: &HeaderMap, rules: &Rules<'_>, times: Times) -> Admission {
     match judge(asked, status, answer, rules, times) {

@@ -1,6 +1,7 @@
 //! Reading an object while it is being stored.
 
 use std::io;
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -16,6 +17,8 @@ use crate::cache::key::Variant;
 pub struct Follow {
     filling: Arc<Filling>,
     at: u64,
+    /// Where it ends for this reader; `None`: with the body.
+    end: Option<u64>,
 }
 
 /// The object will not become whole, or this reader was too slow for one that is not stored. What was sent of it must be
@@ -33,7 +36,7 @@ pub enum Aborted {
 impl Follow {
     pub(super) fn new(filling: Arc<Filling>) -> Follow {
         filling.followers.fetch_add(1, Ordering::Relaxed);
-        Follow { filling, at: 0 }
+        Follow { filling, at: 0, end: None }
     }
 
     pub fn head(&self) -> &Arc<Head> {
@@ -55,22 +58,44 @@ impl Follow {
         self.filling.variant
     }
 
+    /// How long the body will be, if that is known: one that turns out to have another length breaks off.
+    pub fn length(&self) -> Option<u64> {
+        let complete = self.filling.is_complete().then(|| self.filling.state().len());
+        complete.or_else(|| self.head().announced().flatten())
+    }
+
+    /// Only these bytes, which must lie within the body.
+    pub fn within(mut self, span: Range<u64>) -> Follow {
+        self.at = span.start;
+        self.end = Some(span.end);
+        self
+    }
+
     /// The next piece, never an empty one; None at the end. Waits for as long as the one who fetches does.
     pub async fn next(&mut self) -> Result<Option<Bytes>, Aborted> {
+        if self.end.is_some_and(|end| self.at >= end) {
+            return Ok(None);
+        }
+        let piece = self.piece().await?.map(|mut bytes| {
+            let left = self.end.map_or(u64::MAX, |end| end - self.at);
+            bytes.truncate(usize::try_from(left).unwrap_or(usize::MAX));
+            bytes
+        });
+        self.at += piece.as_ref().map_or(0, Bytes::len) as u64;
+        Ok(piece)
+    }
+
+    /// What is there behind what was read.
+    async fn piece(&self) -> Result<Option<Bytes>, Aborted> {
         loop {
             let changed = self.filling.changed.notified();
             tokio::pin!(changed);
             changed.as_mut().enable();
             match self.filling.piece(self.at) {
-                Piece::Bytes(bytes) => {
-                    self.at += bytes.len() as u64;
-                    return Ok(Some(bytes));
-                }
+                Piece::Bytes(bytes) => return Ok(Some(bytes)),
                 Piece::OnDisk(file, index) => {
                     let block = read::read_block(&file, &self.filling.front, index).await?;
-                    let bytes = block.slice((self.at % BLOCK as u64) as usize..);
-                    self.at += bytes.len() as u64;
-                    return Ok(Some(bytes));
+                    return Ok(Some(block.slice((self.at % BLOCK as u64) as usize..)));
                 }
                 Piece::Wait => changed.await,
                 Piece::End => return Ok(None),

@@ -97,7 +97,7 @@ impl Head {
     }
 
     /// What Content-Length announces of the body; None without one, Some(None) if it is none.
-    pub(super) fn announced(&self) -> Option<Option<u64>> {
+    pub fn announced(&self) -> Option<Option<u64>> {
         if self.meta.bodiless {
             return None;
         }

@@ -194,13 +194,14 @@ keys! {
         ["hsl"] proxy_cache_revalidate: bool = "false",
         /// When a stale answer goes out: after these failures, or while another request updates it.
         ["hsl"] proxy_cache_use_stale: Vec<CacheUseStale> = "off",
-        /// How long answers are kept, by status.
+        /// How long answers are kept, by status. Only what an upstream has answered is kept: when none does, each request tries
+        /// anew and gets edge's own 502 or 504, which nginx would keep as long as this says.
         ["hsl"] proxy_cache_valid: CacheValid,
         /// The longest wait for a connection to an upstream.
         ["hsl"] proxy_connect_timeout: Time = "60s",
         /// Fields of the upstream's answer that the client does not see.
         ["hsl"] proxy_hide_header: FieldNames,
-        /// Parts are sent of every stored answer, whether or not its upstream would.
+        /// Parts are sent of every answer that is stored or being stored, whether or not its upstream would.
         ["hsl"] proxy_force_ranges: bool = "false",
         /// The version of HTTP spoken to upstreams. `2`: over TLS if the upstream agrees to it (ALPN; else 1.1), without TLS by prior knowledge (h2c). Like nginx edge asks one thing at a time of a connection.
         ["hsl"] proxy_http_version: UpstreamVersion = "1.1",

@@ -4,26 +4,25 @@
 //! what is stored. Meanwhile the answer is compressed as it goes out, as one from an upstream is, or another form that the
 //! client takes goes out.
 
+use super::part::{self, Part};
 use super::sliced::Sliced;
 use super::{coding, copy_of};
 use crate::cache::key::{Hash, Key, Variant};
 use crate::cache::meta::{Coding, Meta};
-use crate::cache::policy;
 use crate::cache::store::{self, Follow, Head, Hit, Lookup, Wanted, Zone};
 use crate::compress::{Algorithm, Fields, RequestFacts, Settings};
 use crate::compress::{acceptable, decide, encode_whole, rewrite::rewrite};
-use crate::files::conditional::{self, Validators, Verdict};
-use crate::files::range::{self, Multipart, Plan};
-use crate::http::pages;
+use crate::files::range::{self, Multipart};
 use crate::proxy::deliver::Payload;
 use crate::proxy::headers;
 use crate::proxy::request::Request;
 use bytes::Bytes;
+use http::StatusCode;
 use http::header;
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use pingora_error::Result;
 use pingora_http::ResponseHeader;
 use std::collections::{HashSet, VecDeque};
+use std::ops::Range;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::SystemTime;
 
@@ -96,12 +95,24 @@ impl Stored {
             _ if self.head.meta.bodiless => None,
             Body::Stored(body) => Some(body.len()),
             Body::Sliced(sliced) => Some(sliced.length()),
-            Body::Follow(_) | Body::Parts(_) => None,
+            Body::Follow(follow) => follow.length(),
+            Body::Parts(_) => None,
         }
     }
 }
 
 impl Body {
+    /// Only these bytes, which lie within it.
+    fn within(self, span: Range<u64>) -> Body {
+        match self {
+            Body::Stored(body) => Body::Stored(body.slice(span).unwrap_or(store::Body::Memory(Bytes::new()))),
+            Body::Follow(follow) => Body::Follow(follow.within(span)),
+            Body::Sliced(sliced) => Body::Sliced(Box::new(sliced.within(span))),
+            // Its length is not told, so nobody plans a span of it.
+            Body::Parts(parts) => Body::Parts(parts),
+        }
+    }
+
     pub async fn next(&mut self) -> std::io::Result<Option<Bytes>> {
         match self {
             Body::Stored(body) => body.next().await,
@@ -128,7 +139,7 @@ pub fn compose(request: &mut Request, stored: Stored) -> Result<(ResponseHeader,
         head.insert_header("Content-Length", len)?;
     }
     let (mut head, payload) = match (head.status, request.error_status) {
-        (StatusCode::OK, None) => conditioned(request, head, stored)?,
+        (StatusCode::OK, None) => parted(request, head, stored)?,
         (_, Some(status)) => {
             head.set_status(status)?;
             head.set_reason_phrase(Some(crate::http::status::reason(status)))?;
@@ -140,122 +151,39 @@ pub fn compose(request: &mut Request, stored: Stored) -> Result<(ResponseHeader,
     Ok((head, payload))
 }
 
-/// If-None-Match and its kin, then Range.
-fn conditioned(request: &Request, mut head: ResponseHeader, stored: Stored) -> Result<(ResponseHeader, Payload)> {
-    let asked = super::super::content::headers_of(request);
-    let own = Own::of(&head);
-    match conditional::judge(&asked, own.validators(), request.location.files.if_modified_since) {
-        Verdict::PreconditionFailed => refuse(request, 412),
-        Verdict::NotModified => {
-            let mut answer = ResponseHeader::build(StatusCode::NOT_MODIFIED, Some(head.headers.len()))?;
-            for (name, value) in &policy::stored::not_modified(&head.headers) {
-                answer.append_header(name, value.clone())?;
-            }
-            Ok((answer, Payload::Nothing))
-        }
-        Verdict::Proceed => {
-            let force = request.pass().and_then(|pass| pass.caching.as_ref()).is_some_and(|c| c.force_ranges);
-            let max = request.location.files.max_ranges;
-            match stored.len().filter(|_| policy::stored::allows_ranges(head.status, &head.headers, force) && max > 0) {
-                Some(len) => {
-                    head.insert_header("Accept-Ranges", "bytes")?;
-                    let field = |name| asked.get(name).map(HeaderValue::as_bytes);
-                    let plan = range::plan(field(header::RANGE), field(header::IF_RANGE), own.validators(), len, max);
-                    if plan == Plan::Full {
-                        make_form(request, &stored);
-                    }
-                    ranged(request, plan, head, stored, len)
-                }
-                None => {
-                    make_form(request, &stored);
-                    Ok((head, Payload::Stored(stored.body)))
-                }
-            }
-        }
+/// What this client gets of it.
+fn parted(request: &Request, mut head: ResponseHeader, stored: Stored) -> Result<(ResponseHeader, Payload)> {
+    let len = stored.len();
+    let part = part::of(request, &mut head, len)?;
+    if part == Part::Whole {
+        make_form(request, &stored);
     }
-}
-
-/// A page instead of the answer.
-fn refuse(request: &Request, status: u16) -> Result<(ResponseHeader, Payload)> {
-    let server = request.location.answer.server_tokens;
-    let page = pages::page(status, if server { pages::SERVER_WITH_VERSION } else { pages::SERVER });
-    let body = Bytes::from(page.unwrap_or_default());
-    let mut head = ResponseHeader::build(status, Some(4))?;
-    head.set_reason_phrase(Some(crate::http::status::reason(status)))?;
-    head.insert_header("Content-Type", "text/html")?;
-    head.insert_header("Content-Length", body.len())?;
-    Ok((head, Payload::Bytes(body)))
-}
-
-fn ranged(
-    request: &Request,
-    plan: Plan,
-    mut head: ResponseHeader,
-    stored: Stored,
-    len: u64,
-) -> Result<(ResponseHeader, Payload)> {
-    match (plan, stored.body) {
-        (Plan::Single(span), Body::Stored(body)) => {
-            partial(&mut head)?;
-            head.insert_header("Content-Range", range::content_range(&span, len))?;
-            head.insert_header("Content-Length", span.end - span.start)?;
-            // A planned span lies within the body.
-            let part = body.slice(span).unwrap_or(store::Body::Memory(Bytes::new()));
-            Ok((head, Payload::Stored(Body::Stored(part))))
-        }
-        (Plan::Single(span), Body::Sliced(sliced)) => {
-            partial(&mut head)?;
-            head.insert_header("Content-Range", range::content_range(&span, len))?;
-            head.insert_header("Content-Length", span.end - span.start)?;
-            Ok((head, Payload::Stored(Body::Sliced(Box::new(sliced.within(span))))))
-        }
+    let payload = match (part, stored.body) {
+        (Part::Nothing, _) => Payload::Nothing,
+        (Part::Page(page), _) => Payload::Bytes(page),
+        (Part::Span(span), body) => Payload::Stored(body.within(span)),
         // Of a file only one part is sent at once; a server may answer with the whole (RFC 9110 14.2).
-        (Plan::Multi(spans), Body::Stored(store::Body::Memory(bytes))) => {
-            let kind = head.headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).map(str::to_owned);
-            let multipart = Multipart::new(range::next_boundary(), kind.as_deref(), spans, len);
-            partial(&mut head)?;
-            head.insert_header("Content-Type", multipart.content_type())?;
-            head.insert_header("Content-Length", multipart.total_len())?;
-            let mut parts = VecDeque::new();
-            for (at, span) in multipart.parts().iter().enumerate() {
-                parts.push_back(multipart.head(at));
-                parts.push_back(bytes.slice(span.start as usize..span.end as usize));
-            }
-            parts.push_back(multipart.tail());
-            Ok((head, Payload::Stored(Body::Parts(parts))))
+        (Part::Spans(spans, len), Body::Stored(store::Body::Memory(bytes))) => {
+            Payload::Stored(Body::Parts(multipart(&mut head, &bytes, spans, len)?))
         }
-        (Plan::NotSatisfiable, _) => {
-            let (mut head, page) = refuse(request, 416)?;
-            head.insert_header("Content-Range", range::unsatisfied(len))?;
-            Ok((head, page))
-        }
-        (_, body) => Ok((head, Payload::Stored(body))),
-    }
+        (Part::Spans(..) | Part::Whole, body) => Payload::Stored(body),
+    };
+    Ok((head, payload))
 }
 
-fn partial(head: &mut ResponseHeader) -> Result<()> {
-    head.set_status(StatusCode::PARTIAL_CONTENT)?;
-    head.set_reason_phrase(None)
-}
-
-/// What a client's copy is compared with.
-struct Own {
-    etag: Option<HeaderValue>,
-    modified: Option<i64>,
-}
-
-impl Own {
-    fn of(head: &ResponseHeader) -> Own {
-        let modified = head.headers.get(header::LAST_MODIFIED);
-        Own {
-            etag: head.headers.get(header::ETAG).cloned(),
-            modified: modified.and_then(|date| crate::files::date::parse(date.as_bytes())),
-        }
+fn multipart(head: &mut ResponseHeader, bytes: &Bytes, spans: Vec<Range<u64>>, len: u64) -> Result<VecDeque<Bytes>> {
+    let kind = head.headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).map(str::to_owned);
+    let multipart = Multipart::new(range::next_boundary(), kind.as_deref(), spans, len);
+    part::partial(head)?;
+    head.insert_header("Content-Type", multipart.content_type())?;
+    head.insert_header("Content-Length", multipart.total_len())?;
+    let mut parts = VecDeque::new();
+    for (at, span) in multipart.parts().iter().enumerate() {
+        parts.push_back(multipart.head(at));
+        parts.push_back(bytes.slice(span.start as usize..span.end as usize));
     }
-
-    fn validators(&self) -> Validators<'_> {
-        Validators { etag: self.etag.as_ref().map(HeaderValue::as_bytes), last_modified: self.modified }
-    }
+    parts.push_back(multipart.tail());
+    Ok(parts)
 }
 
 /// A form of an answer.

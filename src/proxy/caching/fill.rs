@@ -1,12 +1,12 @@
 //! What the upstream is asked for the cache's sake, and what its answer means for the cache.
 
 use super::answer::Stored;
-use super::{Work, errand, holds, key_of, note, url_of, variant};
+use super::{Work, holds, key_of, note, url_of, variant};
 use crate::cache::key::Key;
 use crate::cache::meta::Meta;
 use crate::cache::policy::stored::{self, NOT_SENT_UP};
 use crate::cache::policy::{Admission, Asked, CacheStatus, Failures, Lifetime, Rules, Times, admit as judge, freshen};
-use crate::cache::store::{Begun, Fill, Head, Locked, Pressure, Purge, Zone};
+use crate::cache::store::{Begun, Fill, Head, Pressure, Purge, Zone};
 use crate::client::Connection;
 use crate::proxy::headers::is_bodiless;
 use crate::proxy::request::Request;
@@ -28,6 +28,16 @@ pub enum Confirmed {
     Copy(Box<Stored>),
     /// It speaks of another answer: the upstream is asked again, without a condition.
     Mismatch,
+}
+
+/// What the upstream was not asked for, so that edge sees to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MetHere {
+    Nothing,
+    /// As in nginx, where the answer itself forbids to store it: a range if `proxy_force_ranges` is on.
+    ForcedRanges,
+    /// Conditions and ranges.
+    All,
 }
 
 /// Whether the answer may become one for others, so that it is waited for although its client leaves.
@@ -136,11 +146,11 @@ fn with_fields(old: &ResponseHeader, fields: &HeaderMap) -> ResponseHeader {
 }
 
 /// Begins to store an upstream's answer, if it may be stored; to be called with its head as it came.
-pub fn admit(request: &mut Request, connection: &Arc<Connection>, answer: &ResponseHeader) {
-    let Some(mut work) = request.cache.take() else { return };
+pub fn admit(request: &mut Request, connection: &Arc<Connection>, answer: &ResponseHeader) -> MetHere {
+    let Some(mut work) = request.cache.take() else { return MetHere::Nothing };
     work.copy = None;
     if !work.storing {
-        return;
+        return MetHere::Nothing;
     }
     let times = Times { asked: work.asked, answered: SystemTime::now() };
     let admission =
@@ -153,7 +163,7 @@ pub fn admit(request: &mut Request, connection: &Arc<Connection>, answer: &Respo
                 guard.release_all();
             }
             connection.ignore_abort(request.pass().is_some_and(|pass| pass.ignore_client_abort));
-            return;
+            return if reason.is_the_answers() { MetHere::ForcedRanges } else { MetHere::All };
         }
     };
     let kept = stored::storable(&answer.headers);
@@ -166,16 +176,17 @@ pub fn admit(request: &mut Request, connection: &Arc<Connection>, answer: &Respo
         Some(guard) => guard.begin(variant, head),
         None => work.zone.begin(&work.key, variant, head, work.moment),
     };
-    let Begun::Fill(fill) = begun else { return };
+    let Begun::Fill(fill) = begun else { return MetHere::All };
     if bodiless || announces_nothing(answer) {
         finish(fill);
-        return;
+        return MetHere::All;
     }
     // As nginx: what is stored is fetched to its end, whether or not the client waits for it.
     connection.ignore_abort(true);
     connection.go_on(true);
     work.fill = Some(fill);
     request.cache = Some(work);
+    MetHere::All
 }
 
 fn method_sent(request: &Request, work: &Work) -> Method {
@@ -202,22 +213,6 @@ pub fn write(request: &mut Request, piece: Option<&Bytes>, end: bool) -> Option<
         return None;
     }
     (pressure == Pressure::Slow).then_some(RELIEF)
-}
-
-/// To be called when the client has what it gets. Pingora lets the upstream go as soon as that is complete: the answer to
-/// a HEAD is with its head, so the rest of what was asked for with GET is fetched anew, behind.
-pub fn complete(request: &mut Request, connection: &Arc<Connection>) {
-    let Some(work) = request.cache.as_mut() else { return };
-    let Some(fill) = work.fill.take() else { return };
-    let vary = fill.head().map(|head| head.meta.vary.clone()).unwrap_or_default();
-    drop(fill);
-    if request.exchange.method != Method::HEAD {
-        return;
-    }
-    let lock = work.zone.lock(&work.key, variant(&vary, &request.exchange.head.headers));
-    if let Locked::Mine(guard) = lock {
-        errand::send(&request.exchange.head, connection, guard, None);
-    }
 }
 
 fn finish(fill: Fill) {

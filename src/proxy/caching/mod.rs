@@ -3,7 +3,9 @@
 //! ```text
 //! look     is there an answer, and may it be used? who fetches, who waits?
 //! fill     what an upstream's answer means for the cache
-//! answer   a stored answer as this request gets it: whole, a part, or 304; compressed once
+//! answer   a stored answer as this request gets it; compressed once
+//! fetched  an answer that is being fetched, as this request gets it
+//! part     whole, a part, or 304
 //! sliced   an answer put together of parts
 //! errand   a request of edge's own that fetches a stale answer anew behind the client's back
 //! purge    the method PURGE
@@ -15,17 +17,19 @@
 mod answer;
 mod errand;
 mod explain;
+mod fetched;
 mod fill;
 mod look;
+mod part;
 mod purge;
 mod sliced;
 
 pub use answer::{Body, Stored, compose};
 pub use errand::Errands;
 pub use explain::told;
+pub use fetched::{replace, restore};
 pub use fill::{
-    Confirmed, admit, complete, conditions, confirm, forget_changed, hides, may_store, method, on_failure, on_status,
-    write,
+    Confirmed, admit, conditions, confirm, forget_changed, hides, may_store, method, on_failure, on_status, write,
 };
 pub use look::look;
 

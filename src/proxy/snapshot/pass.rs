@@ -13,7 +13,7 @@ use crate::config::{Diagnostics, Spanned};
 use crate::pattern::Pattern;
 use crate::proxy::sessions::Sessions;
 use crate::upstream::{self, UpstreamSettings};
-use crate::variables::Template;
+use crate::variables::{Template, Variable};
 use http::HeaderName;
 use std::sync::Arc;
 use std::time::Duration;
@@ -122,7 +122,7 @@ impl Pass {
                 .error(body.span, "`proxy_set_body` does not go with `proxy_http_version: 2`")
                 .help("write `proxy_http_version: 1.1` here");
         }
-        Some(Pass {
+        let pass = Pass {
             uri: uri.as_ref().map(|u| texts.template(u, written.span, diagnostics)),
             redirect: Self::redirects(written, uri.as_deref(), place, scope, texts, diagnostics),
             http_version,
@@ -134,7 +134,25 @@ impl Pass {
             ignore_client_abort: scope.proxy_ignore_client_abort(),
             caching: cache::compile(scope, texts, diagnostics),
             ..Self::plain(written, target, scope, &settings, texts, diagnostics)
-        })
+        };
+        pass.look_at_slices(scope, diagnostics);
+        Some(pass)
+    }
+
+    /// Nothing but the user's own field asks for a part, as in nginx.
+    fn look_at_slices(&self, scope: &Scope, diagnostics: &mut Diagnostics) {
+        let is_on = self.caching.as_ref().is_some_and(|caching| caching.slice.is_some());
+        let asks = |field: &UpstreamField| {
+            field.name.eq_ignore_ascii_case("range") && field.value.uses(|v| matches!(v, Variable::SliceRange))
+        };
+        if let (true, false, Some(written)) = (is_on, self.fields.iter().any(asks), &scope.slice) {
+            diagnostics
+                .warning(written.span, "`slice` asks for no part here: no `proxy_set_header` sends `Range: $slice_range`")
+                .help(
+                    "write `proxy_set_header: { Range: $slice_range }`; without it the upstream sends all of an answer for \
+                     each part",
+                );
+        }
     }
 
     /// `grpc_pass`: the same way over HTTP/2, with nothing held back in either direction.

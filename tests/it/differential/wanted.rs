@@ -73,9 +73,6 @@ pub const LIVE: &[Wanted] = &[
         "*",
         "Cache-Control: no-transform is obeyed (RFC 9110 7.7); nginx compresses",
     ),
-    wanted("range: * of a script", "*", CACHE),
-    wanted("range: HEAD of a script", "*", CACHE),
-    wanted("condition: *, a script", "*", CACHE),
 ];
 
 const FRAGMENT: &str = "a fragment is no part of a request target (RFC 9112 3.2): the location was chosen without it, so the \
@@ -91,8 +88,6 @@ const HOST: &str =
 const CHUNKS: &str = "chunks are read strictly (RFC 9112 7.1): what two readers could take for different bodies is 400";
 const EXPECT: &str =
     "a request without a body has nothing to continue with (RFC 9110 10.1.1); nginx sends 100 all the same";
-const CACHE: &str = "what is being fetched for the cache goes out as it comes: a page that is asked for with a condition or a \
-                     range, and is not stored yet, goes out whole";
 
 /// In front of dead upstreams.
 pub const DEAD: &[Wanted] = &[

@@ -251,11 +251,93 @@ fn conditions(name: &'static str, settings: &str) {
             .times(1, "GET", target, &["Range: bytes=2-4", "If-Range: Sun, 09 Sep 2001 01:46:40 GMT"])
             .times(1, "HEAD", target, &["Range: bytes=2-4"]);
     }
-    // The first request for an answer with a condition or a range: the upstream sees neither.
-    for (at, field) in
-        ["If-None-Match: \"x\"", "Range: bytes=2-4", "If-Match: \"y\"", "If-Range: \"x\""].iter().enumerate()
-    {
-        feature = feature.times(1, "GET", &format!("/ranges/{at}"), &[field]).twice(&format!("/ranges/{at}"), &[]);
+    feature.check();
+}
+
+/// The upstream sees none of these.
+fn first_requests(name: &'static str, settings: &str) {
+    const FIELDS: [&[&str]; 16] = [
+        &["If-None-Match: \"x\""],
+        &["If-None-Match: \"y\""],
+        &["If-Match: \"x\""],
+        &["If-Match: \"y\""],
+        &["If-Modified-Since: Sun, 09 Sep 2001 01:46:40 GMT"],
+        &["If-Modified-Since: Sun, 09 Sep 2001 01:46:39 GMT"],
+        &["If-Unmodified-Since: Sun, 09 Sep 2001 01:46:39 GMT"],
+        &["If-Range: \"x\""],
+        &["Range: bytes=2-4"],
+        &["Range: bytes=-2"],
+        &["Range: bytes=10-"],
+        &["Range: bytes=0-1,4-5"],
+        &["Range: bytes=2-4", "If-Range: \"x\""],
+        &["Range: bytes=2-4", "If-Range: \"y\""],
+        &["Range: bytes=2-4", "If-None-Match: \"x\""],
+        &["Range: bytes=2-4", "If-Match: \"y\""],
+    ];
+    let server = format!(
+        "{settings} location / {{ proxy_pass http://{{a}}; }} \
+         location /kept/ {{ proxy_no_cache 1; proxy_pass http://{{a}}; }}"
+    );
+    let mut feature = feature(name, &server, FIRST);
+    for target in ["/ranges", "/etag", "/chunks", "/forbidden", "/over", "/unsaid", "/kept/ranges", "/404"] {
+        for (at, fields) in FIELDS.iter().enumerate() {
+            for method in ["GET", "HEAD"] {
+                let target = format!("{target}/{method}{at}");
+                feature = feature.times(1, method, &target, fields).times(1, "GET", &target, &[]);
+            }
+        }
+    }
+    feature.check();
+}
+
+const FIRST: Table = &[
+    (
+        "/etag",
+        page!("200", "ETag: \"x\"\r\nLast-Modified: Sun, 09 Sep 2001 01:46:40 GMT\r\nCache-Control: max-age=60\r\n"),
+    ),
+    (
+        "/ranges",
+        page!(
+            "200",
+            "ETag: \"x\"\r\nLast-Modified: Sun, 09 Sep 2001 01:46:40 GMT\r\nAccept-Ranges: bytes\r\n\
+             Cache-Control: max-age=60\r\nContent-Type: text/plain\r\n"
+        ),
+    ),
+    (
+        "/chunks",
+        Act::Say(
+            "HTTP/1.1 200 OK\r\nETag: \"x\"\r\nAccept-Ranges: bytes\r\nCache-Control: max-age=60\r\n\
+             Transfer-Encoding: chunked\r\n\r\na\r\n0123456789\r\n0\r\n\r\n",
+        ),
+    ),
+    ("/forbidden", page!("200", "ETag: \"x\"\r\nAccept-Ranges: bytes\r\nCache-Control: private\r\n")),
+    ("/over", page!("200", "ETag: \"x\"\r\nAccept-Ranges: bytes\r\nCache-Control: max-age=0\r\n")),
+    ("/unsaid", page!("200", "ETag: \"x\"\r\nAccept-Ranges: bytes\r\n")),
+    ("/404", page!("404", "ETag: \"x\"\r\nCache-Control: max-age=60\r\n")),
+];
+
+#[test]
+fn conditions_and_ranges_of_what_is_not_stored_yet() {
+    first_requests("cache first", "");
+}
+
+#[test]
+fn ranges_are_forced_of_what_is_not_stored_yet() {
+    first_requests("cache first, forced ranges", "proxy_force_ranges on;");
+}
+
+const FAILING: Table = &[("/hangup", Act::Cut("")), ("/silent", Act::Stall), ("/502", page!("502", ""))];
+
+#[test]
+fn what_the_proxy_answers_itself() {
+    let server = "proxy_read_timeout 100ms; location / { proxy_pass http://{a}; } \
+                  location /any/ { proxy_cache_valid any 1m; proxy_pass http://{a}; } \
+                  location /listed/ { proxy_cache_valid 502 504 1m; proxy_pass http://{a}; }";
+    let mut feature = feature("cache failures", server, FAILING);
+    for target in ["/", "/any/", "/listed/"] {
+        for (failing, _) in FAILING {
+            feature = feature.twice(&format!("{}{failing}", target.trim_end_matches('/')), &[]);
+        }
     }
     feature.check();
 }
