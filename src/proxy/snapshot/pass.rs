@@ -13,6 +13,7 @@ use crate::config::{Diagnostics, Spanned};
 use crate::pattern::Pattern;
 use crate::upstream::{self, UpstreamSettings};
 use crate::variables::Template;
+use bytes::Bytes;
 use http::HeaderName;
 use std::sync::Arc;
 use std::time::Duration;
@@ -58,7 +59,7 @@ pub struct Pass {
 #[derive(Debug)]
 pub enum PassTarget {
     /// An upstream, or a host that was made one.
-    Upstream { upstream: Arc<upstream::Upstream>, host: String, port: String, tls: bool },
+    Upstream { upstream: Arc<upstream::Upstream>, host: Bytes, port: Bytes, tls: bool },
     /// Known only when a request is there: the whole URL.
     Variable(Template),
 }
@@ -251,8 +252,8 @@ impl Pass {
         };
         Some(PassTarget::Upstream {
             upstream: upstream.clone(),
-            host: url.host().to_owned(),
-            port: url.port().to_owned(),
+            host: Bytes::copy_from_slice(url.host().as_bytes()),
+            port: Bytes::copy_from_slice(url.port().as_bytes()),
             tls: url.tls,
         })
     }
