@@ -4,11 +4,12 @@
 //! bytes and the same line in the log; only who carries them differs. What is decided here and turns out to need Pingora
 //! goes on with the decision: nothing is decided twice.
 
-use super::caching;
+use super::caching::{self, Usual};
 use super::content::{self, Content};
 use super::deliver::{self, Payload};
+use super::record::{self, Written};
 use super::request::{self, Request};
-use super::{Slot, headers, keepalive, record};
+use super::{Slot, headers, keepalive};
 use crate::client::{Client, Connection};
 use crate::compress::{self, rewrite::rewrite};
 use crate::http::{Head, Version};
@@ -53,9 +54,15 @@ pub async fn answer(client: &mut Client, slot: &Slot, ending: bool) -> bool {
                 request.keepalive = false;
                 connection.close_after();
             }
+            let usual = Usual::of(&request, &stored);
+            let prepared = usual.as_ref().and_then(|usual| usual.head(&request));
+            if let Some(text) = prepared {
+                send_prepared(client, &mut request, &connection, text, *stored).await;
+                return true;
+            }
             match compose(&mut request, *stored).await {
                 Ok((head, payload)) => {
-                    send(client, &mut request, &connection, head, payload).await;
+                    send(client, &mut request, &connection, usual, (head, payload)).await;
                     return true;
                 }
                 Err(content) => Some(content),
@@ -106,20 +113,41 @@ async fn send(
     client: &mut Client,
     request: &mut Request,
     connection: &Arc<Connection>,
-    mut head: ResponseHeader,
-    payload: Payload,
+    usual: Option<Usual>,
+    (mut head, payload): (ResponseHeader, Payload),
 ) {
     let text = complete(&mut head, request.keepalive);
+    if let (Some(usual), Ok(text)) = (usual, &text) {
+        usual.keep(request, &head, text);
+    }
     let payload = if deliver::is_bodiless(request, &head) { Payload::Nothing } else { payload };
     let sent = match text {
         Ok(text) => write(client, text, payload).await.is_ok(),
         Err(_) => false,
     };
+    finish(request, connection, sent, Written::of(&head)).await;
+}
+
+/// The same for a head that was made for another request of its kind.
+async fn send_prepared(
+    client: &mut Client,
+    request: &mut Request,
+    connection: &Arc<Connection>,
+    text: Bytes,
+    stored: caching::Stored,
+) {
+    let written = Written { status: 200, length: text.len() as u64, head: None };
+    let payload = stored.into_bytes().map_or(Payload::Nothing, Payload::Bytes);
+    let sent = write(client, text, payload).await.is_ok();
+    finish(request, connection, sent, written).await;
+}
+
+async fn finish(request: &mut Request, connection: &Arc<Connection>, sent: bool, written: Written<'_>) {
     request.exchange.completed = sent;
     if !sent {
         connection.close_after();
     }
-    record::answered(request, connection, Some(&head), None).await;
+    record::answered(request, connection, Some(written), None).await;
 }
 
 /// What Pingora adds to a head, and the head as it goes over the wire.

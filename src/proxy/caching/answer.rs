@@ -32,8 +32,8 @@ const MAKERS: usize = 8;
 
 /// An answer from the cache.
 pub struct Stored {
-    head: Arc<Head>,
-    body: Body,
+    pub(super) head: Arc<Head>,
+    pub(super) body: Body,
     /// Where it is kept, if it is whole.
     kept: Option<(Arc<Zone>, Key, Variant)>,
 }

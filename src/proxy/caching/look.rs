@@ -102,8 +102,9 @@ struct Search {
 impl Search {
     async fn run(mut self, request: &mut Request, connection: &Arc<Connection>) -> Found {
         let mut guard = None;
+        // Nothing was waited for yet.
+        let mut now = request.exchange.started_at;
         loop {
-            let now = SystemTime::now();
             let head = request.exchange.head.clone();
             let codings = preferred(&request.location.compress, request);
             let found = self.zone.look_up(&self.key, now, |names| wanted(names, &head.headers, codings)).await;
@@ -137,6 +138,7 @@ impl Search {
                             // Somebody may have stored it between the look and the lock.
                             Locked::Mine(own) => {
                                 guard = Some(own);
+                                now = SystemTime::now();
                                 continue;
                             }
                             Locked::Wait(waiter) => waiter,
@@ -152,6 +154,7 @@ impl Search {
                 Some(Turn::Mine(own)) => guard = Some(own),
                 None => return self.pass(),
             }
+            now = SystemTime::now();
         }
     }
 

@@ -5,6 +5,7 @@
 //! fill     what an upstream's answer means for the cache
 //! answer   a stored answer as this request gets it: whole, a part, or 304; compressed once
 //! sliced   an answer put together of parts
+//! prepared a head that was made once and is sent again
 //! errand   a request of edge's own that fetches a stale answer anew behind the client's back
 //! purge    the method PURGE
 //! explain  all of it in words
@@ -17,6 +18,7 @@ mod errand;
 mod explain;
 mod fill;
 mod look;
+mod prepared;
 mod purge;
 mod sliced;
 
@@ -28,6 +30,7 @@ pub use fill::{
     write,
 };
 pub use look::look;
+pub use prepared::Usual;
 
 use super::request::Request;
 use super::snapshot::Caching;
@@ -35,9 +38,10 @@ use crate::cache::key::{Key, Variant};
 use crate::cache::policy::{CacheStatus, Copy, Fallback};
 use crate::cache::store::{Fill, Guard, Head, Hit, Moment, Wanted, Zone};
 use crate::cache::{meta::Coding, policy::vary};
-use crate::compress::{Algorithm, Settings};
+use crate::compress::{Accepted, Algorithm, Fields, Settings};
 use crate::http::Headers;
 use crate::variables::{Exchange, Template};
+use http::header::ACCEPT_ENCODING;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -99,15 +103,7 @@ pub fn count(request: &Request) {
 
 /// The key of a request; each variable of `proxy_cache_key` is a part of its own.
 fn key_of(caching: &Caching, exchange: &Exchange) -> Key {
-    let mut text = Vec::with_capacity(128);
-    let mut ends = Vec::with_capacity(8);
-    caching.key.write_parts(exchange, |part| {
-        text.extend_from_slice(part);
-        ends.push(text.len());
-    });
-    let mut from = 0;
-    let parts: Vec<&[u8]> = ends.iter().map(|end| &text[std::mem::replace(&mut from, *end)..*end]).collect();
-    Key::of(&parts)
+    Key::written(|each| caching.key.write_parts(exchange, each))
 }
 
 /// What a list and a purge call an answer.
@@ -136,8 +132,8 @@ fn preferred(settings: &Settings, request: &Request) -> [Option<Coding>; 3] {
     if settings.is_off() {
         return codings;
     }
-    let facts = super::headers::compression_facts(request);
-    let on = facts.accepted.ranked().filter(|algorithm| settings.rules(*algorithm).on);
+    let accepted = Accepted::read(request.exchange.head.headers.values(&ACCEPT_ENCODING));
+    let on = accepted.ranked().filter(|algorithm| settings.rules(*algorithm).on);
     codings.iter_mut().zip(on).for_each(|(place, algorithm)| *place = Some(coding(algorithm)));
     codings
 }
