@@ -171,8 +171,7 @@ impl Request {
 
     /// `$proxy_host` and `$proxy_port`, of which the cache's key may be made before anybody is asked.
     pub fn name_target(&mut self) {
-        let location = self.location.clone();
-        let Handler::Proxy(pass) = &location.handler else { return };
+        let Handler::Proxy(pass) = &self.location.handler else { return };
         let (host, port) = match &pass.target {
             PassTarget::Upstream { host, port, .. } => (host.clone(), port.clone()),
             PassTarget::Variable(url) => {

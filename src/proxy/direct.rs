@@ -122,7 +122,7 @@ async fn send(
     }
     let payload = if deliver::is_bodiless(request, &head) { Payload::Nothing } else { payload };
     let sent = match text {
-        Ok(text) => write(client, text, payload).await.is_ok(),
+        Ok(text) => write(client, &text, payload).await.is_ok(),
         Err(_) => false,
     };
     finish(request, connection, sent, Written::of(&head)).await;
@@ -133,12 +133,12 @@ async fn send_prepared(
     client: &mut Client,
     request: &mut Request,
     connection: &Arc<Connection>,
-    text: Bytes,
+    text: Vec<u8>,
     stored: caching::Stored,
 ) {
     let written = Written { status: 200, length: text.len() as u64, head: None };
     let payload = stored.into_bytes().map_or(Payload::Nothing, Payload::Bytes);
-    let sent = write(client, text, payload).await.is_ok();
+    let sent = write(client, &text, payload).await.is_ok();
     finish(request, connection, sent, written).await;
 }
 
@@ -151,7 +151,7 @@ async fn finish(request: &mut Request, connection: &Arc<Connection>, sent: bool,
 }
 
 /// What Pingora adds to a head, and the head as it goes over the wire.
-fn complete(head: &mut ResponseHeader, keepalive: bool) -> Result<Bytes> {
+fn complete(head: &mut ResponseHeader, keepalive: bool) -> Result<BytesMut> {
     head.insert_header(header::DATE, get_cached_date())?;
     head.insert_header(header::CONNECTION, if keepalive { "keep-alive" } else { "close" })?;
     let mut text = BytesMut::with_capacity(HEAD);
@@ -162,12 +162,12 @@ fn complete(head: &mut ResponseHeader, keepalive: bool) -> Result<Bytes> {
     text.put_slice(b"\r\n");
     head.header_to_h1_wire(&mut text);
     text.put_slice(b"\r\n");
-    Ok(text.freeze())
+    Ok(text)
 }
 
-async fn write(client: &mut Client, head: Bytes, payload: Payload) -> io::Result<()> {
+async fn write(client: &mut Client, head: &[u8], payload: Payload) -> io::Result<()> {
     match payload {
-        Payload::Nothing => client.write_all(&head).await?,
+        Payload::Nothing => client.write_all(head).await?,
         Payload::Bytes(bytes) => write_both(client, head, bytes).await?,
         Payload::Stored(mut body) => {
             // What cannot be read must not leave a client with a head alone.
@@ -178,7 +178,7 @@ async fn write(client: &mut Client, head: Bytes, payload: Payload) -> io::Result
             }
         }
         Payload::File(mut file) => {
-            client.write_all(&head).await?;
+            client.write_all(head).await?;
             while let Some(piece) = file.next().await? {
                 client.write_all(&piece).await?;
             }
@@ -188,7 +188,7 @@ async fn write(client: &mut Client, head: Bytes, payload: Payload) -> io::Result
 }
 
 /// Both in one system call, if the socket takes them.
-async fn write_both(client: &mut Client, head: Bytes, body: Bytes) -> io::Result<()> {
+async fn write_both(client: &mut Client, head: &[u8], body: Bytes) -> io::Result<()> {
     let mut both = head.chain(body);
     client.write_all_buf(&mut both).await
 }

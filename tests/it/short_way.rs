@@ -80,6 +80,8 @@ fn the_short_way_and_the_long_one_tell_the_same() {
         let backend = backend();
         let edge = edge(&backend, extra);
         told(&edge, &request::get("/a"));
+        // The next line would overtake the one of an answer that is still being stored.
+        logged(&edge, 1);
         let mut lines = 1;
         for question in questions() {
             // What the first answer left behind the second one may use.

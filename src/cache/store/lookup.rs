@@ -53,7 +53,7 @@ pub struct Hit {
     /// If it is stale: whether somebody fetches it anew.
     pub updating: bool,
     pub(super) place: Place,
-    pub(super) key: Key,
+    pub key: Key,
     pub(super) id: u64,
 }
 

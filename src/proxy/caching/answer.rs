@@ -77,8 +77,8 @@ impl Stored {
         Stored { head, body, kept: None }
     }
 
-    pub fn hit(hit: Hit, zone: Arc<Zone>, key: Key) -> Stored {
-        let kept = Some((zone, key, hit.variant));
+    pub fn hit(hit: Hit, zone: Arc<Zone>) -> Stored {
+        let kept = Some((zone, hit.key, hit.variant));
         Stored { head: hit.head, body: Body::Stored(hit.body), kept }
     }
 

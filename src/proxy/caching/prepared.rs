@@ -14,10 +14,10 @@ use crate::proxy::request::Request;
 use crate::proxy::snapshot::{Expires, Handler, Location};
 use crate::variables::write_http_date;
 use arc_swap::ArcSwapOption;
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::Bytes;
 use http::{Method, StatusCode, header};
 use pingora_http::ResponseHeader;
-use std::fmt::Write as _;
+use std::io::Write as _;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, SystemTime};
 
@@ -71,7 +71,7 @@ impl Usual {
     }
 
     /// The head as it goes over the wire, if one was kept for this location.
-    pub fn head(&self, request: &Request) -> Option<Bytes> {
+    pub fn head(&self, request: &Request) -> Option<Vec<u8>> {
         let kept = self.shelf.0.load();
         let prepared = kept.as_deref()?;
         let is_for_it = std::ptr::eq(prepared.location.as_ptr(), Arc::as_ptr(&request.location))
@@ -107,11 +107,11 @@ impl Stored {
 }
 
 impl Prepared {
-    fn fill(&self, age: u64, now: SystemTime) -> Bytes {
-        let mut out = BytesMut::with_capacity(self.text.len() + ROOM);
+    fn fill(&self, age: u64, now: SystemTime) -> Vec<u8> {
+        let mut out = Vec::with_capacity(self.text.len() + ROOM);
         let mut from = 0;
         for (at, gap) in &self.gaps {
-            out.put_slice(&self.text[from..*at]);
+            out.extend_from_slice(&self.text[from..*at]);
             from = *at;
             match gap {
                 // Memory takes everything.
@@ -120,8 +120,8 @@ impl Prepared {
                 Gap::Expires(seconds) => write_http_date(later(now, *seconds), &mut out),
             }
         }
-        out.put_slice(&self.text[from..]);
-        out.freeze()
+        out.extend_from_slice(&self.text[from..]);
+        out
     }
 }
 
@@ -245,7 +245,7 @@ mod tests {
     #[test]
     fn a_part_or_a_condition_is_no_usual_wish() {
         let asking = |name: &'static str| -> Headers {
-            [(bytes::Bytes::from_static(name.as_bytes()), Bytes::from_static(b"x"))].into_iter().collect()
+            [(Bytes::from_static(name.as_bytes()), Bytes::from_static(b"x"))].into_iter().collect()
         };
         for name in ["Range", "if-range", "If-Match", "If-None-Match", "If-Modified-Since", "IF-UNMODIFIED-SINCE"] {
             assert!(!asks_for_the_whole(&asking(name)), "{name}");
