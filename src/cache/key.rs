@@ -13,6 +13,9 @@ use super::meta::Coding;
 
 pub type Hash = [u8; 16];
 
+/// Most keys are no longer.
+const USUAL: usize = 160;
+
 #[derive(Clone, PartialEq, Eq)]
 pub struct Key {
     hash: Hash,
@@ -25,6 +28,13 @@ impl Key {
     pub fn of(parts: &[&[u8]]) -> Key {
         let mut text = Vec::with_capacity(parts.iter().map(|part| part.len() + 4).sum());
         parts.iter().for_each(|part| frame::put_bytes(&mut text, part));
+        Key::of_text(text.into())
+    }
+
+    /// Of the parts that `write` hands over, in its order.
+    pub fn written(write: impl FnOnce(&mut dyn FnMut(&[u8]))) -> Key {
+        let mut text = Vec::with_capacity(USUAL);
+        write(&mut |part| frame::put_bytes(&mut text, part));
         Key::of_text(text.into())
     }
 
@@ -98,6 +108,7 @@ mod tests {
             [&[b"ab".as_slice(), b"c"] as &[&[u8]], &[b"a", b"bc"], &[b"abc"], &[b"abc", b""], &[b"", b"abc"], &[]];
         for (at, one) in keys.iter().enumerate() {
             assert_eq!(Key::of(one), Key::of(one));
+            assert_eq!(Key::of(one), Key::written(|each| one.iter().for_each(|part| each(part))));
             for other in &keys[at + 1..] {
                 assert_ne!(Key::of(one).hash(), Key::of(other).hash(), "{one:?} {other:?}");
             }

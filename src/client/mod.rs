@@ -79,6 +79,7 @@ mod settings;
 mod tests;
 mod turns;
 mod unattended;
+mod waits;
 mod wire;
 mod writing;
 

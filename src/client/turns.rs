@@ -1,9 +1,8 @@
 //! The turns of a connection, for the loop that serves it: read a head, present it to Pingora, take the connection back,
 //! and close it well.
 
-use std::future::{Future, poll_fn};
+use std::future::poll_fn;
 use std::io;
-use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -19,6 +18,7 @@ use super::http2;
 use super::parse::{Fault, Parser, Refusal};
 use super::present;
 use super::settings::Settings;
+use super::waits::Spared;
 use super::wire::{BodyState, Wire};
 use crate::http::{Framing, Head, Version};
 
@@ -72,7 +72,7 @@ impl Client {
                 wire.inbox.is_empty()
             };
             let stop = idle.then_some(shutdown);
-            let more = connection.read_more(deadline.at(idle), stop).await;
+            let more = connection.read_more(deadline.at(idle), deadline.began, stop).await;
             let fault = match more {
                 More::Bytes => continue,
                 _ if idle => return Ok(None),
@@ -172,6 +172,7 @@ fn expects_continue(head: &Head) -> bool {
 
 /// How long to wait for a head: idle first, then for all of it.
 struct Deadline {
+    began: Instant,
     idle: Option<Instant>,
     whole: Option<Instant>,
     limit: Duration,
@@ -182,7 +183,8 @@ impl Deadline {
         let limit = settings.client_header_timeout;
         // the first head's time begins with the connection
         let whole = (connection.requests() == 0).then(|| connection.began + limit);
-        Deadline { idle: Some(whole.unwrap_or_else(|| Instant::now() + settings.keepalive_timeout)), whole, limit }
+        let began = Instant::now();
+        Deadline { began, idle: Some(whole.unwrap_or(began + settings.keepalive_timeout)), whole, limit }
     }
 
     fn at(&mut self, idle: bool) -> Instant {
@@ -205,30 +207,32 @@ impl Wire {
 }
 
 impl Connection {
-    async fn read_more(self: &Arc<Self>, until: Instant, stop: Option<&ShutdownWatch>) -> More {
-        let mut late = pin!(tokio::time::sleep_until(until));
+    /// `began`: when the wait for the head did.
+    async fn read_more(self: &Arc<Self>, until: Instant, began: Instant, stop: Option<&ShutdownWatch>) -> More {
+        let mut waits = self.lock().waits.take().unwrap_or_default();
         // Who has just connected is about to ask, and would take a close for a failure.
-        let (grace, busy_until) = match self.requests() {
-            0 => (FRESH, Instant::now()),
-            _ => (Duration::ZERO, Instant::now() + FRESH),
+        let spared = match self.requests() {
+            0 => Spared::Once(FRESH),
+            _ => Spared::Until(began + FRESH),
         };
-        let mut stopped = pin!(async {
-            stop_signal(stop, grace).await;
-            tokio::time::sleep_until(busy_until).await;
-        });
-        poll_fn(|cx| {
+        let more = poll_fn(|cx| {
             if let Poll::Ready(read) = self.poll_fill(cx) {
                 return Poll::Ready(match read {
                     Ok(n) if n > 0 => More::Bytes,
                     _ => More::Closed,
                 });
             }
-            if late.as_mut().poll(cx).is_ready() {
+            if waits.poll_late(until, cx).is_ready() {
                 return Poll::Ready(More::Late);
             }
-            stopped.as_mut().poll(cx).map(|()| More::Shutdown)
+            match stop {
+                Some(stop) => waits.poll_stopped(stop, spared, cx).map(|()| More::Shutdown),
+                None => Poll::Pending,
+            }
         })
-        .await
+        .await;
+        self.lock().waits = Some(waits);
+        more
     }
 
     fn poll_fill(&self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
@@ -284,15 +288,4 @@ impl Connection {
             _ => self.cut(),
         }
     }
-}
-
-pub(super) async fn stop_signal(stop: Option<&ShutdownWatch>, grace: Duration) {
-    let Some(stop) = stop else {
-        return std::future::pending().await;
-    };
-    // a watch without a sender never speaks
-    if stop.clone().wait_for(|on| *on).await.is_err() {
-        std::future::pending::<()>().await;
-    }
-    tokio::time::sleep(grace).await;
 }

@@ -25,6 +25,7 @@ use super::outbox::Outbox;
 use super::pace::Pace;
 use super::replaced::Replaced;
 use super::settings::{BodyLimits, Settings};
+use super::waits::Waits;
 use crate::http::{Head, Headers};
 
 /// What one read takes from the socket.
@@ -95,6 +96,8 @@ pub struct Wire {
     pub is_http2: bool,
     pub received: u64,
     reader: Option<Waker>,
+    /// For the next bytes of a head.
+    pub(super) waits: Option<Waits>,
     /// Runs while a read of the body or a write without a queue waits.
     read_timer: Option<Pin<Box<Sleep>>>,
     pub(super) write_timer: Option<Pin<Box<Sleep>>>,
@@ -124,6 +127,7 @@ impl Wire {
             is_http2: false,
             received: 0,
             reader: None,
+            waits: None,
             read_timer: None,
             write_timer: None,
         }

@@ -118,11 +118,7 @@ pub fn decide<U: AsRef<[u8]>, F: Fields + ?Sized>(
     if settings.is_off() || !is_compressible(status, response) {
         return Decision::default();
     }
-    let length = content_length(response);
-    let content_type = response.first(&CONTENT_TYPE).filter(|value| !value.is_empty());
-    let eligible = |rules: &Rules| {
-        rules.on && length.is_none_or(|length| length >= rules.min_length) && rules.types.matches(content_type)
-    };
+    let eligible = eligible(response);
     let allowed = |algorithm: &Algorithm| {
         let rules = settings.rules(*algorithm);
         eligible(rules) && gzip_ok(rules, request, response, now)
@@ -151,6 +147,20 @@ pub fn acceptable<U: AsRef<[u8]>>(settings: &Settings, request: &RequestFacts<U>
         rules.on && (!request.via || proxied()) && gzip_ok(rules, request, &HeaderMap::new(), UNIX_EPOCH)
     };
     request.accepted.ranked().filter(move |_| accepted).filter(may_have)
+}
+
+/// Whether some client might get this answer compressed. If not, all get the same, whatever they take.
+pub fn is_for_some<F: Fields + ?Sized>(settings: &Settings, status: u16, response: &F) -> bool {
+    let eligible = eligible(response);
+    let any = || Algorithm::ALL.iter().any(|algorithm| eligible(settings.rules(*algorithm)));
+    !settings.is_off() && is_compressible(status, response) && any()
+}
+
+/// Whether rules are for an answer of this length and type.
+fn eligible<F: Fields + ?Sized>(response: &F) -> impl Fn(&Rules) -> bool {
+    let length = content_length(response);
+    let content_type = response.first(&CONTENT_TYPE).filter(|value| !value.is_empty());
+    move |rules| rules.on && length.is_none_or(|length| length >= rules.min_length) && rules.types.matches(content_type)
 }
 
 /// The part of nginx's gzip filter that no directive changes.

@@ -27,7 +27,7 @@ mod nginx_1_22;
 #[cfg(test)]
 mod nginx_1_22_proxied;
 
-pub use decide::{Decision, Fields, RequestFacts, acceptable, decide, gzip_ok};
+pub use decide::{Decision, Fields, RequestFacts, acceptable, decide, gzip_ok, is_for_some};
 pub use encoder::{Encoder, Flush, encode_whole};
 pub use module::{Compression, CompressionBuilder, Totals};
 pub use negotiate::{Accepted, Algorithm};

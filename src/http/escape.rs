@@ -78,6 +78,11 @@ pub enum LogEscape {
 
 /// A value in a log line.
 pub fn log(bytes: &[u8], how: LogEscape) -> Cow<'_, [u8]> {
+    // Without a way out of the loop it is done for many bytes at once.
+    let is_plain = |byte: &u8| matches!(byte, b' '..=b'~') & (*byte != b'"') & (*byte != b'\\');
+    if bytes.iter().fold(true, |plain, byte| plain & is_plain(byte)) {
+        return Cow::Borrowed(bytes);
+    }
     match how {
         LogEscape::Default => replace(bytes, |byte| LOG.holds(byte), |byte, out| push_hex(out, b"\\x", byte)),
         LogEscape::Json => replace(bytes, |byte| byte < 0x20 || matches!(byte, b'"' | b'\\'), push_json),

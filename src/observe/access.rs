@@ -3,6 +3,7 @@
 use super::LogFile;
 use crate::http::escape::LogEscape;
 use crate::variables::{Exchange, Template};
+use std::cell::Cell;
 
 /// What a line of an access log looks like.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,6 +22,14 @@ impl Format {
 pub const COMBINED: &str = "$remote_addr - $remote_user [$time_local] \"$request\" $status $body_bytes_sent \
                             \"$http_referer\" \"$http_user_agent\"";
 
+/// A line that was longer takes its memory with it.
+const KEPT: usize = 8 << 10;
+
+thread_local! {
+    /// Room for a line, used again and again.
+    static LINE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
 /// One access log of a location.
 #[derive(Clone, Debug)]
 pub struct AccessLog {
@@ -36,9 +45,13 @@ impl AccessLog {
         if self.condition.as_ref().is_some_and(|c| matches!(&*c.evaluate(exchange), b"" | b"0")) {
             return;
         }
-        let mut line = Vec::with_capacity(256);
+        let mut line = LINE.take();
         self.format.template.write_escaped(self.format.escape, exchange, &mut line);
         line.push(b'\n');
-        self.file.write(line);
+        self.file.write(&line);
+        line.clear();
+        if line.capacity() <= KEPT {
+            LINE.set(line);
+        }
     }
 }

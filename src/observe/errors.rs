@@ -99,7 +99,7 @@ impl Log for Logger {
         }
         let line = line(severity, &record.args().to_string());
         match &log.file {
-            Some(file) => file.write(line),
+            Some(file) => file.write(&line),
             // Nobody is left to be told if stderr is gone.
             None => drop(std::io::stderr().write_all(&line)),
         }

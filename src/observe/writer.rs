@@ -10,14 +10,12 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-/// Lines that may wait for the disk: at 200 bytes each some 13 MB.
-const QUEUE: usize = 65_536;
-/// Lines of one file are joined up to this size before they are written.
-const BATCH: usize = 64 << 10;
+/// Bytes of lines that may wait for the disk.
+const QUEUE: usize = 16 << 20;
 
 /// How long lines are gathered before they are written.
 const GATHER: Duration = Duration::from_millis(5);
@@ -35,16 +33,26 @@ struct Target {
     file: Mutex<Option<File>>,
 }
 
-enum Message {
-    Line(LogFile, Vec<u8>),
-    /// Everything before this has been written once the sender is told.
-    Flush(SyncSender<()>),
-}
-
 struct Writer {
-    queue: SyncSender<Message>,
+    waiting: Arc<Waiting>,
     /// Those that a configuration still names; a file is closed when the last one lets it go.
     files: Mutex<HashMap<PathBuf, Weak<Target>>>,
+}
+
+/// What the thread is to write, and what wakes it.
+#[derive(Default)]
+struct Waiting {
+    batches: Mutex<Batches>,
+    bell: Condvar,
+}
+
+#[derive(Default)]
+struct Batches {
+    /// The lines of each file, in the order in which they came.
+    lines: Vec<(LogFile, Vec<u8>)>,
+    held: usize,
+    /// Told once everything before has been written.
+    flushes: Vec<SyncSender<()>>,
 }
 
 /// Opens a file to append to; the same path gives the same file.
@@ -76,9 +84,10 @@ pub fn reopen() -> Vec<(PathBuf, io::Error)> {
 /// Waits until what was logged before is written, but not longer than a second.
 pub fn flush() {
     let (done, wait) = sync_channel(1);
-    if WRITER.queue.try_send(Message::Flush(done)).is_ok() {
-        let _ = wait.recv_timeout(Duration::from_secs(1));
-    }
+    WRITER.waiting.lock().flushes.push(done);
+    WRITER.waiting.bell.notify_one();
+    // Whoever logs at the end has said what there was to say, written or not.
+    let _ = wait.recv_timeout(Duration::from_secs(1));
 }
 
 /// How many lines were dropped because the disk was too slow.
@@ -92,13 +101,14 @@ impl LogFile {
         LogFile(Arc::new(Target { path: path.to_owned(), file: Mutex::new(None) }))
     }
 
-    /// Hands a line over, its line end included. Never waits.
-    pub fn write(&self, line: Vec<u8>) {
-        match WRITER.queue.try_send(Message::Line(self.clone(), line)) {
-            Ok(()) => {}
-            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {
-                DROPPED.fetch_add(1, Ordering::Relaxed);
-            }
+    /// Hands a line over, its line end included. Never waits for a disk.
+    pub fn write(&self, line: &[u8]) {
+        let is_first = WRITER.waiting.lock().add(self, line);
+        // While the thread does not wait for a line, handing one over costs no system call.
+        match is_first {
+            Some(true) => WRITER.waiting.bell.notify_one(),
+            Some(false) => {}
+            None => drop(DROPPED.fetch_add(1, Ordering::Relaxed)),
         }
     }
 
@@ -115,50 +125,68 @@ impl std::fmt::Debug for LogFile {
 
 impl Writer {
     fn start() -> Writer {
-        let (queue, messages) = sync_channel(QUEUE);
-        let thread = std::thread::Builder::new().name("edge-log".into()).spawn(move || write_all(&messages));
+        let waiting = Arc::new(Waiting::default());
+        let own = waiting.clone();
+        let thread = std::thread::Builder::new().name("edge-log".into()).spawn(move || own.write_all());
         if let Err(e) = thread {
             eprintln!("edge: no thread for logs could be started, nothing will be logged: {e}");
         }
-        Writer { queue, files: Mutex::default() }
+        Writer { waiting, files: Mutex::default() }
     }
 }
 
-fn write_all(messages: &Receiver<Message>) {
-    let mut batches: Vec<(LogFile, Vec<u8>)> = Vec::new();
-    let mut losses = Losses::default();
-    while let Ok(first) = messages.recv() {
-        // While this thread does not wait for a line, handing one over costs no system call; under load many come at once.
-        if matches!(first, Message::Line(..)) {
-            std::thread::sleep(GATHER);
-        }
-        let mut waiting = Vec::new();
-        let mut next = Some(first);
-        let mut gathered = 0;
-        while let Some(message) = next {
-            match message {
-                Message::Line(file, line) => {
-                    gathered += line.len();
-                    gather(&mut batches, file, line);
+impl Waiting {
+    fn lock(&self) -> MutexGuard<'_, Batches> {
+        self.batches.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write_all(&self) {
+        let mut losses = Losses::default();
+        loop {
+            let Batches { lines, flushes, .. } = self.next();
+            for (file, lines) in lines {
+                // A full disk must not end the log for good: the lines are lost, the next ones are tried again.
+                let mut open = file.0.file.lock().unwrap_or_else(PoisonError::into_inner);
+                if let Some(Err(e)) = open.as_mut().map(|open| open.write_all(&lines)) {
+                    let lost = lines.iter().filter(|b| **b == b'\n').count() as u64;
+                    DROPPED.fetch_add(lost, Ordering::Relaxed);
+                    losses.note(file.path(), lost, &e);
                 }
-                Message::Flush(done) => waiting.push(done),
             }
-            next = if gathered < BATCH { messages.try_recv().ok() } else { None };
-        }
-        for (file, lines) in batches.drain(..) {
-            // A full disk must not end the log for good: the lines are lost, the next ones are tried again.
-            let mut open = file.0.file.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(Err(e)) = open.as_mut().map(|open| open.write_all(&lines)) {
-                let lost = lines.iter().filter(|b| **b == b'\n').count() as u64;
-                DROPPED.fetch_add(lost, Ordering::Relaxed);
-                losses.note(file.path(), lost, &e);
+            losses.tell();
+            for done in flushes {
+                // Whoever waited has given up if nobody takes it.
+                let _ = done.try_send(());
             }
         }
-        losses.tell();
-        for done in waiting {
-            // Whoever waited has given up if nobody takes it.
-            let _ = done.try_send(());
+    }
+
+    /// Waits until there is something to do. Under load many lines come at once: they are gathered.
+    fn next(&self) -> Batches {
+        let nothing = |batches: &mut Batches| batches.lines.is_empty() && batches.flushes.is_empty();
+        let mut batches = self.bell.wait_while(self.lock(), nothing).unwrap_or_else(PoisonError::into_inner);
+        if batches.flushes.is_empty() {
+            drop(batches);
+            std::thread::sleep(GATHER);
+            batches = self.lock();
         }
+        std::mem::take(&mut *batches)
+    }
+}
+
+impl Batches {
+    /// Says whether this is the first line; `None`: there is no room for it.
+    fn add(&mut self, file: &LogFile, line: &[u8]) -> Option<bool> {
+        if self.held + line.len() > QUEUE {
+            return None;
+        }
+        let is_first = self.lines.is_empty();
+        self.held += line.len();
+        match self.lines.iter_mut().find(|(known, _)| Arc::ptr_eq(&known.0, &file.0)) {
+            Some((_, lines)) => lines.extend_from_slice(line),
+            None => self.lines.push((file.clone(), line.to_vec())),
+        }
+        Some(is_first)
     }
 }
 
@@ -185,13 +213,6 @@ impl Losses {
     }
 }
 
-fn gather(batches: &mut Vec<(LogFile, Vec<u8>)>, file: LogFile, line: Vec<u8>) {
-    match batches.iter_mut().find(|(known, _)| Arc::ptr_eq(&known.0, &file.0)) {
-        Some((_, lines)) => lines.extend_from_slice(&line),
-        None => batches.push((file, line)),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -202,7 +223,7 @@ mod tests {
         let path = dir.path().join("a.log");
         let file = open(&path).unwrap();
         for i in 0..1000 {
-            file.write(format!("{i}\n").into_bytes());
+            file.write(format!("{i}\n").as_bytes());
         }
         flush();
         let text = std::fs::read_to_string(&path).unwrap();
@@ -210,7 +231,7 @@ mod tests {
 
         std::fs::rename(&path, dir.path().join("a.log.1")).unwrap();
         assert!(reopen().iter().all(|(failed, _)| failed != &path));
-        open(&path).unwrap().write(b"new\n".to_vec());
+        open(&path).unwrap().write(b"new\n");
         flush();
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "new\n");
     }

@@ -175,8 +175,8 @@ impl Request {
                 self.variable_upstream(&url).await?
             }
         };
-        self.exchange.proxy_host = host.into();
-        self.exchange.proxy_port = port.into();
+        self.exchange.proxy_host = host;
+        self.exchange.proxy_port = port;
         self.attempts.tls = tls;
         self.attempts.set_body = pass.set_body.as_ref().map(|b| Bytes::from(b.evaluate(&self.exchange).into_owned()));
         Ok(upstream)
@@ -184,24 +184,23 @@ impl Request {
 
     /// `$proxy_host` and `$proxy_port`, of which the cache's key may be made before anybody is asked.
     pub fn name_target(&mut self) {
-        let location = self.location.clone();
-        let Handler::Proxy(pass) = &location.handler else { return };
+        let Handler::Proxy(pass) = &self.location.handler else { return };
         let (host, port) = match &pass.target {
             PassTarget::Upstream { host, port, .. } => (host.clone(), port.clone()),
             PassTarget::Variable(url) => {
                 let url = url.evaluate(&self.exchange).into_owned();
                 let parsed = std::str::from_utf8(&url).ok().and_then(|url| super::snapshot::Url::parse(url).ok());
                 match parsed {
-                    Some(parsed) => (parsed.host().to_owned(), parsed.port().to_owned()),
+                    Some(parsed) => (parsed.host().to_owned().into(), parsed.port().to_owned().into()),
                     None => return,
                 }
             }
         };
-        self.exchange.proxy_host = host.into();
-        self.exchange.proxy_port = port.into();
+        self.exchange.proxy_host = host;
+        self.exchange.proxy_port = port;
     }
 
-    async fn variable_upstream(&mut self, url: &[u8]) -> Result<(Arc<Upstream>, String, String, bool), u16> {
+    async fn variable_upstream(&mut self, url: &[u8]) -> Result<(Arc<Upstream>, Bytes, Bytes, bool), u16> {
         let text = std::str::from_utf8(url).map_err(|_| 500_u16)?;
         let parsed = super::snapshot::Url::parse(text).map_err(|why| {
             self.log_error(format_args!("`proxy_pass` became \"{text}\": {why}"));
@@ -212,7 +211,7 @@ impl Request {
             return Err(500);
         }
         self.attempts.variable_uri = parsed.uri.map(|u| u.as_bytes().to_vec());
-        let (host, port) = (parsed.host().to_owned(), parsed.port().to_owned());
+        let (host, port) = (parsed.host().to_owned().into(), parsed.port().to_owned().into());
         let known = &self.bound.snapshot.upstreams;
         let address = parsed.address();
         if let Some(upstream) = known.get(parsed.authority).or_else(|| known.get(&address)) {

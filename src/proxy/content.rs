@@ -70,9 +70,9 @@ pub fn accept(request: &mut Request) -> Result<(), u16> {
     let name = host.as_ref().map(|h| &*h.name).unwrap_or_default();
     let bound = request.bound.clone();
     let virtual_ = bound.virtual_for(request.exchange.peer.local);
-    let (server, _) = virtual_.names.find(name);
+    let (server, pattern) = virtual_.names.find_with_pattern(name);
     request.server = server.unwrap_or(&virtual_.default).clone();
-    if let Some(pattern) = virtual_.names.pattern(name) {
+    if let Some(pattern) = pattern {
         request.capture(pattern, name);
     }
     request.location = request.server.outside.clone();
@@ -156,11 +156,10 @@ fn at_find(request: &mut Request) -> Step {
     let path = std::mem::take(&mut request.exchange.path);
     let picked = server.locations.pick(&path);
     let auto_redirect = picked.as_ref().is_some_and(|p| p.auto_redirect);
-    let patterns: Vec<_> = picked.iter().flat_map(|p| p.patterns().cloned()).collect();
-    let location = picked.map(|p| p.value.clone()).unwrap_or_else(|| server.outside.clone());
-    for pattern in patterns {
-        request.capture(&pattern, &path);
+    for pattern in picked.iter().flat_map(|p| p.patterns()) {
+        request.capture(pattern, &path);
     }
+    let location = picked.map(|p| p.value.clone()).unwrap_or_else(|| server.outside.clone());
     request.exchange.path = path;
     request.location = location;
     request.prefix_holds = true;

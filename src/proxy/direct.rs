@@ -4,11 +4,12 @@
 //! bytes and the same line in the log; only who carries them differs. What is decided here and turns out to need Pingora
 //! goes on with the decision: nothing is decided twice.
 
-use super::caching;
+use super::caching::{self, Usual};
 use super::content::{self, Content};
 use super::deliver::{self, Payload};
+use super::record::{self, Written};
 use super::request::{self, Request};
-use super::{Slot, headers, keepalive, record};
+use super::{Slot, headers, keepalive};
 use crate::client::{Client, Connection};
 use crate::compress::{self, rewrite::rewrite};
 use crate::http::{Head, Version};
@@ -53,9 +54,15 @@ pub async fn answer(client: &mut Client, slot: &Slot, ending: bool) -> bool {
                 request.keepalive = false;
                 connection.close_after();
             }
+            let usual = Usual::of(&request, &stored);
+            let prepared = usual.as_ref().and_then(|usual| usual.head(&request));
+            if let Some(text) = prepared {
+                send_prepared(client, &mut request, &connection, text, *stored).await;
+                return true;
+            }
             match compose(&mut request, *stored).await {
                 Ok((head, payload)) => {
-                    send(client, &mut request, &connection, head, payload).await;
+                    send(client, &mut request, &connection, usual, (head, payload)).await;
                     return true;
                 }
                 Err(content) => Some(content),
@@ -106,24 +113,45 @@ async fn send(
     client: &mut Client,
     request: &mut Request,
     connection: &Arc<Connection>,
-    mut head: ResponseHeader,
-    payload: Payload,
+    usual: Option<Usual>,
+    (mut head, payload): (ResponseHeader, Payload),
 ) {
     let text = complete(&mut head, request.keepalive);
+    if let (Some(usual), Ok(text)) = (usual, &text) {
+        usual.keep(request, &head, text);
+    }
     let payload = if deliver::is_bodiless(request, &head) { Payload::Nothing } else { payload };
     let sent = match text {
-        Ok(text) => write(client, text, payload).await.is_ok(),
+        Ok(text) => write(client, &text, payload).await.is_ok(),
         Err(_) => false,
     };
+    finish(request, connection, sent, Written::of(&head)).await;
+}
+
+/// The same for a head that was made for another request of its kind.
+async fn send_prepared(
+    client: &mut Client,
+    request: &mut Request,
+    connection: &Arc<Connection>,
+    text: Vec<u8>,
+    stored: caching::Stored,
+) {
+    let written = Written { status: 200, length: text.len() as u64, head: None };
+    let payload = stored.into_bytes().map_or(Payload::Nothing, Payload::Bytes);
+    let sent = write(client, &text, payload).await.is_ok();
+    finish(request, connection, sent, written).await;
+}
+
+async fn finish(request: &mut Request, connection: &Arc<Connection>, sent: bool, written: Written<'_>) {
     request.exchange.completed = sent;
     if !sent {
         connection.close_after();
     }
-    record::answered(request, connection, Some(&head), None).await;
+    record::answered(request, connection, Some(written), None).await;
 }
 
 /// What Pingora adds to a head, and the head as it goes over the wire.
-pub(super) fn complete(head: &mut ResponseHeader, keepalive: bool) -> Result<Bytes> {
+pub(super) fn complete(head: &mut ResponseHeader, keepalive: bool) -> Result<BytesMut> {
     head.insert_header(header::DATE, get_cached_date())?;
     head.insert_header(header::CONNECTION, if keepalive { "keep-alive" } else { "close" })?;
     let mut text = BytesMut::with_capacity(HEAD);
@@ -134,12 +162,12 @@ pub(super) fn complete(head: &mut ResponseHeader, keepalive: bool) -> Result<Byt
     text.put_slice(b"\r\n");
     head.header_to_h1_wire(&mut text);
     text.put_slice(b"\r\n");
-    Ok(text.freeze())
+    Ok(text)
 }
 
-async fn write(client: &mut Client, head: Bytes, payload: Payload) -> io::Result<()> {
+async fn write(client: &mut Client, head: &[u8], payload: Payload) -> io::Result<()> {
     match payload {
-        Payload::Nothing => client.write_all(&head).await?,
+        Payload::Nothing => client.write_all(head).await?,
         Payload::Bytes(bytes) => write_both(client, head, bytes).await?,
         Payload::Stored(mut body) => {
             // What cannot be read must not leave a client with a head alone.
@@ -150,7 +178,7 @@ async fn write(client: &mut Client, head: Bytes, payload: Payload) -> io::Result
             }
         }
         Payload::File(mut file) => {
-            client.write_all(&head).await?;
+            client.write_all(head).await?;
             while let Some(piece) = file.next().await? {
                 client.write_all(&piece).await?;
             }
@@ -160,7 +188,7 @@ async fn write(client: &mut Client, head: Bytes, payload: Payload) -> io::Result
 }
 
 /// Both in one system call, if the socket takes them.
-async fn write_both(client: &mut Client, head: Bytes, body: Bytes) -> io::Result<()> {
+async fn write_both(client: &mut Client, head: &[u8], body: Bytes) -> io::Result<()> {
     let mut both = head.chain(body);
     client.write_all_buf(&mut both).await
 }

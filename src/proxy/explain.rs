@@ -133,7 +133,7 @@ fn question(
 
 fn tell_server(out: &mut String, request: &Request) {
     let virtual_ = request.bound.virtual_for(request.exchange.peer.local);
-    let named = virtual_.names.pattern(&request.exchange.host).is_some()
+    let named = virtual_.names.find_with_pattern(&request.exchange.host).1.is_some()
         || Arc::ptr_eq(&request.server, &virtual_.default) && *request.exchange.host == *request.server.name.as_bytes();
     let others = virtual_.names.values().len();
     let why = match (named, Arc::ptr_eq(&request.server, &virtual_.default)) {

@@ -20,28 +20,44 @@ pub async fn finish(session: &mut Session, request: &mut Request, connection: &A
     let written = session.response_written().filter(|head| !head.status.is_informational() || head.status == 101);
     // What the client was told may be something else than what Pingora has written.
     let told = request.told.take();
-    answered(request, connection, written.map(|head| told.as_deref().unwrap_or(head)), e).await;
+    let written = written.map(|head| told.as_deref().unwrap_or(head));
+    answered(request, connection, written.map(Written::of), e).await;
+}
+
+/// A head that was written.
+pub struct Written<'h> {
+    pub status: u16,
+    /// As it went over the wire.
+    pub length: u64,
+    /// `None`: no text asks for its fields.
+    pub head: Option<&'h ResponseHeader>,
+}
+
+impl<'h> Written<'h> {
+    pub fn of(head: &'h ResponseHeader) -> Written<'h> {
+        Written { status: head.status.as_u16(), length: length_of(head), head: Some(head) }
+    }
 }
 
 /// The same for an answer whose head was written, whoever wrote it.
 pub async fn answered(
     request: &mut Request,
     connection: &Arc<Connection>,
-    written: Option<&ResponseHeader>,
+    written: Option<Written<'_>>,
     e: Option<&Error>,
 ) {
     let delivered = connection.drained().await.is_ok();
     let answer = &mut request.exchange.answer;
     answer.bytes = connection.take_sent();
-    answer.body_bytes = answer.bytes.saturating_sub(written.map_or(0, length_of));
-    answer.status = match written {
-        Some(head) => head.status.as_u16(),
+    answer.body_bytes = answer.bytes.saturating_sub(written.as_ref().map_or(0, |written| written.length));
+    answer.status = match &written {
+        Some(written) => written.status,
         None if e.is_some_and(|e| *e.esource() == ErrorSource::Downstream) => CLIENT_CLOSED,
         None => answer.status,
     };
     answer.sent = None;
     let answered = written.is_some();
-    if let Some(head) = written {
+    if let Some(head) = written.and_then(|written| written.head) {
         request.note_sent_head(head);
     }
     request.exchange.completed = answered && delivered && (e.is_none() || request.exchange.completed);

@@ -134,16 +134,14 @@ impl Request {
         if pattern.groups() == 0 {
             return;
         }
-        let Some(groups) = pattern.captures(subject) else {
-            return;
-        };
+        let captures = Captures::new(pattern.clone(), subject.to_vec());
         for (name, group) in pattern.names() {
             let slot = self.bound.snapshot.defined.find(&name.to_ascii_lowercase());
             if let Some(value) = slot.and_then(|slot| self.exchange.defined.get_mut(slot)) {
-                *value = groups.text(group, subject).map(Bytes::copy_from_slice);
+                *value = captures.get(group).map(Bytes::copy_from_slice);
             }
         }
-        self.exchange.captures = Captures::new(subject.to_vec(), groups);
+        self.exchange.captures = captures;
     }
 
     /// Keeps what an upstream answered, if some text asks for it.

@@ -43,8 +43,16 @@ pub fn validate_host(text: &[u8]) -> Result<Host<'_>, InvalidHost> {
 }
 
 fn is_name(name: &[u8]) -> bool {
-    let legal = |b: &u8| b.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=%".contains(b);
-    name.iter().all(legal) && !name.windows(2).any(|pair| pair == b"..")
+    let is_legal = |b: &u8| {
+        let others = || b"-_~!$&'()*+,;=%.".contains(b);
+        matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'A'..=b'Z') || others()
+    };
+    name.iter().all(is_legal) && !has_two_dots(name)
+}
+
+fn has_two_dots(name: &[u8]) -> bool {
+    let mut after_dot = false;
+    name.iter().any(|b| std::mem::replace(&mut after_dot, *b == b'.') && *b == b'.')
 }
 
 fn is_literal(name: &[u8]) -> bool {

@@ -123,9 +123,10 @@ impl<T> ServerNames<T> {
         (server.or(self.default).and_then(|server| self.values.get(server)), captures)
     }
 
-    /// The regex that finds this host, for the names of its captures.
-    pub fn pattern(&self, host: &[u8]) -> Option<&Pattern> {
-        self.search(host).1
+    /// The same without what was captured: the regex that found the host, for who may ask it later.
+    pub fn find_with_pattern(&self, host: &[u8]) -> (Option<&T>, Option<&Pattern>) {
+        let (server, pattern) = self.search(host);
+        (server.or(self.default).and_then(|server| self.values.get(server)), pattern)
     }
 
     fn search(&self, host: &[u8]) -> (Option<usize>, Option<&Pattern>) {
@@ -251,7 +252,7 @@ mod tests {
         let (server, captures) = names.find(b"www12.example.org");
         assert_eq!(server, Some(&0));
         assert_eq!(captures.unwrap().text(1, b"www12.example.org"), Some(&b"example.org"[..]));
-        let pattern = names.pattern(b"www12.example.org").unwrap();
+        let pattern = names.find_with_pattern(b"www12.example.org").1.unwrap();
         assert_eq!(pattern.names().collect::<Vec<_>>(), [("domain", 1)]);
     }
 

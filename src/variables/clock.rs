@@ -1,9 +1,14 @@
 //! Times as logs and headers print them, made once a second and thread.
 
+use bytes::BufMut;
 use std::cell::RefCell;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+/// Dates that are known: now, and those that `expires` leads to.
+const PLACES: usize = 16;
+
 thread_local! {
+    static DATES: RefCell<[(u64, String); PLACES]> = RefCell::default();
     static LAST: RefCell<(u64, Printed)> = RefCell::new((u64::MAX, Printed::default()));
 }
 
@@ -23,9 +28,29 @@ pub fn iso8601(at: SystemTime) -> String {
     printed(at, |p| p.iso8601.clone())
 }
 
+pub(super) fn write_local(at: SystemTime, out: &mut Vec<u8>) {
+    printed(at, |p| out.extend_from_slice(p.local.as_bytes()));
+}
+
+pub(super) fn write_iso8601(at: SystemTime, out: &mut Vec<u8>) {
+    printed(at, |p| out.extend_from_slice(p.iso8601.as_bytes()));
+}
+
 /// As `Date`: `Sun, 22 Nov 2026 16:10:00 GMT`.
 pub fn http_date(at: SystemTime) -> String {
     httpdate::fmt_http_date(at)
+}
+
+/// The same appended; what is told for many requests of a second is printed once.
+pub fn write_http_date(at: SystemTime, out: &mut impl BufMut) {
+    let second = at.duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
+    DATES.with_borrow_mut(|dates| {
+        let (known, text) = &mut dates[(second % PLACES as u64) as usize];
+        if *known != second || text.is_empty() {
+            (*known, *text) = (second, http_date(at));
+        }
+        out.put_slice(text.as_bytes());
+    });
 }
 
 fn printed<T>(at: SystemTime, take: impl FnOnce(&Printed) -> T) -> T {
@@ -62,6 +87,16 @@ fn print(second: u64) -> Printed {
 mod tests {
     use super::*;
     use std::time::Duration;
+
+    #[test]
+    fn dates_are_the_same_whether_or_not_they_are_known() {
+        for second in [0, 1, 16, 17, 1_700_000_000, 1_700_000_016, 1_700_000_000, 0] {
+            let at = UNIX_EPOCH + Duration::from_millis(second * 1000 + 999);
+            let mut out = Vec::new();
+            write_http_date(at, &mut out);
+            assert_eq!(String::from_utf8(out).unwrap(), http_date(at));
+        }
+    }
 
     #[test]
     fn times_have_nginx_shapes() {

@@ -2,9 +2,10 @@
 //! and logs. Nothing in here does anything.
 
 use crate::http::Head;
+use crate::pattern::{self, Pattern};
 use bytes::Bytes;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock, OnceLock};
 use std::time::{Duration, Instant, SystemTime};
 
 /// One request, from its first byte to its line in the log.
@@ -103,21 +104,32 @@ pub struct Answer {
     pub body_bytes: u64,
 }
 
-/// What a regular expression has captured, with the bytes it was matched against.
+/// What a regular expression has captured, found out when somebody asks: most requests are never asked.
 #[derive(Clone, Debug, Default)]
-pub struct Captures(Option<(Vec<u8>, crate::pattern::Captures)>);
+pub struct Captures(Option<Found>);
+
+/// A pattern that was found in a subject.
+#[derive(Clone, Debug)]
+struct Found {
+    pattern: Pattern,
+    subject: Vec<u8>,
+    groups: OnceLock<Option<pattern::Captures>>,
+}
 
 impl Captures {
-    pub fn new(subject: Vec<u8>, groups: crate::pattern::Captures) -> Captures {
-        Captures(Some((subject, groups)))
+    pub fn new(pattern: Pattern, subject: Vec<u8>) -> Captures {
+        Captures(Some(Found { pattern, subject, groups: OnceLock::new() }))
     }
 
     /// `$0` is the whole match, `$1` the first group.
     pub fn get(&self, group: usize) -> Option<&[u8]> {
-        let (subject, groups) = self.0.as_ref()?;
-        groups.text(group, subject)
+        let Found { pattern, subject, groups } = self.0.as_ref()?;
+        groups.get_or_init(|| pattern.captures(subject)).as_ref()?.text(group, subject)
     }
 }
+
+/// Before the server is known.
+static NAMELESS: LazyLock<Arc<str>> = LazyLock::new(|| Arc::from(""));
 
 impl Exchange {
     /// A request at its beginning.
@@ -130,7 +142,7 @@ impl Exchange {
             host: Bytes::new(),
             path: Vec::new(),
             args: None,
-            server_name: Arc::from(""),
+            server_name: NAMELESS.clone(),
             captures: Captures::default(),
             defined: Vec::new(),
             root: Bytes::new(),

@@ -10,7 +10,7 @@ mod print;
 mod template;
 mod tls;
 
-pub use clock::{http_date, iso8601, local};
+pub use clock::{http_date, iso8601, local, write_http_date};
 pub use exchange::{Answer, Captures, Exchange, Peer, Try};
 pub use names::{Defined, Variable};
 pub use template::{Mistake, Template};

@@ -9,9 +9,10 @@ use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use pingora_http::ResponseHeader;
+use std::borrow::Cow;
 use std::io::Write as _;
 use std::net::{IpAddr, SocketAddr};
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Appends the value; false where nginx says "not found", which logs print as `-`.
 pub fn value(variable: &Variable, x: &Exchange, out: &mut Vec<u8>) -> bool {
@@ -19,13 +20,13 @@ pub fn value(variable: &Variable, x: &Exchange, out: &mut Vec<u8>) -> bool {
     match variable {
         Args => optional(x.args.as_deref().filter(|args| !args.is_empty()), out),
         BinaryRemoteAddr => binary(x.peer.remote.ip(), out),
-        BodyBytesSent => shown(x.answer.body_bytes, out),
-        BytesSent => shown(x.answer.bytes, out),
-        Connection => shown(x.peer.serial, out),
-        ConnectionRequests => shown(x.peer.requests, out),
+        BodyBytesSent => number(x.answer.body_bytes, out),
+        BytesSent => number(x.answer.bytes, out),
+        Connection => number(x.peer.serial, out),
+        ConnectionRequests => number(x.peer.requests.into(), out),
         ConnectionTime => seconds(x.peer.accepted.elapsed().unwrap_or_default(), out),
         // A body in chunks that was read whole has a length by now.
-        ContentLength if x.head.framing == Framing::Chunked && x.body_length > 0 => shown(x.body_length, out),
+        ContentLength if x.head.framing == Framing::Chunked && x.body_length > 0 => number(x.body_length, out),
         ContentLength => field(x, "content_length", out),
         ContentType => field(x, "content_type", out),
         DocumentRoot => bytes(&x.root, out),
@@ -34,9 +35,9 @@ pub fn value(variable: &Variable, x: &Exchange, out: &mut Vec<u8>) -> bool {
         Http2 => bytes(http2(x), out),
         Https => bytes(if x.peer.tls { b"on" } else { b"" }, out),
         IsArgs => bytes(if x.args.as_ref().is_some_and(|a| !a.is_empty()) { b"?" } else { b"" }, out),
-        Msec => seconds(std::time::SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default(), out),
+        Msec => seconds(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default(), out),
         NginxVersion => bytes(env!("CARGO_PKG_VERSION").as_bytes(), out),
-        Pid => shown(std::process::id(), out),
+        Pid => number(std::process::id().into(), out),
         Pipe => bytes(b".", out),
         ProxyAddXForwardedFor => forwarded_for(x, out),
         ProxyHost => not_empty(&x.proxy_host, out),
@@ -45,35 +46,37 @@ pub fn value(variable: &Variable, x: &Exchange, out: &mut Vec<u8>) -> bool {
         ProxyProtocolPort => port(x.peer.announced, out),
         ProxyProtocolServerAddr => address(x.peer.announced_server, out),
         ProxyProtocolServerPort => port(x.peer.announced_server, out),
-        RemoteAddr => shown(x.peer.remote.ip().to_canonical(), out),
-        RemotePort => shown(x.peer.remote.port(), out),
+        RemoteAddr => ip(x.peer.remote.ip().to_canonical(), out),
+        RemotePort => number(x.peer.remote.port().into(), out),
         RemoteUser => remote_user(x, out),
         Request => bytes(&x.head.line, out),
         RequestCompletion => bytes(if x.completed { b"OK" } else { b"" }, out),
         RequestFilename => bytes(&x.filename, out),
         RequestId => request_id(x, out),
-        RequestLength => shown(x.request_length, out),
+        RequestLength => number(x.request_length, out),
         RequestMethod => bytes(x.method.as_str().as_bytes(), out),
         RequestTime => seconds(x.started.elapsed(), out),
         RequestUri => bytes(&x.request_uri, out),
         Scheme => bytes(x.scheme().as_bytes(), out),
-        ServerAddr => shown(x.peer.local.ip().to_canonical(), out),
+        ServerAddr => ip(x.peer.local.ip().to_canonical(), out),
         ServerName => bytes(x.server_name.as_bytes(), out),
-        ServerPort => shown(x.peer.local.port(), out),
+        ServerPort => number(x.peer.local.port().into(), out),
         ServerProtocol => bytes(x.head.version.as_str().as_bytes(), out),
         SliceRange => optional(x.slice_range.as_deref().map(str::as_bytes), out),
         Status => status(x.answer.status, out),
-        TimeIso8601 => bytes(clock::iso8601(std::time::SystemTime::now()).as_bytes(), out),
-        TimeLocal => bytes(clock::local(std::time::SystemTime::now()).as_bytes(), out),
+        TimeIso8601 => time(clock::write_iso8601, out),
+        TimeLocal => time(clock::write_local, out),
         UpstreamAddr => tries(x, out, |t, out| bytes(t.address.as_bytes(), out)),
-        UpstreamBytesReceived => tries(x, out, |t, out| shown(t.bytes_received, out)),
-        UpstreamBytesSent => tries(x, out, |t, out| shown(t.bytes_sent, out)),
+        UpstreamBytesReceived => tries(x, out, |t, out| number(t.bytes_received, out)),
+        UpstreamBytesSent => tries(x, out, |t, out| number(t.bytes_sent, out)),
         UpstreamCacheStatus => optional(x.cache_status.map(str::as_bytes), out),
         UpstreamConnectTime => tries(x, out, |t, out| time_or_dash(t.connect_time, out)),
         UpstreamHeaderTime => tries(x, out, |t, out| time_or_dash(t.header_time, out)),
-        UpstreamResponseLength => tries(x, out, |t, out| shown(t.response_length, out)),
+        UpstreamResponseLength => tries(x, out, |t, out| number(t.response_length, out)),
         UpstreamResponseTime => tries(x, out, |t, out| time_or_dash(t.response_time, out)),
-        UpstreamStatus => tries(x, out, |t, out| if t.status == 0 { bytes(b"-", out) } else { shown(t.status, out) }),
+        UpstreamStatus => {
+            tries(x, out, |t, out| if t.status == 0 { bytes(b"-", out) } else { number(t.status.into(), out) })
+        }
         Uri => bytes(&x.path, out),
         Tls(asked) => tls(*asked, x, out),
         RequestHeader(name) => field(x, name, out),
@@ -99,17 +102,55 @@ fn optional(value: Option<&[u8]>, out: &mut Vec<u8>) -> bool {
     value.is_some_and(|v| bytes(v, out))
 }
 
-fn shown(value: impl std::fmt::Display, out: &mut Vec<u8>) -> bool {
-    write!(out, "{value}").is_ok()
+/// What most lines of a log hold is printed without the machinery of formatting.
+fn number(mut value: u64, out: &mut Vec<u8>) -> bool {
+    let mut digits = [0; 20];
+    let mut at = digits.len();
+    loop {
+        at -= 1;
+        digits[at] = b'0' + (value % 10) as u8;
+        value /= 10;
+        if value == 0 {
+            return bytes(&digits[at..], out);
+        }
+    }
+}
+
+fn ip(address: IpAddr, out: &mut Vec<u8>) -> bool {
+    let IpAddr::V4(v4) = address else {
+        return write!(out, "{address}").is_ok();
+    };
+    for (at, octet) in v4.octets().into_iter().enumerate() {
+        if at > 0 {
+            out.push(b'.');
+        }
+        number(octet.into(), out);
+    }
+    true
+}
+
+fn time(write: fn(SystemTime, &mut Vec<u8>), out: &mut Vec<u8>) -> bool {
+    write(SystemTime::now(), out);
+    true
 }
 
 fn status(status: u16, out: &mut Vec<u8>) -> bool {
-    write!(out, "{status:03}").is_ok()
+    // As many digits as nginx prints.
+    (2..=3).rev().filter(|digits| u32::from(status) < 10_u32.pow(*digits - 1)).for_each(|_| out.push(b'0'));
+    number(status.into(), out)
 }
 
 /// Seconds with milliseconds, as nginx prints times.
 fn seconds(time: Duration, out: &mut Vec<u8>) -> bool {
-    write!(out, "{}.{:03}", time.as_secs(), time.subsec_millis()).is_ok()
+    number(time.as_secs(), out);
+    let millis = time.subsec_millis();
+    out.extend_from_slice(&[b'.', digit(millis / 100), digit(millis / 10), digit(millis)]);
+    true
+}
+
+/// The last one of a number.
+fn digit(of: u32) -> u8 {
+    b'0' + (of % 10) as u8
 }
 
 /// `$http2`: how HTTP/2 was agreed on.
@@ -127,11 +168,11 @@ fn tls(asked: TlsField, x: &Exchange, out: &mut Vec<u8>) -> bool {
 }
 
 fn address(of: Option<SocketAddr>, out: &mut Vec<u8>) -> bool {
-    of.is_some_and(|address| shown(address.ip(), out))
+    of.is_some_and(|address| ip(address.ip(), out))
 }
 
 fn port(of: Option<SocketAddr>, out: &mut Vec<u8>) -> bool {
-    of.is_some_and(|address| shown(address.port(), out))
+    of.is_some_and(|address| number(address.port().into(), out))
 }
 
 fn time_or_dash(time: Option<Duration>, out: &mut Vec<u8>) -> bool {
@@ -196,7 +237,7 @@ fn forwarded_for(x: &Exchange, out: &mut Vec<u8>) -> bool {
     if field(x, "x_forwarded_for", out) {
         out.extend_from_slice(b", ");
     }
-    shown(x.peer.remote.ip().to_canonical(), out)
+    ip(x.peer.remote.ip().to_canonical(), out)
 }
 
 /// The user of `Authorization: Basic`.
@@ -251,13 +292,21 @@ fn request_id(x: &Exchange, out: &mut Vec<u8>) -> bool {
     write!(out, "{:016x}{:016x}", KEYS.0.hash_one(what), KEYS.1.hash_one(what)).is_ok()
 }
 
-/// Appends a value for a log; `None` is a value nginx calls "not found".
-pub fn escaped(how: LogEscape, value: Option<&Vec<u8>>, out: &mut Vec<u8>) {
-    match value {
-        Some(value) => out.extend_from_slice(&escape::log(value, how)),
-        None if how == LogEscape::Default => out.push(b'-'),
-        None => {}
+/// Makes what was appended from `from` on fit for a log; what was not `found` nginx calls so, too.
+pub fn escape(how: LogEscape, found: bool, from: usize, out: &mut Vec<u8>) {
+    if !found {
+        out.truncate(from);
+        if how == LogEscape::Default {
+            out.push(b'-');
+        }
+        return;
     }
+    let escaped = match escape::log(&out[from..], how) {
+        Cow::Borrowed(_) => return,
+        Cow::Owned(escaped) => escaped,
+    };
+    out.truncate(from);
+    out.extend_from_slice(&escaped);
 }
 
 #[cfg(test)]
@@ -266,6 +315,28 @@ mod tests {
     use super::*;
     use bytes::Bytes;
     use std::sync::Arc;
+
+    #[test]
+    fn numbers_addresses_and_times_are_printed_as_formatting_prints_them() {
+        let printed = |print: &dyn Fn(&mut Vec<u8>) -> bool| {
+            let mut out = Vec::new();
+            assert!(print(&mut out));
+            String::from_utf8(out).unwrap()
+        };
+        for value in [0, 7, 10, 99, 100, 65_535, u64::MAX] {
+            assert_eq!(printed(&|out| number(value, out)), value.to_string());
+        }
+        for value in [0, 9, 10, 99, 100, 999, 65_535] {
+            assert_eq!(printed(&|out| status(value, out)), format!("{value:03}"));
+        }
+        for address in ["0.0.0.0", "192.168.10.255", "::1", "2001:db8::7"] {
+            assert_eq!(printed(&|out| ip(address.parse().unwrap(), out)), address);
+        }
+        for millis in [0, 1, 45, 999, 1000, 61_020] {
+            let expected = format!("{}.{:03}", millis / 1000, millis % 1000);
+            assert_eq!(printed(&|out| seconds(Duration::from_millis(millis), out)), expected);
+        }
+    }
 
     #[test]
     fn http2_is_named_with_and_without_tls() {

@@ -152,21 +152,21 @@ impl Template {
 
     /// Prints for a log: the values, not the text around them, are escaped.
     pub fn write_escaped(&self, how: LogEscape, exchange: &Exchange, out: &mut Vec<u8>) {
-        let mut value = Vec::new();
         for part in &self.0 {
-            value.clear();
+            let from = out.len();
             let found = match part {
                 Part::Literal(text) => {
                     out.extend_from_slice(text);
                     continue;
                 }
-                Part::Variable(variable) => print::value(variable, exchange, &mut value),
+                Part::Variable(variable) => print::value(variable, exchange, out),
                 Part::Capture(group) => {
-                    value.extend_from_slice(exchange.captures.get(*group).unwrap_or_default());
+                    let value = exchange.captures.get(*group).unwrap_or_default();
+                    out.extend_from_slice(value);
                     !value.is_empty()
                 }
             };
-            print::escaped(how, found.then_some(&value), out);
+            print::escape(how, found, from, out);
         }
     }
 

@@ -13,9 +13,13 @@ const PLAIN: &str = "HTTP/1.1 200 OK\r\nContent-Type: text/css\r\nETag: \"v1\"\r
                      GMT\r\nAccept-Ranges: bytes\r\nCache-Control: max-age=3600\r\nX-oDD: a\r\nX-Odd: b\r\nSet-Cookie2: \
                      x\r\nX-Pad: y\r\nRefresh: 5; url=http://app/x\r\nLocation: http://app/there\r\n";
 
-const EXTRAS: [&str; 5] = [
+const EXTRAS: [&str; 9] = [
     "",
     "expires: 15m",
+    "expires: max\n        add_header: {X-Fixed: a, Age: '5', Expires: never}",
+    "expires: -1\n        add_header: {Expires: never}",
+    "expires: modified 1h",
+    "gzip: {types: [text/html], vary: on}\n        add_header: {ETag: '\"v9\"', X-Fixed: a}",
     "charset: utf-8\n        keepalive_timeout: 65s 60s",
     "add_header: {X-Sent: 'a $sent_http_content_type', X-Up: $upstream_http_x_pad, X-Status: $upstream_cache_status}",
     "server_tokens: off\n        proxy_hide_header: [x-odd]\n        proxy_force_ranges: on",
@@ -76,18 +80,85 @@ fn the_short_way_and_the_long_one_tell_the_same() {
         let backend = backend();
         let edge = edge(&backend, extra);
         told(&edge, &request::get("/a"));
+        // The next line would overtake the one of an answer that is still being stored.
+        logged(&edge, 1);
         let mut lines = 1;
         for question in questions() {
-            let short = told(&edge, &question);
+            // What the first answer left behind the second one may use.
+            let short = [told(&edge, &question), told(&edge, &question)];
             let long = told(&edge, &question.clone().chunked(&[]));
-            assert_eq!(short, long, "{extra}");
-            lines += 2;
+            assert_eq!(short, [long.clone(), long], "{extra}");
+            lines += 3;
             let logged = logged(&edge, lines);
             assert_eq!(logged.len(), lines);
-            assert_eq!(logged[lines - 2], logged[lines - 1], "{extra}");
+            assert_eq!(logged[lines - 3..lines - 1], logged[lines - 2..], "{extra}");
         }
         assert_eq!(backend.requests(), 1, "all but the first answer are from the cache");
     }
+}
+
+#[test]
+fn what_the_clock_decides_is_told_anew_each_time() {
+    let backend = backend();
+    let edge = edge(&backend, "expires: 15m");
+    let times = || {
+        let response = Client::connect(edge.address()).ask(&request::get("/a")).unwrap();
+        let at = |name| httpdate::parse_http_date(response.header(name).unwrap()).unwrap();
+        let ahead = at("expires").duration_since(at("date")).unwrap().as_secs();
+        assert!((900..=901).contains(&ahead), "{ahead}");
+        assert_eq!(response.header("cache-control"), Some("max-age=900"));
+        (response.header("age").map(|age| age.parse::<u64>().unwrap()), at("date"))
+    };
+    assert_eq!(times().0, None, "the first answer is the server's");
+    let first = times();
+    let later = wait::until(Duration::from_secs(10), || {
+        let later = times();
+        (later.0 > first.0 && later.1 > first.1).then_some(())
+    });
+    assert!(later.is_some());
+}
+
+#[test]
+fn one_stored_answer_is_told_by_the_words_of_each_location() {
+    let backend = backend();
+    let port = ports::free();
+    let location = |path: &str, word: &str| {
+        format!(
+            "      - match: {path}\n        proxy_pass: http://app\n        proxy_cache: z\n        proxy_cache_key: one\n        \
+             add_header: {{X-Place: {word}}}\n"
+        )
+    };
+    let text = format!(
+        "proxy_cache_path: {{z: {{path: cache, memory: 10m}}}}\nupstream:\n  app: {{servers: ['{}']}}\nserver:\n  - listen: \
+         127.0.0.1:{port}\n    location:\n{}{}",
+        backend.address(),
+        location("/a", "here"),
+        location("/b", "there")
+    );
+    let edge = Edge::yaml(&text, port).start();
+    let mut client = Client::connect(edge.address());
+    for (path, word) in
+        [("/a", "here"), ("/a", "here"), ("/b", "there"), ("/b", "there"), ("/b", "there"), ("/a", "here")]
+    {
+        let response = client.ask(&request::get(path)).unwrap();
+        assert_eq!(response.header("x-place"), Some(word));
+    }
+    assert_eq!(backend.requests(), 1);
+}
+
+#[test]
+fn a_client_that_takes_a_coding_is_never_given_what_was_made_for_others() {
+    let backend = backend();
+    let edge = edge(&backend, "gzip: {types: [text/css], min_length: 1, vary: on}");
+    let plain = || told(&edge, &request::get("/a"));
+    plain();
+    let expected = plain();
+    assert!(expected.contains("vary: Accept-Encoding") || expected.contains("Vary: Accept-Encoding"), "{expected}");
+    assert_eq!(plain(), expected);
+    let response = Client::connect(edge.address()).ask(&request::get("/a").header("Accept-Encoding", "gzip")).unwrap();
+    assert_eq!(response.header("content-encoding"), Some("gzip"));
+    let refused = request::get("/a").header("Accept-Encoding", "gzip;q=0, identity");
+    assert_eq!([plain(), told(&edge, &refused)], [expected.clone(), expected]);
 }
 
 #[test]

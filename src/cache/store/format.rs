@@ -209,13 +209,21 @@ pub fn sealed_len(block: &Range<u64>) -> usize {
     (block.end - block.start) as usize + CRC
 }
 
+/// Fills the buffer from this place of a file on, or fails.
+pub type Read = fn(&File, &mut [u8], u64) -> io::Result<()>;
+
 /// The front of an object's file and its head. Blocks.
 pub fn read_front(file: &File) -> Result<(Front, Slot), Unusable> {
+    read_front_by(|file, buffer, at| file.read_exact_at(buffer, at), file)
+}
+
+/// The same, and whether it blocks is the reader's business.
+pub fn read_front_by(read: Read, file: &File) -> Result<(Front, Slot), Unusable> {
     let mut fixed = [0; FIXED];
-    file.read_exact_at(&mut fixed, 0)?;
+    read(file, &mut fixed, 0)?;
     let (mut front, key_len, hash) = parse_fixed(&fixed).ok_or(Unusable::Damaged("front"))??;
     let mut rest = vec![0; key_len + CRC + 2 * front.slot_len];
-    file.read_exact_at(&mut rest, FIXED as u64)?;
+    read(file, &mut rest, FIXED as u64)?;
     let (text, rest) = rest.split_at(key_len);
     let (crc, slots) = rest.split_at(CRC);
     let mut hasher = crc32fast::Hasher::new();

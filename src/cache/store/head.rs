@@ -88,10 +88,10 @@ impl Head {
         Some(Head::new(response, meta))
     }
 
-    /// In memory, in bytes, roughly.
+    /// In memory, in bytes, roughly; what is prepared holds each field once more.
     pub(super) fn weight(&self) -> usize {
         let fields: usize =
-            self.response.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 64).sum();
+            self.response.headers.iter().map(|(name, value)| 2 * (name.as_str().len() + value.len()) + 64).sum();
         let lists: usize = self.meta.vary.iter().chain(&self.meta.tags).map(|item| item.len() + 24).sum();
         fields + lists + self.meta.url.len() + OVERHEAD
     }

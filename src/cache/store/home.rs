@@ -28,7 +28,12 @@ pub struct Home {
     levels: Vec<u8>,
     lock: std::sync::Mutex<File>,
     owned: AtomicBool,
+    /// The file system is this machine's own: opening what the kernel knows asks no server.
+    local: bool,
 }
+
+/// As statfs(2) names them: ext, XFS, btrfs, tmpfs, F2FS, ZFS.
+const LOCAL: [u32; 6] = [0xef53, 0x5846_5342, 0x9123_683e, 0x0102_1994, 0xf2f5_2010, 0x2fc1_2fc1];
 
 impl Home {
     /// `heir_of`: the process that hands over to this one, and may hold the lock.
@@ -38,8 +43,9 @@ impl Home {
         let home = Home {
             path: path.to_owned(),
             levels: levels.to_vec(),
-            lock: std::sync::Mutex::new(lock),
             owned: AtomicBool::new(false),
+            local: is_local(&lock),
+            lock: std::sync::Mutex::new(lock),
         };
         let begun = std::time::Instant::now();
         while !home.own() {
@@ -79,6 +85,10 @@ impl Home {
             Ok(_) if !text.trim().is_empty() => text.trim().to_owned(),
             _ => "(unknown)".into(),
         }
+    }
+
+    pub fn is_local(&self) -> bool {
+        self.local
     }
 
     pub fn path(&self) -> &Path {
@@ -229,6 +239,16 @@ pub fn parse_name(name: &str) -> Option<(Hash, Variant)> {
     let fields = u128::from_str_radix(&variant[..32], 16).ok()?.to_be_bytes();
     let coding = Coding::from_number(variant[32..].parse().ok()?)?;
     Some((hash, Variant { fields, coding }))
+}
+
+/// Whether a file lies on a file system of [`LOCAL`].
+fn is_local(file: &File) -> bool {
+    // SAFETY: it is plain data that the call fills in.
+    let mut about: libc::statfs = unsafe { std::mem::zeroed() };
+    // SAFETY: the descriptor is that of an open file, and `about` lives until after the call.
+    let told = unsafe { libc::fstatfs(file.as_raw_fd(), &mut about) };
+    // What is longer in memory than 32 bits is sign-extended at the most.
+    told == 0 && LOCAL.contains(&(about.f_type as u32))
 }
 
 #[cfg(test)]

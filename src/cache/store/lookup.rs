@@ -55,7 +55,7 @@ pub struct Hit {
     /// If it is stale: whether somebody fetches it anew.
     pub updating: bool,
     pub(super) place: Place,
-    pub(super) key: Key,
+    pub key: Key,
     pub(super) id: u64,
 }
 
@@ -161,6 +161,11 @@ impl Core {
         choose: &(impl Fn(&[String]) -> Wanted + Sync),
     ) -> Option<Hit> {
         let home = self.home.as_ref()?;
+        if home.is_local()
+            && let Some(opened) = read::open_cached(&home.file(&place.hash, place.variant), self.resident_max())
+        {
+            return self.judge(key, place, now, choose, opened);
+        }
         let permit = timeout(PATIENCE, self.reads.acquire()).await.ok()?.ok()?;
         // Many wait here for the same object: the first one has brought it.
         if let Glance::Hit(hit) = self.glance(key, now, choose) {
@@ -170,7 +175,18 @@ impl Core {
         let whole = self.resident_max();
         let opened = read::off_runtime(move || read::open(&path, whole)).await;
         drop(permit);
-        let opened = opened.map_err(Unusable::Unread).and_then(|opened| opened);
+        self.judge(key, place, now, choose, opened.map_err(Unusable::Unread).and_then(|opened| opened))
+    }
+
+    /// What was opened, if it is what was looked for.
+    fn judge(
+        self: &Arc<Core>,
+        key: &Key,
+        place: Place,
+        now: SystemTime,
+        choose: &impl Fn(&[String]) -> Wanted,
+        opened: Result<Opened, Unusable>,
+    ) -> Option<Hit> {
         match opened.and_then(|opened| self.own(key, &place, opened)) {
             Ok(opened) => self.admit(key, place, now, choose, opened),
             Err(unusable) => {

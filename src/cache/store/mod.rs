@@ -22,6 +22,7 @@ mod purge;
 mod read;
 mod settings;
 mod shard;
+mod spread;
 #[cfg(test)]
 mod tests;
 mod uses;

@@ -4,10 +4,12 @@
 //! bytes it announced, or with an error; after an error the object is gone from the cache. A file that shrinks underneath
 //! is such an error, so nothing is mapped.
 
+use std::ffi::CString;
 use std::fs::File;
 use std::io;
 use std::ops::Range;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, FromRawFd, RawFd};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
@@ -18,10 +20,13 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::core::{Core, Place};
-use super::format::{self, BLOCK, Front, Slot, Unusable};
+use super::format::{self, BLOCK, Front, Read, Slot, Unusable};
 
 /// A local disk answers in milliseconds; this is for a network file system that lost its server.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// So much of a body is read without a break.
+const AT_ONCE: u64 = 128 << 10;
 
 /// An answer's body.
 pub enum Body {
@@ -127,19 +132,59 @@ pub async fn read_block(file: &Arc<File>, front: &Arc<Front>, index: u64) -> Res
 
 /// Opens an object; its body is read and verified whole if it is no longer than `whole`. Blocks.
 pub fn open(path: &Path, whole: u64) -> Result<Opened, Unusable> {
-    let file = File::open(path)?;
-    let (front, slot) = format::read_front(&file)?;
-    let body = if front.body_len <= whole { Some(read_whole(&file, &front)?) } else { None };
+    take(File::open(path)?, whole, |file, buffer, at| file.read_exact_at(buffer, at))
+}
+
+/// The same here and now, if the kernel has in memory where the file is and what is read of it; a body of more than
+/// [`AT_ONCE`] is too much to be read without a break. None: only [`open`] can tell.
+pub fn open_cached(path: &Path, whole: u64) -> Option<Result<Opened, Unusable>> {
+    let opened = take(open_known(path)?, whole.min(AT_ONCE), fill_now);
+    let is_missing = |e: &io::Error| e.kind() == io::ErrorKind::WouldBlock;
+    let is_too_much = |opened: &Opened| opened.body.is_none() && opened.front.body_len <= whole;
+    match opened {
+        Err(Unusable::Unread(e)) if is_missing(&e) => None,
+        Ok(opened) if is_too_much(&opened) => None,
+        other => Some(other),
+    }
+}
+
+fn take(file: File, whole: u64, read: Read) -> Result<Opened, Unusable> {
+    let (front, slot) = format::read_front_by(read, &file)?;
+    let body = if front.body_len <= whole { Some(read_whole(&file, &front, read)?) } else { None };
     Ok(Opened { file, front, slot, body })
 }
 
-fn read_whole(file: &File, front: &Front) -> Result<Bytes, Unusable> {
+/// Opens a file if that takes neither a disk nor a lock somebody may hold for long.
+fn open_known(path: &Path) -> Option<File> {
+    let path = CString::new(path.as_os_str().as_bytes()).ok()?;
+    // SAFETY: it is plain data, for which zeros are "nothing asked for".
+    let mut how: libc::open_how = unsafe { std::mem::zeroed() };
+    how.flags = (libc::O_RDONLY | libc::O_CLOEXEC | libc::O_NONBLOCK) as u64;
+    how.resolve = libc::RESOLVE_CACHED;
+    let size = size_of::<libc::open_how>();
+    // SAFETY: path and `how` live until after the call, and `size` is that of `how`.
+    let opened = unsafe { libc::syscall(libc::SYS_openat2, libc::AT_FDCWD, path.as_ptr(), &how, size) };
+    let descriptor = RawFd::try_from(opened).ok().filter(|descriptor| *descriptor >= 0)?;
+    // SAFETY: the kernel has just made this descriptor, and nobody else knows it.
+    Some(unsafe { File::from_raw_fd(descriptor) })
+}
+
+/// From the page cache, or not at all.
+fn fill_now(file: &File, buffer: &mut [u8], at: u64) -> io::Result<()> {
+    match preadv(file, buffer.as_mut_ptr(), buffer.len(), at) {
+        true => Ok(()),
+        false => Err(io::ErrorKind::WouldBlock.into()),
+    }
+}
+
+fn read_whole(file: &File, front: &Front, read: Read) -> Result<Bytes, Unusable> {
     let mut body = Vec::with_capacity(front.body_len as usize);
     let blocks = front.body_len.div_ceil(BLOCK as u64);
     for index in 0..blocks {
         let span = front.block(index).ok_or(Unusable::Damaged("length"))?;
-        let sealed = read_waiting(file, span.start, format::sealed_len(&span))?;
-        body.extend_from_slice(&format::unseal(front.id, index, sealed)?);
+        let mut sealed = vec![0; format::sealed_len(&span)];
+        read(file, &mut sealed, span.start)?;
+        body.extend_from_slice(&format::unseal(front.id, index, sealed.into())?);
     }
     Ok(body.into())
 }
@@ -148,16 +193,22 @@ fn read_whole(file: &File, front: &Front) -> Result<Bytes, Unusable> {
 /// all of it.
 fn read_cached(file: &File, at: u64, want: usize) -> Option<Bytes> {
     let mut buffer: Vec<u8> = Vec::with_capacity(want);
-    let offset = libc::off_t::try_from(at).ok()?;
-    let part = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: want };
-    // SAFETY: the one iovec describes `want` bytes of spare capacity that `buffer` owns until after the call.
-    let got = unsafe { libc::preadv2(file.as_raw_fd(), &part, 1, offset, libc::RWF_NOWAIT) };
-    if usize::try_from(got) != Ok(want) {
+    if !preadv(file, buffer.as_mut_ptr(), want, at) {
         return None;
     }
     // SAFETY: the kernel wrote `want` bytes, and that is the capacity.
     unsafe { buffer.set_len(want) };
     Some(buffer.into())
+}
+
+/// Reads so many bytes to where `to` points if the page cache holds all of them; says whether. The memory is the caller's
+/// until after the call.
+fn preadv(file: &File, to: *mut u8, want: usize, at: u64) -> bool {
+    let Ok(offset) = libc::off_t::try_from(at) else { return false };
+    let part = libc::iovec { iov_base: to.cast(), iov_len: want };
+    // SAFETY: both callers own `want` bytes there, and the one iovec describes them.
+    let got = unsafe { libc::preadv2(file.as_raw_fd(), &part, 1, offset, libc::RWF_NOWAIT) };
+    usize::try_from(got) == Ok(want)
 }
 
 fn read_waiting(file: &File, at: u64, want: usize) -> io::Result<Bytes> {

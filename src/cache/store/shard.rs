@@ -15,6 +15,7 @@ use bytes::Bytes;
 use super::filling::Filling;
 use super::head::Head;
 use super::latch::Latch;
+use super::spread::Spread;
 use super::uses::Uses;
 use crate::cache::key::{Hash, UNVARIED, Variant};
 use crate::cache::meta::Coding;
@@ -87,7 +88,7 @@ struct Ends {
 }
 
 pub struct Shard {
-    entries: HashMap<Hash, Entry>,
+    entries: HashMap<Hash, Entry, Spread>,
     objects: Vec<Object>,
     free: Vec<u32>,
     ends: [Ends; 2],
@@ -95,7 +96,7 @@ pub struct Shard {
     /// Most keys have one of these: they share it.
     rules: [Arc<Vec<String>>; 2],
     pub uses: Uses,
-    pub fills: HashMap<Hash, Vec<Arc<Filling>>>,
+    pub fills: HashMap<Hash, Vec<Arc<Filling>>, Spread>,
     pub latches: HashMap<(Hash, Hash), Arc<Latch>>,
     totals: Arc<Totals>,
 }
@@ -161,14 +162,14 @@ impl Shard {
     pub fn new(totals: Arc<Totals>) -> Shard {
         let empty = Ends { newest: NIL, oldest: NIL };
         Shard {
-            entries: HashMap::new(),
+            entries: HashMap::default(),
             objects: vec![],
             free: vec![],
             ends: [empty; 2],
             births: 0,
             rules: Default::default(),
             uses: Uses::default(),
-            fills: HashMap::new(),
+            fills: HashMap::default(),
             latches: HashMap::new(),
             totals,
         }

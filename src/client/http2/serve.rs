@@ -21,7 +21,7 @@ use super::request::{self, Framing};
 use super::stream::{Below, Http2Stream};
 use super::{Settings, StreamFacts, Trailers};
 use crate::client::connection::next_serial;
-use crate::client::turns::stop_signal;
+use crate::client::waits;
 
 /// What one stream holds of an answer that the socket has not taken.
 const SEND_BUFFER: usize = 64 << 10;
@@ -136,7 +136,7 @@ struct Turn<G, F> {
 
 impl<G: Fn() -> bool, F: FnMut(Box<dyn IO>, StreamFacts)> Turn<G, F> {
     async fn run(&mut self, connection: &mut Connection, shutdown: &ShutdownWatch) {
-        let mut stopped = pin!(stop_signal(Some(shutdown), Duration::ZERO));
+        let mut stopped = pin!(waits::signal(shutdown.clone()));
         let mut listens = true;
         loop {
             let until = self.deadline(connection);

@@ -49,7 +49,7 @@ fn name_end(host: &[u8]) -> Option<usize> {
 
 /// RFC 3986's unreserved and sub-delims.
 fn is_name_byte(b: u8) -> bool {
-    b.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=".contains(&b)
+    matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'A'..=b'Z') || b"_~!$&'()*+,;=".contains(&b)
 }
 
 fn port(digits: &[u8]) -> Option<u16> {

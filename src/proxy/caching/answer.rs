@@ -33,8 +33,8 @@ const MAKERS: usize = 8;
 
 /// An answer from the cache.
 pub struct Stored {
-    head: Arc<Head>,
-    body: Body,
+    pub(super) head: Arc<Head>,
+    pub(super) body: Body,
     /// Where it is kept, if it is whole.
     kept: Option<(Arc<Zone>, Key, Variant)>,
 }
@@ -78,8 +78,8 @@ impl Stored {
         Stored { head, body, kept: None }
     }
 
-    pub fn hit(hit: Hit, zone: Arc<Zone>, key: Key) -> Stored {
-        let kept = Some((zone, key, hit.variant));
+    pub fn hit(hit: Hit, zone: Arc<Zone>) -> Stored {
+        let kept = Some((zone, hit.key, hit.variant));
         Stored { head: hit.head, body: Body::Stored(hit.body), kept }
     }
 

@@ -85,7 +85,7 @@ fn fall_back(request: &mut Request, failures: Failures) -> Option<Stored> {
         return None;
     }
     let copy = work.copy.take()?;
-    let stored = Stored::hit(copy, work.zone.clone(), work.key.clone());
+    let stored = Stored::hit(copy, work.zone.clone());
     request.cache = None;
     note(request, CacheStatus::Stale);
     Some(stored)
@@ -124,7 +124,7 @@ pub async fn confirm(request: &mut Request, answer: &ResponseHeader) -> Option<C
         guard.release_all();
     }
     note(request, CacheStatus::Revalidated);
-    Some(Confirmed::Copy(Box::new(Stored::hit(copy, work.zone.clone(), work.key.clone()).with_head(head))))
+    Some(Confirmed::Copy(Box::new(Stored::hit(copy, work.zone.clone()).with_head(head))))
 }
 
 /// The stored head with other fields; those that stay keep their spelling.

@@ -102,9 +102,10 @@ struct Search {
 impl Search {
     async fn run(mut self, request: &mut Request, connection: &Arc<Connection>) -> Found {
         let mut guard = None;
+        // Nothing was waited for yet.
+        let mut now = request.exchange.started_at;
+        let head = request.exchange.head.clone();
         loop {
-            let now = SystemTime::now();
-            let head = request.exchange.head.clone();
             let codings = preferred(&request.location.compress, request);
             let found = self.zone.look_up(&self.key, now, |names| wanted(names, &head.headers, codings)).await;
             let waited = match found {
@@ -137,6 +138,7 @@ impl Search {
                             // Somebody may have stored it between the look and the lock.
                             Locked::Mine(own) => {
                                 guard = Some(own);
+                                now = SystemTime::now();
                                 continue;
                             }
                             Locked::Wait(waiter) => waiter,
@@ -152,6 +154,7 @@ impl Search {
                 Some(Turn::Mine(own)) => guard = Some(own),
                 None => return self.pass(),
             }
+            now = SystemTime::now();
         }
     }
 
@@ -172,22 +175,22 @@ impl Search {
         connection: &Arc<Connection>,
         now: SystemTime,
     ) -> Result<Found, crate::cache::store::Waiter> {
-        let head = request.exchange.head.clone();
-        match policy::reuse(&head.headers, &copy_of(&hit.head), &self.caching.use_rules, now) {
+        let headers = &request.exchange.head.headers;
+        match policy::reuse(headers, &copy_of(&hit.head), &self.caching.use_rules, now) {
             Reuse::Fresh => {
                 note(request, CacheStatus::Hit);
-                Ok(Found::Answer(Stored::hit(hit, self.zone.clone(), self.key.clone())))
+                Ok(Found::Answer(Stored::hit(hit, self.zone.clone())))
             }
             Reuse::Unmet => Ok(Found::Unmet),
             Reuse::Stale { update } => {
                 let fetched = update && self.update_behind(&hit, request, connection);
                 note(request, if fetched { CacheStatus::Stale } else { CacheStatus::Updating });
-                Ok(Found::Answer(Stored::hit(hit, self.zone.clone(), self.key.clone())))
+                Ok(Found::Answer(Stored::hit(hit, self.zone.clone())))
             }
             Reuse::Ask(fallback) => {
                 if hit.updating && fallback.while_updating && guard.is_none() {
                     note(request, CacheStatus::Updating);
-                    return Ok(Found::Answer(Stored::hit(hit, self.zone.clone(), self.key.clone())));
+                    return Ok(Found::Answer(Stored::hit(hit, self.zone.clone())));
                 }
                 note(request, CacheStatus::Expired);
                 if let Some(guard) = guard {
@@ -197,7 +200,7 @@ impl Search {
                     Locked::Mine(guard) => Ok(self.ask(Some(guard), Some(hit), fallback)),
                     Locked::Wait(_) if fallback.while_updating => {
                         note(request, CacheStatus::Updating);
-                        Ok(Found::Answer(Stored::hit(hit, self.zone.clone(), self.key.clone())))
+                        Ok(Found::Answer(Stored::hit(hit, self.zone.clone())))
                     }
                     Locked::Wait(waiter) if self.caching.lock.is_some() => Err(waiter),
                     Locked::Wait(_) => Ok(self.ask(None, Some(hit), fallback)),

@@ -7,6 +7,7 @@
 //! fetched  an answer that is being fetched, as this request gets it
 //! part     whole, a part, or 304
 //! sliced   an answer put together of parts
+//! prepared a head that was made once and is sent again
 //! errand   a request of edge's own that fetches a stale answer anew behind the client's back
 //! purge    the method PURGE
 //! explain  all of it in words
@@ -21,6 +22,7 @@ mod fetched;
 mod fill;
 mod look;
 mod part;
+mod prepared;
 mod purge;
 mod sliced;
 
@@ -32,6 +34,7 @@ pub use fill::{
     Confirmed, admit, conditions, confirm, forget_changed, hides, may_store, method, on_failure, on_status, write,
 };
 pub use look::look;
+pub use prepared::Usual;
 
 use super::request::Request;
 use super::snapshot::Caching;
@@ -39,9 +42,10 @@ use crate::cache::key::{Key, Variant};
 use crate::cache::policy::{CacheStatus, Copy, Fallback};
 use crate::cache::store::{Fill, Guard, Head, Hit, Moment, Wanted, Zone};
 use crate::cache::{meta::Coding, policy::vary};
-use crate::compress::{self, Algorithm, Settings};
+use crate::compress::{self, Algorithm, Fields, Settings};
 use crate::http::Headers;
 use crate::variables::{Exchange, Template};
+use http::header::ACCEPT_ENCODING;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -103,15 +107,7 @@ pub fn count(request: &Request) {
 
 /// The key of a request; each variable of `proxy_cache_key` is a part of its own.
 fn key_of(caching: &Caching, exchange: &Exchange) -> Key {
-    let mut text = Vec::with_capacity(128);
-    let mut ends = Vec::with_capacity(8);
-    caching.key.write_parts(exchange, |part| {
-        text.extend_from_slice(part);
-        ends.push(text.len());
-    });
-    let mut from = 0;
-    let parts: Vec<&[u8]> = ends.iter().map(|end| &text[std::mem::replace(&mut from, *end)..*end]).collect();
-    Key::of(&parts)
+    Key::written(|each| caching.key.write_parts(exchange, each))
 }
 
 /// What a list and a purge call an answer.

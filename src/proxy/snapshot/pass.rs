@@ -14,6 +14,7 @@ use crate::pattern::Pattern;
 use crate::proxy::sessions::Sessions;
 use crate::upstream::{self, UpstreamSettings};
 use crate::variables::{Template, Variable};
+use bytes::Bytes;
 use http::HeaderName;
 use std::sync::Arc;
 use std::time::Duration;
@@ -61,8 +62,8 @@ pub enum PassTarget {
     /// An upstream, or a host that was made one.
     Upstream {
         upstream: Arc<upstream::Upstream>,
-        host: String,
-        port: String,
+        host: Bytes,
+        port: Bytes,
         tls: bool,
         /// How its applications keep sessions, if it is said.
         sessions: Option<Arc<Sessions>>,
@@ -277,8 +278,8 @@ impl Pass {
         };
         Some(PassTarget::Upstream {
             upstream: upstream.clone(),
-            host: url.host().to_owned(),
-            port: url.port().to_owned(),
+            host: Bytes::copy_from_slice(url.host().as_bytes()),
+            port: Bytes::copy_from_slice(url.port().as_bytes()),
             tls: url.tls,
             sessions: texts.sessions.get(&name).cloned(),
         })
