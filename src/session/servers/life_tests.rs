@@ -122,7 +122,7 @@ fn what_refuses_this_edge_alone_is_fenced_and_keeps_its_instance() {
     assert_eq!(case.hear(|h| (h.others, h.up) = (true, true)), State::Suspect);
     assert_eq!(case.after(1999).life.state(), State::Suspect);
     assert_eq!(case.after(1).life.state(), State::Fenced);
-    assert_eq!(case.count(), "");
+    assert_eq!(case.count(), "1 up");
     assert_eq!(case.see(Sight::Up), State::Fenced);
     assert_eq!(case.hear(|h| (h.others, h.up) = (true, true)), State::Up);
     assert_eq!(case.life.instance(), 1);

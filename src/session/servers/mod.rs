@@ -25,6 +25,8 @@ mod board;
 mod cell;
 mod count;
 mod life;
+#[cfg(test)]
+mod rig;
 mod rounds;
 mod shared;
 mod slot;
