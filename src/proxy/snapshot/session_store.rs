@@ -30,8 +30,10 @@ fn settings(keys: &SessionStoreKeys, diagnostics: &mut Diagnostics) -> Option<St
     }
 }
 
-/// The nodes, or what is wrong with them and where.
-fn nodes(written: &MemcachedNodes) -> Result<Vec<(String, String)>, (NodesMistake, Option<Span>)> {
+/// What is wrong, and where in particular.
+type Misplaced = (NodesMistake, Option<Span>);
+
+fn nodes(written: &MemcachedNodes) -> Result<Vec<(String, String)>, Misplaced> {
     let named = match written {
         MemcachedNodes::Text(text) => return parse_nodes(text).map_err(|mistake| (mistake, None)),
         MemcachedNodes::Named(named) => named,
