@@ -72,7 +72,10 @@ pub enum Way {
     Prefer(Vec<usize>),
     To(To),
     /// 503.
-    Unavailable { retry_after: Duration, why: Why },
+    Unavailable {
+        retry_after: Duration,
+        why: Why,
+    },
 }
 
 /// The sessions of an upstream.
@@ -107,9 +110,8 @@ impl Affinity {
         }
         if !ground.places.is_empty() {
             let context = ground.settings.context_of(asked.path);
-            let at_its_place = |place: &Place| {
-                (ground.stands(place) && *place.id == *id.as_str()).then_some(place.server)
-            };
+            let at_its_place =
+                |place: &Place| (ground.stands(place) && *place.id == *id.as_str()).then_some(place.server);
             if let Some(known) = ground.places.look(context, id.base(), at_its_place) {
                 return known;
             }
@@ -228,7 +230,13 @@ impl Affinity {
         balance(&seen.servers, &seen.views, id.base())
     }
 
-    async fn wait(self: &Arc<Self>, asked: &Asked<'_>, id: &Id<'_>, context: usize, until: tokio::time::Instant) -> Way {
+    async fn wait(
+        self: &Arc<Self>,
+        asked: &Asked<'_>,
+        id: &Id<'_>,
+        context: usize,
+        until: tokio::time::Instant,
+    ) -> Way {
         let ask = Arc::new(Ask {
             id: Named::from(id),
             context,

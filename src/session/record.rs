@@ -94,7 +94,6 @@ impl Record {
         let bounded = former.len() <= FORMER;
         bounded.then_some(Record { generation, server, instance, done, id, set_cookie, former })
     }
-
 }
 
 /// Whether this process of a server had the session before: its copy is stale and MSM would use it unasked.

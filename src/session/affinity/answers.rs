@@ -9,12 +9,13 @@ use crate::session::takeover::place::Place;
 use crate::session::takeover::{Moved, SetCookie};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 /// How long an answer is held up for the record.
 const LIMIT: Duration = Duration::from_millis(500);
 /// How long the death of a node needs until it is in the views.
-const NOTICED: Duration = Duration::from_millis(100);
+const NOTICED: Duration = Duration::from_millis(250);
+const AGAIN: Duration = Duration::from_millis(10);
 
 pub enum Answered {
     /// To the client, with this Set-Cookie if there is one. Then it is nobody else's: never to be cached.
@@ -86,7 +87,9 @@ impl Affinity {
         }
         let seen = ground.see();
         ground.places.put(context, &old.base, self.place_at(&seen, server, &named, &new.line));
-        if old.node != named.node && let Some(node) = ground.books.node_of(old.node.as_deref()) {
+        if old.node != named.node
+            && let Some(node) = ground.books.node_of(old.node.as_deref())
+        {
             ground.world.mark_moved(Moved::Node(&ground.books.nodes[node])).await;
         }
         if let Some(owner) = seen.server_of(old.route.as_deref()).filter(|owner| *owner != server) {
@@ -94,7 +97,8 @@ impl Affinity {
         }
         let key = ground.books.key("s", &ground.context(context).path, &old.base);
         loop {
-            let reading = ground.books.read(&key, &old, &seen).await;
+            // The node in the old id may have gone just now.
+            let reading = ground.books.read(&key, &old, &ground.see()).await;
             let before = reading.record.as_ref();
             let record = Record {
                 generation: before.map_or(0, |record| record.generation).saturating_add(1),
@@ -105,8 +109,10 @@ impl Affinity {
                 set_cookie: Some(new.line.clone()),
                 former: before.map(|record| record.former.clone()).unwrap_or_default(),
             };
-            if !matches!(ground.books.write(&key, &reading, &record).await, Ok(false)) {
-                return;
+            match ground.books.write(&key, &reading, &record).await {
+                Ok(true) => return,
+                Ok(false) => {}
+                Err(_) => sleep(AGAIN).await,
             }
         }
     }
@@ -126,7 +132,9 @@ impl Affinity {
     async fn replaced(self: &Arc<Self>, asked: &Asked<'_>, sent: &Id<'_>, to: &To, new: &SetCookie) -> Answered {
         let context = self.ground.settings.context_of(asked.path);
         if asked.repeatable && to.gate.is_none() && self.is_elsewhere(context, sent).await {
-            self.ground.places.remove(context, sent.base());
+            if self.known_as(context, sent).is_none_or(|same| same) {
+                self.ground.places.remove(context, sent.base());
+            }
             if let Way::To(again) = self.resolve(asked).await
                 && again.id.as_deref().or(asked.id.map(|id| id.as_str())) != Some(sent.as_str())
             {
@@ -139,19 +147,33 @@ impl Affinity {
         NOTHING
     }
 
+    /// Whether this edge knows the session by the id that was sent; nothing if it does not know it.
+    fn known_as(&self, context: usize, sent: &Id<'_>) -> Option<bool> {
+        let place = self.ground.known(context, sent.base())?;
+        Some(*place.id == *sent.as_str())
+    }
+
     /// Whether the session goes, or may go, by another id than the one that was sent.
     async fn is_elsewhere(&self, context: usize, sent: &Id<'_>) -> bool {
+        if self.known_as(context, sent) == Some(false) {
+            return true;
+        }
         let (ground, id) = (&self.ground, Named::from(sent));
         let key = ground.books.key("s", &ground.context(context).path, &id.base);
         let reading = ground.books.read(&key, &id, &ground.see()).await;
+        let node = ground.books.node_of(id.node.as_deref());
+        let gone = || node.is_some_and(|node| !ground.world.node_view(&ground.books.nodes[node]).up);
         if reading.failed {
             // The node has just gone, and MSM was faster than this edge.
-            let _ = timeout(NOTICED, ground.world.changed()).await;
+            let noticed = async {
+                while !gone() {
+                    sleep(AGAIN).await;
+                }
+            };
+            let _ = timeout(NOTICED, noticed).await;
             return true;
         }
-        let node = ground.books.node_of(id.node.as_deref());
-        let gone = node.is_some_and(|node| !ground.world.node_view(&ground.books.nodes[node]).up);
-        gone || reading.record.is_some_and(|record| !record.done || record.id.text != id.text)
+        gone() || reading.record.is_some_and(|record| !record.done || record.id.text != id.text)
     }
 
     /// The client has the cookie of another session now: the old one's is not to come after it.

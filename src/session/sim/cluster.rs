@@ -4,9 +4,7 @@ use super::tomcat::{Failed, Kind, Reply, Tomcat};
 use crate::session::affinity::{Affinity, Answered, Asked, To, Way};
 use crate::session::id::Id;
 use crate::session::memcached::{Limits, Node};
-use crate::session::takeover::{
-    Carried, Moved, NodeView, Probe, Probed, Server, Settings, State, View, World,
-};
+use crate::session::takeover::{Carried, Moved, NodeView, Probe, Probed, Server, Settings, State, View, World};
 use async_trait::async_trait;
 use std::process::{Child, Command};
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
@@ -149,8 +147,7 @@ impl Cluster {
         let named = memcached.iter().enumerate();
         let nodes: Vec<Arc<Node>> =
             named.map(|(at, memcached)| Node::new(format!("n{}", at + 1), &memcached.address, limits)).collect();
-        let tomcats: Vec<Arc<Tomcat>> =
-            (1..=tomcats).map(|at| Tomcat::start(&format!("t{at}"), &nodes)).collect();
+        let tomcats: Vec<Arc<Tomcat>> = (1..=tomcats).map(|at| Tomcat::start(&format!("t{at}"), &nodes)).collect();
         let servers = tomcats.iter().map(|_| AtomicBool::new(false)).collect();
         let board = Arc::new(Board { servers, nodes: Mutex::default() });
         let memcached = memcached.into_iter().map(Some).collect();
@@ -166,8 +163,7 @@ impl Cluster {
             route: Some(tomcat.route.clone()),
             backup: false,
         });
-        let up =
-            View { state: State::Up, instance: 1, draining: false, changed: None, restarted: None, moved: false };
+        let up = View { state: State::Up, instance: 1, draining: false, changed: None, restarted: None, moved: false };
         let node = NodeView { up: true, changed: None, moved: false };
         let eyes = Arc::new(Eyes {
             servers: servers.collect(),
@@ -225,16 +221,7 @@ impl Cluster {
 impl Edge {
     /// What a client gets: an answer, or an error that acknowledges nothing.
     pub async fn send(&self, cookie: &str, update: Option<u32>) -> Result<Reply, u16> {
-        let asked = Asked {
-            id: Id::parse(cookie.as_bytes()),
-            carried: Carried::Cookie,
-            method: if update.is_some() { "POST" } else { "GET" },
-            path: "/count",
-            query: None,
-            host: "example.com",
-            cookie: Some(cookie.as_bytes()),
-            repeatable: true,
-        };
+        let asked = Asked { method: if update.is_some() { "POST" } else { "GET" }, ..asked(cookie) };
         for _ in 0..200 {
             let to = match self.affinity.resolve(&asked).await {
                 Way::To(to) => to,
@@ -254,13 +241,7 @@ impl Edge {
         Err(504)
     }
 
-    async fn through(
-        &self,
-        asked: &Asked<'_>,
-        cookie: &str,
-        mut to: To,
-        update: Option<u32>,
-    ) -> Result<Reply, Failed> {
+    async fn through(&self, asked: &Asked<'_>, cookie: &str, mut to: To, update: Option<u32>) -> Result<Reply, Failed> {
         loop {
             let id = to.id.clone();
             let tomcat = &self.eyes.tomcats[to.server];
@@ -287,6 +268,19 @@ impl Edge {
                 Answered::Pass { .. } => return Ok(reply),
             }
         }
+    }
+}
+
+pub fn asked(cookie: &str) -> Asked<'_> {
+    Asked {
+        id: Id::parse(cookie.as_bytes()),
+        carried: Carried::Cookie,
+        method: "GET",
+        path: "/count",
+        query: None,
+        host: "example.com",
+        cookie: Some(cookie.as_bytes()),
+        repeatable: true,
     }
 }
 

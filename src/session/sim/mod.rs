@@ -2,6 +2,7 @@
 //! update is lost, none is doubled, nobody gets a new session.
 
 mod cluster;
+mod decisions;
 mod scenarios;
 mod tomcat;
 

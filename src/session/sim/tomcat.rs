@@ -11,7 +11,12 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 #[derive(Default)]
-pub struct Session(Mutex<Vec<u32>>);
+pub struct Session {
+    tokens: Mutex<Vec<u32>>,
+    /// Of two requests at once the later state is stored last: without this a living Tomcat could store them the other way
+    /// round, of which no edge knows.
+    saving: tokio::sync::Mutex<()>,
+}
 
 pub struct Process {
     heap: Mutex<HashMap<String, Arc<Session>>>,
@@ -68,11 +73,8 @@ impl Tomcat {
     }
 
     pub fn restart(&self) {
-        let process = Process {
-            heap: Mutex::default(),
-            killed: watch::channel(false).0,
-            frozen: watch::channel(false).0,
-        };
+        let process =
+            Process { heap: Mutex::default(), killed: watch::channel(false).0, frozen: watch::channel(false).0 };
         *self.process.lock().unwrap() = Some(Arc::new(process));
     }
 
@@ -126,19 +128,19 @@ impl Tomcat {
         let mut tokens = Vec::new();
         if let (Some(session), Some(id)) = (&session, &id) {
             if let (Some(token), Kind::Application) = (update, kind) {
-                session.0.lock().unwrap().push(token);
+                session.tokens.lock().unwrap().push(token);
             }
             jitter(process).await;
-            tokens = session.0.lock().unwrap().clone();
+            let _saving = session.saving.lock().await;
+            tokens = session.tokens.lock().unwrap().clone();
             if moved || made || update.is_some() {
                 self.save(&id.text, &tokens).await;
             }
         }
         let status = if kind == Kind::Probe { self.probe_status.load(SeqCst) as u16 } else { 200 };
-        let set_cookie = id.filter(|_| moved || made).map(|id| SetCookie {
-            line: format!("JSESSIONID={}; Path=/; HttpOnly", id.text),
-            id: id.text,
-        });
+        let set_cookie = id
+            .filter(|_| moved || made)
+            .map(|id| SetCookie { line: format!("JSESSIONID={}; Path=/; HttpOnly", id.text), id: id.text });
         Reply { status, set_cookie, tokens }
     }
 
@@ -156,7 +158,7 @@ impl Tomcat {
         let node = self.node_of(&Named::parse(id)?)?;
         let value = self.nodes[node].get(&Key::checked(id.to_owned())?).await.ok()??;
         jitter(process).await;
-        let session = Arc::new(Session(Mutex::new(read(&value)?)));
+        let session = Arc::new(Session { tokens: Mutex::new(read(&value)?), ..Session::default() });
         process.heap.lock().unwrap().insert(id.to_owned(), session.clone());
         Some(session)
     }

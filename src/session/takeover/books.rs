@@ -58,6 +58,16 @@ pub struct Finding {
 }
 
 impl Finding {
+    /// A node that froze and came back has what a server stored there before; the same server's latest counts.
+    fn newest_first(&mut self) {
+        let Some(route) = self.found.first().map(|found| found.id.route.clone()) else { return };
+        let same = self.found.iter().enumerate().filter(|(_, found)| found.id.route == route);
+        // Of equal ones the first.
+        if let Some((at, _)) = same.rev().max_by_key(|(_, found)| found.stored.last_backup) {
+            self.found[..=at].rotate_right(1);
+        }
+    }
+
     pub fn of(&self, id: &str) -> Option<&Found> {
         self.found.iter().find(|found| found.id.text == id)
     }
@@ -141,7 +151,8 @@ impl Books {
         let up: Vec<usize> = (0..self.nodes.len()).filter(|at| seen.nodes[*at].up).collect();
         let asked = self.ask(&up, |node| {
             let ids = candidates(node.name(), &first.base, likely, routes);
-            let keyed: Vec<(String, Key)> = ids.into_iter().filter_map(|id| Some((self.key_of(&id)?, id))).map(swap).collect();
+            let keyed: Vec<(String, Key)> =
+                ids.into_iter().filter_map(|id| Some((self.key_of(&id)?, id))).map(swap).collect();
             async move {
                 let (ids, keys): (Vec<String>, Vec<Key>) = keyed.into_iter().unzip();
                 let values = node.get_many(&keys).await?;
@@ -156,6 +167,7 @@ impl Books {
         }
         let rank = |found: &Found| likely.iter().position(|id| id.text == found.id.text).unwrap_or(likely.len());
         finding.found.sort_by_key(rank);
+        finding.newest_first();
         finding
     }
 
@@ -239,6 +251,25 @@ fn found(id: &str, value: Bytes) -> Option<Found> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn copy(id: &str, last_backup: u64) -> Found {
+        let stored = Stored { valid: true, max_inactive: 1800, last_backup, authentication: 0, saved_request: false };
+        Found { id: Named::parse(id).unwrap(), value: Bytes::new(), stored }
+    }
+
+    #[test]
+    fn of_a_servers_copies_the_latest_counts() {
+        let first = |copies: &[(&str, u64)]| {
+            let found = copies.iter().map(|(id, at)| copy(id, *at)).collect();
+            let mut finding = Finding { found, failed: false };
+            finding.newest_first();
+            finding.found[0].id.text.clone()
+        };
+        assert_eq!(first(&[("A-n1.t1", 5), ("A-n2.t1", 6)]), "A-n2.t1");
+        assert_eq!(first(&[("A-n1.t1", 5), ("A-n2.t1", 5)]), "A-n1.t1");
+        // Another server's clock says nothing.
+        assert_eq!(first(&[("A-n1.t1", 5), ("A-n1.t2", 9)]), "A-n1.t1");
+    }
 
     #[test]
     fn a_session_is_looked_for_under_each_route_of_each_node() {

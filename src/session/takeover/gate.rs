@@ -8,8 +8,8 @@ use super::place::Place;
 use super::taking::{End, Taking};
 use super::world::{Probe, Probed, SetCookie};
 use crate::session::record::{Named, Record};
-use std::sync::atomic::Ordering::Relaxed;
 use std::sync::Mutex;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 use tokio::time::sleep;
 
@@ -121,8 +121,19 @@ impl Taking {
             sleep(NODE_AGAIN).await;
             return None;
         }
-        let id = record.id.clone();
+        let id = self.stored_as(seen, &record, server).await.unwrap_or_else(|| record.id.clone());
         self.done(seen, &reading, record, server, id, None).await.map(End::Settled)
+    }
+
+    /// Where the id's node is gone: under which the server has stored the session meanwhile, for a request that was on its way.
+    async fn stored_as(&self, seen: &Seen, record: &Record, server: usize) -> Option<Named> {
+        let node = self.ground.books.node_of(record.id.node.as_deref())?;
+        if seen.nodes[node].up {
+            return None;
+        }
+        let finding = self.find(seen, &record.id).await;
+        let its = |id: &Named| seen.server_of(id.route.as_deref()) == Some(server);
+        finding.found.into_iter().map(|found| found.id).find(its)
     }
 
     /// Whether the id's node went so lately that MSM may still believe in it, and give the session another id at any moment.

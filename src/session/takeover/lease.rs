@@ -44,6 +44,11 @@ impl Lease {
         Ok(Some(Lease { item, renewing }))
     }
 
+    /// Whether it is beyond doubt that nobody else has it.
+    pub fn is_ours(&self) -> bool {
+        self.item.is_ours()
+    }
+
     /// Lets others go on at once.
     pub async fn release(self) {
         self.renewing.abort();

@@ -67,7 +67,7 @@ mod tests {
     }
 
     /// Edges of two versions must come to the same server.
-    const ORDERS: [[usize; 4]; 3] = [[0, 0, 0, 0]; 3];
+    const ORDERS: [[usize; 4]; 3] = [[2, 3, 0, 1], [1, 0, 3, 2], [0, 3, 2, 1]];
 
     #[test]
     fn sessions_are_spread_and_only_a_dead_servers_move() {

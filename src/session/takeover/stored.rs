@@ -7,6 +7,8 @@ pub struct Stored {
     /// Whether MSM would load it. Whether it has expired by the clock is left to MSM: its machine's clock is not ours.
     pub valid: bool,
     pub max_inactive: i32,
+    /// By the clock of the Tomcat that wrote it: to be compared with nothing but what the same one wrote.
+    pub last_backup: u64,
     /// 0: nobody has logged in.
     pub authentication: u16,
     /// A request is kept for after a FORM login.
@@ -24,6 +26,7 @@ impl Stored {
         let head = &value[..attributes];
         let max_inactive = number(head, 20, 4)? as u32 as i32;
         let valid = *head.get(25)? == b'1';
+        let last_backup = number(head, 34, 8)?;
         let authentication_at = 44 + number(head, 42, 2)? as usize;
         let authentication = number(head, authentication_at, 2)? as u16;
         let principal = number(head, authentication_at + 2, 2)? as usize;
@@ -31,7 +34,7 @@ impl Stored {
             1 => 0,
             _ => number(head, authentication_at + 4 + principal, 2)?,
         };
-        Some(Stored { valid, max_inactive, authentication, saved_request: saved > 0 })
+        Some(Stored { valid, max_inactive, last_backup, authentication, saved_request: saved > 0 })
     }
 
     /// Whether a probe could end up as the request that a login was waiting for.
@@ -56,6 +59,7 @@ pub mod tests {
         head[0..2].copy_from_slice(&2u16.to_be_bytes());
         head[20..24].copy_from_slice(&1800u32.to_be_bytes());
         head[24..26].copy_from_slice(b"01");
+        head[41] = 5;
         head[42..44].copy_from_slice(&(id.len() as u16).to_be_bytes());
         head.extend(id.bytes());
         head.extend(authentication.to_be_bytes());
@@ -72,9 +76,10 @@ pub mod tests {
     #[test]
     fn a_session_is_read_as_far_as_it_matters() {
         let read = Stored::read(&value("A-n1.t1", 0, b"", b"attributes")).unwrap();
-        assert_eq!(read, Stored { valid: true, max_inactive: 1800, authentication: 0, saved_request: false });
+        assert_eq!((read.valid, read.max_inactive, read.last_backup), (true, 1800, 5));
+        assert_eq!((read.authentication, read.saved_request), (0, false));
         let read = Stored::read(&value("A-n1.t1", 4, b"GET /", b"")).unwrap();
-        assert_eq!(read, Stored { valid: true, max_inactive: 1800, authentication: 4, saved_request: true });
+        assert_eq!((read.authentication, read.saved_request), (4, true));
     }
 
     #[test]

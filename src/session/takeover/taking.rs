@@ -320,7 +320,7 @@ impl Taking {
                 found.id.clone()
             }
             None if finding.failed && self.may_try_again().await => return None,
-            None => match self.put_back().await {
+            None => match self.put_back(&current, cause).await {
                 Some(id) => id,
                 // Nobody here can know: the server that is to take it may reach the node.
                 None if finding.failed || self.alone.is_some() => current,
@@ -348,10 +348,11 @@ impl Taking {
         let mut former = reading.record.as_ref().map(|record| record.former.clone()).unwrap_or_default();
         // A process that is gone has no copy; one that does not answer, or was away, has.
         let stale = from.filter(|from| cause != Cause::ChosenDied || !seen.is_up(*from));
-        former.extend(stale.filter(|from| seen.views[*from].state != State::Dead).map(|from| Former {
-            server: seen.servers[from].name.clone(),
-            instance: seen.views[from].instance,
-        }));
+        former.extend(
+            stale
+                .filter(|from| seen.views[*from].state != State::Dead)
+                .map(|from| Former { server: seen.servers[from].name.clone(), instance: seen.views[from].instance }),
+        );
         let had_it = |server: &usize| had(&former, &seen.servers[*server].name, seen.views[*server].instance);
         let there = seen.server_of(source.route.as_deref()).filter(|at| seen.is_up(*at) && !had_it(at));
         let target = there.map(|server| Target { server, stale: false });
@@ -444,8 +445,9 @@ impl Taking {
 
     /// Neither the old key nor a new one is there: MSM deletes the one when it begins and sets the other when it ends. Nobody
     /// has passed the gate since the value was read, so that it is the session's last.
-    async fn put_back(&self) -> Option<Named> {
-        let saved = self.saved.as_ref()?;
+    async fn put_back(&self, current: &Named, cause: Cause) -> Option<Named> {
+        let alone = matches!(&self.hold, Hold::Everywhere(_, Some(lease)) if lease.is_ours());
+        let saved = self.saved.as_ref().filter(|saved| alone && saved.id == *current && cause == Cause::ChosenDied)?;
         let stored = self.ground.books.put_back(&saved.id, &saved.value, saved.life).await;
         stored.is_ok_and(|stored| stored).then(|| {
             one(&self.ground.counts.put_back);

@@ -1,9 +1,9 @@
 //! Non-sticky with `serialize`: one request of a session at a time, on this edge and all others. MSM without its locks loses
 //! most of parallel updates, with them a few.
 
+use super::counts::one;
 use super::ground::Ground;
 use super::lease::Lease;
-use super::counts::one;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::OwnedMutexGuard;
