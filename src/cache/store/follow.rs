@@ -67,7 +67,7 @@ impl Follow {
                     return Ok(Some(bytes));
                 }
                 Piece::OnDisk(file, index) => {
-                    let block = read::read_block(&file, &self.filling.front, index).await?;
+                    let block = read::read_block(&file, &self.filling.front, index, self.filling.core.medium()).await?;
                     let bytes = block.slice((self.at % BLOCK as u64) as usize..);
                     self.at += bytes.len() as u64;
                     return Ok(Some(bytes));
