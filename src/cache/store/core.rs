@@ -10,7 +10,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::Semaphore;
 
 use super::format::Unusable;
-use super::home::Home;
+use super::home::{Home, Medium};
 use super::purge::Marks;
 use super::settings::ZoneSettings;
 use super::shard::{List, Object, PAGE, Shard, Totals};
@@ -210,6 +210,11 @@ impl Core {
 
     pub fn shards(&self) -> usize {
         self.shards.len()
+    }
+
+    /// What files of this zone lie on.
+    pub fn medium(&self) -> Medium {
+        self.home.as_ref().map_or(Medium::Unknown, Home::medium)
     }
 
     /// The longest body that memory takes.

@@ -94,7 +94,7 @@ impl Follow {
             match self.filling.piece(self.at) {
                 Piece::Bytes(bytes) => return Ok(Some(bytes)),
                 Piece::OnDisk(file, index) => {
-                    let block = read::read_block(&file, &self.filling.front, index).await?;
+                    let block = read::read_block(&file, &self.filling.front, index, self.filling.core.medium()).await?;
                     return Ok(Some(block.slice((self.at % BLOCK as u64) as usize..)));
                 }
                 Piece::Wait => changed.await,

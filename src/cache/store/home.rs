@@ -28,12 +28,24 @@ pub struct Home {
     levels: Vec<u8>,
     lock: std::sync::Mutex<File>,
     owned: AtomicBool,
-    /// The file system is this machine's own: opening what the kernel knows asks no server.
-    local: bool,
+    medium: Medium,
 }
 
-/// As statfs(2) names them: ext, XFS, btrfs, tmpfs, F2FS, ZFS.
-const LOCAL: [u32; 6] = [0xef53, 0x5846_5342, 0x9123_683e, 0x0102_1994, 0xf2f5_2010, 0x2fc1_2fc1];
+/// Whom reading a file may have to wait for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Medium {
+    /// Nobody: tmpfs.
+    Memory,
+    /// A disk of this machine, unless the kernel has it in memory.
+    Disk,
+    /// Perhaps a server, even to open what is known.
+    Unknown,
+}
+
+/// As statfs(2) names it.
+const TMPFS: u32 = 0x0102_1994;
+/// ext, XFS, btrfs, F2FS, ZFS.
+const DISKS: [u32; 5] = [0xef53, 0x5846_5342, 0x9123_683e, 0xf2f5_2010, 0x2fc1_2fc1];
 
 impl Home {
     /// `heir_of`: the process that hands over to this one, and may hold the lock.
@@ -44,7 +56,7 @@ impl Home {
             path: path.to_owned(),
             levels: levels.to_vec(),
             owned: AtomicBool::new(false),
-            local: is_local(&lock),
+            medium: Medium::of(&lock),
             lock: std::sync::Mutex::new(lock),
         };
         let begun = std::time::Instant::now();
@@ -87,8 +99,8 @@ impl Home {
         }
     }
 
-    pub fn is_local(&self) -> bool {
-        self.local
+    pub fn medium(&self) -> Medium {
+        self.medium
     }
 
     pub fn path(&self) -> &Path {
@@ -241,14 +253,21 @@ pub fn parse_name(name: &str) -> Option<(Hash, Variant)> {
     Some((hash, Variant { fields, coding }))
 }
 
-/// Whether a file lies on a file system of [`LOCAL`].
-fn is_local(file: &File) -> bool {
-    // SAFETY: it is plain data that the call fills in.
-    let mut about: libc::statfs = unsafe { std::mem::zeroed() };
-    // SAFETY: the descriptor is that of an open file, and `about` lives until after the call.
-    let told = unsafe { libc::fstatfs(file.as_raw_fd(), &mut about) };
-    // What is longer in memory than 32 bits is sign-extended at the most.
-    told == 0 && LOCAL.contains(&(about.f_type as u32))
+impl Medium {
+    /// What a file lies on.
+    fn of(file: &File) -> Medium {
+        // SAFETY: it is plain data that the call fills in.
+        let mut about: libc::statfs = unsafe { std::mem::zeroed() };
+        // SAFETY: the descriptor is that of an open file, and `about` lives until after the call.
+        let told = unsafe { libc::fstatfs(file.as_raw_fd(), &mut about) };
+        // What is longer in memory than 32 bits is sign-extended at the most.
+        match about.f_type as u32 {
+            _ if told != 0 => Medium::Unknown,
+            TMPFS => Medium::Memory,
+            kind if DISKS.contains(&kind) => Medium::Disk,
+            _ => Medium::Unknown,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -161,9 +161,9 @@ impl Core {
         choose: &(impl Fn(&[String]) -> Wanted + Sync),
     ) -> Option<Hit> {
         let home = self.home.as_ref()?;
-        if home.is_local()
-            && let Some(opened) = read::open_cached(&home.file(&place.hash, place.variant), self.resident_max())
-        {
+        let path = home.file(&place.hash, place.variant);
+        let whole = self.resident_max();
+        if let Some(opened) = read::open_cached(&path, whole, home.medium()) {
             return self.judge(key, place, now, choose, opened);
         }
         let permit = timeout(PATIENCE, self.reads.acquire()).await.ok()?.ok()?;
@@ -171,8 +171,6 @@ impl Core {
         if let Glance::Hit(hit) = self.glance(key, now, choose) {
             return Some(hit);
         }
-        let path = home.file(&place.hash, place.variant);
-        let whole = self.resident_max();
         let opened = read::off_runtime(move || read::open(&path, whole)).await;
         drop(permit);
         self.judge(key, place, now, choose, opened.map_err(Unusable::Unread).and_then(|opened| opened))

@@ -4,7 +4,7 @@
 //! bytes it announced, or with an error; after an error the object is gone from the cache. A file that shrinks underneath
 //! is such an error, so nothing is mapped.
 
-use std::ffi::CString;
+use std::ffi::{CString, c_int};
 use std::fs::File;
 use std::io;
 use std::ops::Range;
@@ -21,6 +21,7 @@ use tokio::time::timeout;
 
 use super::core::{Core, Place};
 use super::format::{self, BLOCK, Front, Read, Slot, Unusable};
+use super::home::Medium;
 
 /// A local disk answers in milliseconds; this is for a network file system that lost its server.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -100,7 +101,8 @@ impl DiskBody {
             return Ok(None);
         }
         let index = self.span.start / BLOCK as u64;
-        let block = match read_block(&self.file, &self.front, index).await {
+        let medium = self.found_in.0.medium();
+        let block = match read_block(&self.file, &self.front, index, medium).await {
             Ok(block) => block,
             Err(unusable) => {
                 let (core, place) = &self.found_in;
@@ -117,10 +119,10 @@ impl DiskBody {
 }
 
 /// One block, verified.
-pub async fn read_block(file: &Arc<File>, front: &Arc<Front>, index: u64) -> Result<Bytes, Unusable> {
+pub async fn read_block(file: &Arc<File>, front: &Arc<Front>, index: u64, medium: Medium) -> Result<Bytes, Unusable> {
     let span = front.block(index).ok_or(Unusable::Damaged("length"))?;
     let len = format::sealed_len(&span);
-    let sealed = match read_cached(file, span.start, len) {
+    let sealed = match read_cached(file, span.start, len, medium) {
         Some(sealed) => sealed,
         None => {
             let file = Arc::clone(file);
@@ -137,8 +139,13 @@ pub fn open(path: &Path, whole: u64) -> Result<Opened, Unusable> {
 
 /// The same here and now, if the kernel has in memory where the file is and what is read of it; a body of more than
 /// [`AT_ONCE`] is too much to be read without a break. None: only [`open`] can tell.
-pub fn open_cached(path: &Path, whole: u64) -> Option<Result<Opened, Unusable>> {
-    let opened = take(open_known(path)?, whole.min(AT_ONCE), fill_now);
+pub fn open_cached(path: &Path, whole: u64, medium: Medium) -> Option<Result<Opened, Unusable>> {
+    let read: Read = match medium {
+        Medium::Memory => |file, buffer, at| fill_now(file, buffer, at, 0),
+        Medium::Disk => |file, buffer, at| fill_now(file, buffer, at, libc::RWF_NOWAIT),
+        Medium::Unknown => return None,
+    };
+    let opened = take(open_known(path)?, whole.min(AT_ONCE), read);
     let is_missing = |e: &io::Error| e.kind() == io::ErrorKind::WouldBlock;
     let is_too_much = |opened: &Opened| opened.body.is_none() && opened.front.body_len <= whole;
     match opened {
@@ -169,9 +176,9 @@ fn open_known(path: &Path) -> Option<File> {
     Some(unsafe { File::from_raw_fd(descriptor) })
 }
 
-/// From the page cache, or not at all.
-fn fill_now(file: &File, buffer: &mut [u8], at: u64) -> io::Result<()> {
-    match preadv(file, buffer.as_mut_ptr(), buffer.len(), at) {
+/// As the flags say, or not at all.
+fn fill_now(file: &File, buffer: &mut [u8], at: u64, flags: c_int) -> io::Result<()> {
+    match preadv(file, buffer.as_mut_ptr(), buffer.len(), at, flags) {
         true => Ok(()),
         false => Err(io::ErrorKind::WouldBlock.into()),
     }
@@ -191,9 +198,11 @@ fn read_whole(file: &File, front: &Front, read: Read) -> Result<Bytes, Unusable>
 
 /// What the page cache holds, read here and now: it spares most blocks the way to another thread. None unless it holds
 /// all of it.
-fn read_cached(file: &File, at: u64, want: usize) -> Option<Bytes> {
+fn read_cached(file: &File, at: u64, want: usize, medium: Medium) -> Option<Bytes> {
     let mut buffer: Vec<u8> = Vec::with_capacity(want);
-    if !preadv(file, buffer.as_mut_ptr(), want, at) {
+    // tmpfs knows no other way than here and now.
+    let flags = if medium == Medium::Memory { 0 } else { libc::RWF_NOWAIT };
+    if !preadv(file, buffer.as_mut_ptr(), want, at, flags) {
         return None;
     }
     // SAFETY: the kernel wrote `want` bytes, and that is the capacity.
@@ -201,13 +210,13 @@ fn read_cached(file: &File, at: u64, want: usize) -> Option<Bytes> {
     Some(buffer.into())
 }
 
-/// Reads so many bytes to where `to` points if the page cache holds all of them; says whether. The memory is the caller's
+/// Reads so many bytes to where `to` points, if that can be done as the flags say; says whether. The memory is the caller's
 /// until after the call.
-fn preadv(file: &File, to: *mut u8, want: usize, at: u64) -> bool {
+fn preadv(file: &File, to: *mut u8, want: usize, at: u64, flags: c_int) -> bool {
     let Ok(offset) = libc::off_t::try_from(at) else { return false };
     let part = libc::iovec { iov_base: to.cast(), iov_len: want };
     // SAFETY: both callers own `want` bytes there, and the one iovec describes them.
-    let got = unsafe { libc::preadv2(file.as_raw_fd(), &part, 1, offset, libc::RWF_NOWAIT) };
+    let got = unsafe { libc::preadv2(file.as_raw_fd(), &part, 1, offset, flags) };
     usize::try_from(got) == Ok(want)
 }
 

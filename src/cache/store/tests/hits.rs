@@ -1,5 +1,6 @@
 //! What is stored is found, in memory and on the disk, and nothing else.
 
+use super::home::Medium;
 use super::*;
 use crate::cache::meta::Coding;
 
@@ -257,4 +258,29 @@ async fn a_list_has_every_object_once_however_small_its_pages() {
         assert_eq!(zone.list("a/", Cursor::default(), 1000).rows.len(), 10);
         zone = place.restart(zone, &place.settings());
     }
+}
+
+#[tokio::test]
+async fn a_file_opened_here_and_now_is_the_one_that_is_opened_elsewhere() {
+    let place = Place::new();
+    let zone = place.zone(&place.settings());
+    for len in [0, 10_000, 100_000, 200_000] {
+        let url = format!("h/{len}");
+        place.settle(&zone, &url, &body(1, len));
+        let file = place.file(&url);
+        let told = |opened: read::Opened| (opened.front, opened.slot.serial, opened.body);
+        for whole in [0, 100_000, 1 << 20] {
+            let waiting = told(read::open(&file, whole).unwrap());
+            // Only tmpfs and the page cache of a disk are read at once.
+            assert!(read::open_cached(&file, whole, Medium::Unknown).is_none());
+            let now = read::open_cached(&file, whole, Medium::Memory);
+            // More than 128 KiB would hold up others.
+            assert_eq!(now.is_none(), len == 200_000 && whole == 1 << 20, "{len} {whole}");
+            let on_disk = read::open_cached(&file, whole, Medium::Disk);
+            for opened in now.into_iter().chain(on_disk) {
+                assert_eq!(told(opened.unwrap()), waiting, "{len} {whole}");
+            }
+        }
+    }
+    assert!(read::open_cached(&place.file("h/none"), 0, Medium::Memory).is_none(), "`open` tells why");
 }
