@@ -73,6 +73,10 @@ pub const LIVE: &[Wanted] = &[
         "*",
         "Cache-Control: no-transform is obeyed (RFC 9110 7.7); nginx compresses",
     ),
+    wanted("range: * of a script", "header:accept-ranges", "an answer that is a part says that there are parts"),
+    wanted("range: * of a script", "header:cache-control", PAGE),
+    wanted("range: * of a script", "header:expires", PAGE),
+    wanted("condition: *, a script", "end", "nginx says keep-alive with its 412 and closes"),
 ];
 
 const FRAGMENT: &str = "a fragment is no part of a request target (RFC 9112 3.2): the location was chosen without it, so the \
@@ -86,6 +90,7 @@ const AUTHORITY: &str =
 const HOST: &str =
     "a Host that RFC 3986 3.2.2 does not allow is refused by edge itself; nginx 1.22 passes most on to Tomcat's 400";
 const CHUNKS: &str = "chunks are read strictly (RFC 9112 7.1): what two readers could take for different bodies is 400";
+const PAGE: &str = "a page that stands for a range nobody can give says nothing of how long the answer holds";
 const EXPECT: &str =
     "a request without a body has nothing to continue with (RFC 9110 10.1.1); nginx sends 100 all the same";
 
