@@ -60,7 +60,7 @@ pub struct To {
 }
 
 impl To {
-    fn plain(server: usize) -> To {
+    pub fn plain(server: usize) -> To {
         To { server, others: Vec::new(), id: None, set_cookie: None, gate: None, turn: None }
     }
 }

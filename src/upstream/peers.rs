@@ -186,7 +186,7 @@ impl Peers {
 
     /// The peer that a session asks for. A name with several addresses is one server with several peers: the first of them.
     pub(super) fn wished(&self, want: &Want<'_>, now: Stamp) -> Option<(usize, &Arc<Peer>)> {
-        let mut at = |place: usize| self.iter().enumerate().filter(move |(_, peer)| peer.place == place);
+        let at = |place: usize| self.iter().enumerate().filter(move |(_, peer)| peer.place == place);
         match want.wish {
             Wish::Any => None,
             Wish::Only(place) => at(place).find(|(_, peer)| !peer.settings.down),

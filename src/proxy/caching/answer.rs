@@ -18,7 +18,7 @@ use crate::proxy::headers;
 use crate::proxy::request::Request;
 use bytes::Bytes;
 use http::StatusCode;
-use http::header;
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 use pingora_error::Result;
 use pingora_http::ResponseHeader;
 use std::collections::{HashSet, VecDeque};

@@ -58,7 +58,7 @@ pub fn replace(
     let decision = decide(settings, &facts, own.status.as_u16(), &own.headers, SystemTime::now());
     rewrite(&mut own, decision, &facts)?;
     let head = direct::complete(&mut own, session.get_keepalive().is_some())?;
-    connection.replace_answer(head, page, span);
+    connection.replace_answer(head.freeze(), page, span);
     request.told = Some(Box::new(own));
     *answer = unsent(answer)?;
     if request.is_head() {

@@ -42,10 +42,9 @@ use crate::cache::key::{Key, Variant};
 use crate::cache::policy::{CacheStatus, Copy, Fallback};
 use crate::cache::store::{Fill, Guard, Head, Hit, Moment, Wanted, Zone};
 use crate::cache::{meta::Coding, policy::vary};
-use crate::compress::{self, Algorithm, Fields, Settings};
+use crate::compress::{self, Algorithm, Settings};
 use crate::http::Headers;
 use crate::variables::{Exchange, Template};
-use http::header::ACCEPT_ENCODING;
 use std::sync::Arc;
 use std::time::SystemTime;
 

@@ -20,5 +20,5 @@ mod place;
 mod probe;
 mod world;
 
-pub use kept::{Kept, Sessions};
+pub use kept::{Kept, Sessions, Settings};
 pub(super) use place::Placed;

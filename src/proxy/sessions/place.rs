@@ -174,7 +174,7 @@ impl Request {
     }
 
     /// The id that counts: the first whose route is a server's, else the first. Tomcat takes the first that names a session.
-    fn session_id(&self, sessions: &Sessions) -> Option<(Id<'_>, Carried)> {
+    fn session_id<'r>(&'r self, sessions: &'r Sessions) -> Option<(Id<'r>, Carried)> {
         let head = &self.exchange.head;
         let names = sessions.names();
         let in_cookies = names.ids(head.headers.get_all("cookie"), b"").map(|id| (id, Carried::Cookie));

@@ -232,7 +232,8 @@ mod tests {
         let mut changes = breaker.changes();
         breaker.stumble();
         assert!(changes.has_changed().unwrap());
-        assert_eq!(*changes.borrow_and_update(), Sight { up: true, turn: 1 });
+        let sight = *changes.borrow_and_update();
+        assert_eq!((sight.up, sight.turn), (true, 1));
         assert!(breaker.has_been_down(Duration::from_secs(60)));
         let waiting = breaker.opened(1);
         breaker.open();

@@ -17,7 +17,6 @@ use tokio::task::JoinSet;
 pub struct Books {
     pub nodes: Vec<Arc<Node>>,
     upstream: String,
-    key_prefix: String,
     life: Life,
 }
 
@@ -76,7 +75,7 @@ impl Finding {
 impl Books {
     pub fn new(settings: &Settings, nodes: Vec<Arc<Node>>) -> Books {
         let life = Life::of(settings.session_max_age);
-        Books { nodes, upstream: settings.upstream.clone(), key_prefix: settings.key_prefix.clone(), life }
+        Books { nodes, upstream: settings.upstream.clone(), life }
     }
 
     pub fn key(&self, kind: &'static str, context: &str, base: &str) -> Key {
@@ -143,8 +142,9 @@ impl Books {
         false
     }
 
-    /// The copies of a session: under the ids that are `likely`, and under each route on each node that is up.
-    pub async fn find(&self, likely: &[&Named], routes: &[&str], seen: &Seen) -> Finding {
+    /// The copies of a session: under the ids that are `likely`, and under each route on each node that is up. `prefix`: what
+    /// MSM puts before its keys.
+    pub async fn find(&self, prefix: &str, likely: &[&Named], routes: &[&str], seen: &Seen) -> Finding {
         let mut finding = Finding::default();
         let Some(first) = likely.first() else { return finding };
         finding.failed = self.node_of(first.node.as_deref()).is_some_and(|at| !seen.nodes[at].up);
@@ -152,7 +152,7 @@ impl Books {
         let asked = self.ask(&up, |node| {
             let ids = candidates(node.name(), &first.base, likely, routes);
             let keyed: Vec<(String, Key)> =
-                ids.into_iter().filter_map(|id| Some((self.key_of(&id)?, id))).map(swap).collect();
+                ids.into_iter().filter_map(|id| Some((key_of(prefix, &id)?, id))).map(swap).collect();
             async move {
                 let (ids, keys): (Vec<String>, Vec<Key>) = keyed.into_iter().unzip();
                 let values = node.get_many(&keys).await?;
@@ -171,13 +171,9 @@ impl Books {
         finding
     }
 
-    fn key_of(&self, id: &str) -> Option<Key> {
-        Key::of_session(&self.key_prefix, &Id::parse(id.as_bytes())?)
-    }
-
     /// Stores a session that is nowhere else any more as it was.
-    pub async fn put_back(&self, id: &Named, value: &[u8], life: Life) -> Result<bool, Failure> {
-        match (self.node_of(id.node.as_deref()), self.key_of(&id.text)) {
+    pub async fn put_back(&self, prefix: &str, id: &Named, value: &[u8], life: Life) -> Result<bool, Failure> {
+        match (self.node_of(id.node.as_deref()), key_of(prefix, &id.text)) {
             (Some(node), Some(key)) => self.nodes[node].add(&key, value, life).await,
             _ => Ok(false),
         }
@@ -224,6 +220,10 @@ impl Reading {
             self.over = Some(spot);
         }
     }
+}
+
+fn key_of(prefix: &str, id: &str) -> Option<Key> {
+    Key::of_session(prefix, &Id::parse(id.as_bytes())?)
 }
 
 fn swap((key, id): (Key, String)) -> (String, Key) {

@@ -43,12 +43,14 @@ pub struct Context {
     pub path: String,
     /// It has a FORM login: an unfinished one would land on the probe's address.
     pub form_login: bool,
+    /// What MSM puts before the id in its keys (`storageKeyPrefix`), with its `_`.
+    pub key_prefix: String,
 }
 
 impl Context {
     pub fn new(path: &str) -> Context {
         let path = path.trim_end_matches('/');
-        Context { path: if path.is_empty() { "/" } else { path }.to_owned(), form_login: false }
+        Context { path: if path.is_empty() { "/" } else { path }.to_owned(), form_login: false, key_prefix: String::new() }
     }
 
     fn holds(&self, path: &str) -> bool {
@@ -70,8 +72,6 @@ pub struct Settings {
     pub upstream: String,
     pub contexts: Vec<Context>,
     pub mode: Mode,
-    /// What MSM puts before the id in its keys (`storageKeyPrefix`), with its `_`.
-    pub key_prefix: String,
     /// Off: a session whose owner is dead is balanced, as other proxies do.
     pub takeover: bool,
     /// How long a request waits for its session.
@@ -97,7 +97,6 @@ impl Settings {
             upstream: upstream.to_owned(),
             contexts: vec![Context::new("/")],
             mode: Mode::Sticky,
-            key_prefix: String::new(),
             takeover: true,
             takeover_wait: Duration::from_secs(8),
             session_max_age: Duration::from_secs(2 * 3600),

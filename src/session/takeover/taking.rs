@@ -42,17 +42,22 @@ pub struct Ask {
 }
 
 /// What a request waits for in vain.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Why {
     /// Its owner does not answer and may be alive.
+    #[error("its server does not answer and may be alive")]
     Suspect,
     /// The session is being taken over, by this edge or another one.
+    #[error("it is being taken over")]
     Taking,
     /// No server is up.
+    #[error("no server is up")]
     NoServer,
     /// Too many sessions are being taken over at once.
+    #[error("too many sessions are being taken over")]
     Busy,
     /// Another request of the session is running, and one at a time may.
+    #[error("another request of it is running")]
     Turn,
 }
 
@@ -424,8 +429,12 @@ impl Taking {
         }
     }
 
+    fn key_prefix(&self) -> &str {
+        &self.ground.context(self.ask.context).key_prefix
+    }
+
     pub(super) async fn find(&self, seen: &Seen, current: &Named) -> super::books::Finding {
-        self.ground.books.find(&[current, &self.ask.id], &self.ground.routes(), seen).await
+        self.ground.books.find(self.key_prefix(), &[current, &self.ask.id], &self.ground.routes(), seen).await
     }
 
     /// Keeps a value, should the server that is to take its session over die with it.
@@ -448,7 +457,7 @@ impl Taking {
     async fn put_back(&self, current: &Named, cause: Cause) -> Option<Named> {
         let alone = matches!(&self.hold, Hold::Everywhere(_, Some(lease)) if lease.is_ours());
         let saved = self.saved.as_ref().filter(|saved| alone && saved.id == *current && cause == Cause::ChosenDied)?;
-        let stored = self.ground.books.put_back(&saved.id, &saved.value, saved.life).await;
+        let stored = self.ground.books.put_back(self.key_prefix(), &saved.id, &saved.value, saved.life).await;
         stored.is_ok_and(|stored| stored).then(|| {
             one(&self.ground.counts.put_back);
             saved.id.clone()
