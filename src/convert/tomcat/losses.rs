@@ -126,24 +126,31 @@ fn time(milliseconds: i64) -> String {
 /// MSM takes the node out of the whole key, where the first dash and the first dot may be the prefix's.
 fn prefix(manager: &Manager, d: &mut Diagnostics) {
     let Some(prefix) = &manager.prefix else { return };
+    let path = manager.context.path.as_str();
     for token in prefix.text.split(',') {
-        let misleads = match token.strip_prefix("static:") {
-            Some(text) => text.contains(['.', '-']),
-            None => token == "host" || token == "context" && manager.context.path.contains(['.', '-']),
-        };
-        let is_token = match token.strip_prefix("static:") {
-            Some(text) => !text.is_empty() && !text.contains(':'),
-            None => ["host", "host.hash", "context", "context.hash", "webappVersion"].contains(&token),
-        };
-        if !is_token {
+        if !is_token(token) {
             d.error(prefix.span, format!("`{}` is no part of a storageKeyPrefix: MSM does not start", shown(token)))
                 .help("expected `static:text`, `host`, `host.hash`, `context`, `context.hash` or `webappVersion`");
-        } else if misleads {
-            d.warning(prefix.span, misled(token)).help(instead_of(token, prefix)).help(
+        } else if misleads(token, path) {
+            d.warning(prefix.span, misled(token)).help(instead_of(prefix, path)).help(
                 "MSM looks for the node behind the first dash of the whole key: ids then name no node and nothing is \
                  stored; non-sticky, every request begins a session",
             );
         }
+    }
+}
+
+fn is_token(token: &str) -> bool {
+    match token.strip_prefix("static:") {
+        Some(text) => !text.is_empty() && !text.contains(':'),
+        None => ["host", "host.hash", "context", "context.hash", "webappVersion"].contains(&token),
+    }
+}
+
+fn misleads(token: &str, path: &str) -> bool {
+    match token.strip_prefix("static:") {
+        Some(text) => text.contains(['.', '-']),
+        None => token == "host" || token == "context" && path.contains(['.', '-']),
     }
 }
 
@@ -155,12 +162,13 @@ fn misled(token: &str) -> String {
     }
 }
 
-fn instead_of(token: &str, prefix: &Word) -> String {
-    let instead = match token {
+fn instead_of(prefix: &Word, path: &str) -> String {
+    let better = |token: &str| match token {
+        good if !misleads(good, path) => good.to_owned(),
         "host" | "context" => format!("{token}.hash"),
         text => text.replace(['.', '-'], "_"),
     };
-    let whole: Vec<&str> = prefix.text.split(',').map(|t| if t == token { instead.as_str() } else { t }).collect();
+    let whole: Vec<String> = prefix.text.split(',').map(better).collect();
     format!("write `storageKeyPrefix=\"{}\"`", shown(&whole.join(",")))
 }
 

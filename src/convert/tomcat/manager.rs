@@ -57,7 +57,6 @@ pub struct Manager {
     pub is_dummy: bool,
     /// None: they are wrong, which is noted.
     pub nodes: Option<Nodes>,
-    /// `memcachedNodes` and the mode as they are written, to compare with.
     pub failover: Vec<Word>,
     pub sticky: Setting<bool>,
     pub enabled: Setting<bool>,

@@ -5,6 +5,7 @@ use super::Source;
 use super::file::{Engine, File};
 use super::losses;
 use super::manager::Manager;
+use super::nodes::Nodes;
 use super::routes;
 use crate::config::node::{Entry, Kind};
 use crate::config::raw::all_keys;
@@ -53,7 +54,10 @@ pub(super) fn join_files(tree: &mut Node, files: Vec<File>, diagnostics: &mut Di
         return Added::default();
     };
     if manager.sticky.value {
-        files.iter().filter_map(|file| file.engine.as_ref()).for_each(|engine| tell_route(engine, diagnostics));
+        files
+            .iter()
+            .filter_map(|file| file.engine.as_ref())
+            .for_each(|engine| tell_route(engine, manager, diagnostics));
     }
     let upstreams = super::proxied::upstreams(tree, &files, diagnostics);
     let contexts: Vec<String> = files.iter().flat_map(|file| &file.managers).map(|m| m.context.path.clone()).collect();
@@ -84,7 +88,7 @@ fn chosen<'f>(files: &'f [File], diagnostics: &mut Diagnostics) -> Option<&'f Ma
     Some(first)
 }
 
-fn tell_route(engine: &Engine, diagnostics: &mut Diagnostics) {
+fn tell_route(engine: &Engine, manager: &Manager, diagnostics: &mut Diagnostics) {
     match &engine.route {
         None => {
             diagnostics
@@ -93,9 +97,10 @@ fn tell_route(engine: &Engine, diagnostics: &mut Diagnostics) {
                     "the Engine has no `jvmRoute`: the ids of its sessions do not tell whose they are",
                 )
                 .help("write `<Engine jvmRoute=\"tomcat1\" …>`, another name in each Tomcat")
-                .help("requests of one session then reach several Tomcats, and each counts on its own copy");
+                .help("edge then has to guess the owner by the id, and after a failover nobody can tell whose copy is the newest");
         }
-        Some(route) if route.text.contains('.') => {
+        // With one memcached that has no name MSM takes any id.
+        Some(route) if route.text.contains('.') && matches!(manager.nodes, Some(Nodes::Named(_))) => {
             diagnostics
                 .warning(route.span, "MSM stores no session of a Tomcat with a `.` in its `jvmRoute`")
                 .help(format!("write `jvmRoute=\"{}\"`", super::super::shown(&route.text.replace('.', "_"))));
