@@ -169,7 +169,9 @@ impl Request {
             return Err(500);
         };
         let (upstream, host, port, tls) = match &pass.target {
-            PassTarget::Upstream { upstream, host, port, tls, .. } => (upstream.clone(), host.clone(), port.clone(), *tls),
+            PassTarget::Upstream { upstream, host, port, tls, .. } => {
+                (upstream.clone(), host.clone(), port.clone(), *tls)
+            }
             PassTarget::Variable(url) => {
                 let url = url.evaluate(&self.exchange).into_owned();
                 self.variable_upstream(&url).await?

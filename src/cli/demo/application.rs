@@ -48,7 +48,7 @@ pub(super) struct Arguments {
     ignore: Regex,
 
     /// The path of a web application; may be given several times
-    #[arg(long, value_name = "PATH", default_value = "/", value_parser = context)]
+    #[arg(long = "context-path", value_name = "PATH", default_value = "/", value_parser = context)]
     context: Vec<String>,
 
     /// Keep ids in URLs only

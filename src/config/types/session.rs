@@ -31,7 +31,7 @@ keys! {
         /// The name of Tomcat's `Host`, for `host` in `storage_key_prefix`.
         ["-"] host: String = "localhost",
         /// The `webappVersion` of the applications (parallel deployment), for the same.
-        ["-"] webapp_version: String = "",
+        ["-"] webapp_version: String,
         /// The paths of the web applications: a session belongs to one, which is told by the longest of these.
         ["-"] contexts: Vec<Spanned<String>> = "[/]",
         /// Those of the contexts whose users log in by a form of Tomcat's (`<auth-method>FORM`).

@@ -15,7 +15,8 @@ impl Request {
         let names = sessions.names();
         // Every id of the client's session: of several cookies Tomcat takes the one that it finds.
         let asked = names.ids(head.headers.get_all("cookie"), &head.target).filter(|asked| {
-            crate::session::id::Id::parse(id.as_bytes()).is_some_and(|id| id.base() == asked.base()) && asked.as_str() != id
+            crate::session::id::Id::parse(id.as_bytes()).is_some_and(|id| id.base() == asked.base())
+                && asked.as_str() != id
         });
         for asked in asked {
             exchange(sent, names, asked.as_str(), id)?;
@@ -38,9 +39,8 @@ impl Request {
 }
 
 fn exchange(sent: &mut RequestHeader, names: &Names, asked: &str, id: &str) -> Result<()> {
-    let exchanged = |field: &HeaderValue| {
-        HeaderValue::from_bytes(&names.exchange_cookie(field.as_bytes(), asked, id)?).ok()
-    };
+    let exchanged =
+        |field: &HeaderValue| HeaderValue::from_bytes(&names.exchange_cookie(field.as_bytes(), asked, id)?).ok();
     let cookies: Vec<HeaderValue> = sent.headers.get_all(COOKIE).iter().cloned().collect();
     if cookies.iter().any(|field| exchanged(field).is_some()) {
         sent.remove_header(&COOKIE);

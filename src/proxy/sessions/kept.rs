@@ -96,7 +96,12 @@ impl Sessions {
         live.written == self.settings.written
             && live.store.as_ref().map(Arc::as_ptr) == self.settings.store.as_ref().map(Arc::as_ptr)
             && live.outside.addresses == addresses
-            && live.outside.servers.iter().map(|s| (&s.name, &s.route, s.backup)).eq(servers.iter().map(|s| (&s.address, &s.route, s.backup)))
+            && live
+                .outside
+                .servers
+                .iter()
+                .map(|s| (&s.name, &s.route, s.backup))
+                .eq(servers.iter().map(|s| (&s.address, &s.route, s.backup)))
     }
 
     fn start(&self, addresses: Vec<Address>) -> Arc<Live> {

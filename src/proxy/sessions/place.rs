@@ -189,7 +189,8 @@ impl Request {
 
     /// As the application sees it.
     fn read_for_session(&self) -> Read<'_> {
-        let as_sent = |pass: &Pass| matches!(pass.target, PassTarget::Upstream { .. }) && pass.uri.is_none() && !self.changed;
+        let as_sent =
+            |pass: &Pass| matches!(pass.target, PassTarget::Upstream { .. }) && pass.uri.is_none() && !self.changed;
         let target = match self.pass().filter(|pass| !as_sent(pass)) {
             Some(pass) => Cow::Owned(headers::target(self, pass)),
             None => Cow::Borrowed(&self.exchange.request_uri[..]),

@@ -140,15 +140,13 @@ mod tests {
         let address = Address::Tcp(listener.local_addr().unwrap());
         let asked = ask(&address, &Names::default(), &probe(Carried::Cookie, None)).await;
         assert_eq!(asked, Probed::Timeout, "it accepts and does not answer");
-        let (asked, ()) = tokio::join!(
-            async { ask(&address, &Names::default(), &probe(Carried::Cookie, None)).await },
-            async {
+        let (asked, ()) =
+            tokio::join!(async { ask(&address, &Names::default(), &probe(Carried::Cookie, None)).await }, async {
                 // The connection of the question before comes first.
                 for _ in 0..2 {
                     drop(listener.accept().await.unwrap());
                 }
-            }
-        );
+            });
         assert_eq!(asked, Probed::Broken);
         drop(listener);
         assert_eq!(ask(&address, &Names::default(), &probe(Carried::Cookie, None)).await, Probed::Refused);

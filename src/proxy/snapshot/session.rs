@@ -90,7 +90,10 @@ fn store(
     if !written.contains(&name.as_str()) {
         let help = match crate::config::diagnostics::nearest(name, written.iter().copied()) {
             Some(meant) => format!("did you mean `{meant}`?"),
-            None => format!("write `session_store: {{ {}: {{ memcached: {{ n1: 'host:11211' }} }} }}` at the top", name.value),
+            None => format!(
+                "write `session_store: {{ {}: {{ memcached: {{ n1: 'host:11211' }} }} }}` at the top",
+                name.value
+            ),
         };
         diagnostics.error(name.span, format!("there is no session_store `{}`", name.value)).help(help);
     }
@@ -128,7 +131,8 @@ fn check_times(keys: &SessionKeys, diagnostics: &mut Diagnostics) {
 
 fn contexts(keys: &SessionKeys, diagnostics: &mut Diagnostics) -> Vec<Context> {
     let prefix = keys.storage_key_prefix.as_ref();
-    let (host, version) = (keys.host(), keys.webapp_version());
+    let host = keys.host();
+    let version = keys.webapp_version.as_ref().map_or("", |version| version.as_str());
     let mut all = Vec::new();
     for written in written_contexts(keys) {
         if !written.starts_with('/') {
@@ -138,9 +142,10 @@ fn contexts(keys: &SessionKeys, diagnostics: &mut Diagnostics) -> Vec<Context> {
             continue;
         }
         let mut context = Context::new(&written);
-        context.form_login = keys.form_login.iter().flat_map(|all| &all.value).any(|c| Context::new(c).path == context.path);
+        context.form_login =
+            keys.form_login.iter().flat_map(|all| &all.value).any(|c| Context::new(c).path == context.path);
         let path = context.path.trim_end_matches('/');
-        let application = Application { host: &host, context: path, version: &version };
+        let application = Application { host: &host, context: path, version };
         match Layout::new(prefix.map_or("webappVersion", |tokens| tokens.as_str()), &application) {
             Ok(layout) => {
                 if let (Some(trap), Some(tokens)) = (layout.warning(), prefix) {

@@ -139,7 +139,8 @@ impl Breaker {
     /// It was away, for so short a time that no call has met it.
     pub fn stumble(&self) {
         self.times().away = Some(Instant::now());
-        self.sight.send_modify(|sight| *sight = Sight { turn: sight.turn + 1, changed: Some(Instant::now()), ..*sight });
+        self.sight
+            .send_modify(|sight| *sight = Sight { turn: sight.turn + 1, changed: Some(Instant::now()), ..*sight });
     }
 
     /// Somebody looks after it as long as this lives.

@@ -159,7 +159,8 @@ impl Rounds {
         for ((life, server), cell) in self.lives.iter().zip(&self.shared.servers).zip(&self.shared.cells) {
             let restarted = life.restarted().map_or(0, |at| self.shared.epoch.mark(at));
             let before = cell.state();
-            changed |= cell.publish(life.state(), life.instance(), restarted, life.is_open(now), self.shared.epoch.mark(now));
+            changed |=
+                cell.publish(life.state(), life.instance(), restarted, life.is_open(now), self.shared.epoch.mark(now));
             if before != life.state() {
                 tell(&self.shared.upstream, &server.name, before, life.state());
             }

@@ -50,7 +50,11 @@ pub struct Context {
 impl Context {
     pub fn new(path: &str) -> Context {
         let path = path.trim_end_matches('/');
-        Context { path: if path.is_empty() { "/" } else { path }.to_owned(), form_login: false, key_prefix: String::new() }
+        Context {
+            path: if path.is_empty() { "/" } else { path }.to_owned(),
+            form_login: false,
+            key_prefix: String::new(),
+        }
     }
 
     fn holds(&self, path: &str) -> bool {

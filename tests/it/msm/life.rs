@@ -93,7 +93,7 @@ fn without_cookies_the_id_is_in_urls_and_an_old_one_still_works() {
 
 #[test]
 fn each_context_has_sessions_and_a_cookie_path_of_its_own() {
-    let (_node, tomcat) = one(&["--context", "/shop", "--context", "/shop2"]);
+    let (_node, tomcat) = one(&["--context-path", "/shop", "--context-path", "/shop2"]);
     let answer = tomcat.ask(request::get("/shop/count"), "");
     assert!(answer.header("set-cookie").is_some_and(|cookie| cookie.ends_with("; Path=/shop; HttpOnly")), "{answer}");
     let id = standin::new_id(&answer).expect("a session");
@@ -109,7 +109,7 @@ fn each_context_has_sessions_and_a_cookie_path_of_its_own() {
 fn what_there_is_not_is_404_and_takes_over_inside_a_context_only() {
     let node = Memcached::start();
     let nodes = format!("n1:{}", node.address());
-    let start = |name: &str| Standin::start_with(name, &nodes, &["--context", "/shop"]);
+    let start = |name: &str| Standin::start_with(name, &nodes, &["--context-path", "/shop"]);
     let (mut t1, t2) = (start("t1"), start("t2"));
     let id = standin::new_id(&t1.ask(request::get("/shop/count"), "")).expect("a session");
     t1.kill();
@@ -178,7 +178,7 @@ fn what_is_wrong_with_the_options_is_said() {
         (&["--memcached", &both, "--failover-nodes", "n3"], "no such node"),
         (&["--memcached", node, "--listen", "0.0.0.0:0"], "127.0.0.1 only"),
         (&["--memcached", node, "--locking", "some"], "uriPattern:REGEX"),
-        (&["--memcached", node, "--context", "shop"], "begins with /"),
+        (&["--memcached", node, "--context-path", "shop"], "begins with /"),
         (&["--memcached", "nowhere"], "NAME:HOST:PORT"),
         (&[], "--memcached"),
     ] {

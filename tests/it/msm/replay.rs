@@ -321,7 +321,7 @@ fn options(config: &Value, name: &str) -> Vec<String> {
     let delay = config["contextBackgroundProcessorDelay"].as_i64().unwrap_or(-1).to_string();
     options.extend(["--max-inactive-interval", &seconds, "--background-processor-delay", &delay]);
     options.extend(config["locking"].as_str().into_iter().flat_map(|locking| ["--locking", locking]));
-    options.extend(config["contextPath"].as_str().into_iter().flat_map(|path| ["--context", path]));
+    options.extend(config["contextPath"].as_str().into_iter().flat_map(|path| ["--context-path", path]));
     if config["sessionBackupAsync"] == true {
         options.push("--session-backup-async");
     }
