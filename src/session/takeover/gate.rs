@@ -178,6 +178,7 @@ impl Taking {
         let place = |taking: &Taking| taking.place(server, instance, &id, set_cookie.as_deref(), seen.at);
         let record = Record { done: true, id: id.clone(), set_cookie: set_cookie.clone(), ..record };
         if self.write(reading, record.clone()).await {
+            self.ground.books.copy(&self.key, &self.ask.id, &self.ground.see(), &record).await;
             return Some(place(self));
         }
         // Its node is gone with the record: the next one.

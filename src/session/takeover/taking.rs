@@ -191,15 +191,31 @@ impl Taking {
         if let Some(record) = &self.alone {
             return Some(Reading::alone(record.clone()));
         }
-        let reading = self.ground.books.read(&self.key, &self.ask.id, seen).await;
+        let mut reading = self.ground.books.read(&self.key, &self.ask.id, seen).await;
+        reading.record = reading.record.or_else(|| self.remembered(seen));
         if reading.garbage {
             one(&self.ground.counts.garbage);
         }
         if reading.home.is_none() || (reading.failed && !self.may_try_again().await) {
-            self.alone = Some(None);
-            return Some(Reading::alone(None));
+            self.alone = Some(reading.record.clone());
+            return Some(Reading::alone(reading.record));
         }
         (!reading.failed).then_some(reading)
+    }
+
+    /// In place of a record that memcached has lost: what this edge saw, if that server is still the same.
+    fn remembered(&self, seen: &Seen) -> Option<Record> {
+        let place = self.ground.places.look(self.ask.context, &self.ask.id.base, Place::clone)?;
+        let id = Named::parse(&place.id).filter(|_| place.is_kept_by(&seen.views[place.server]))?;
+        Some(Record {
+            generation: 0,
+            server: seen.servers[place.server].name.clone(),
+            instance: place.instance,
+            done: true,
+            id,
+            set_cookie: place.set_cookie.as_deref().map(str::to_owned),
+            former: Vec::new(),
+        })
     }
 
     fn decide(&self, seen: &Seen, reading: &Reading) -> Step {
