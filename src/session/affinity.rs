@@ -255,7 +255,7 @@ impl Affinity {
                 }
                 Outcome::Own(seat) => {
                     if let Some(gate) = seat.take() {
-                        let id = in_place_of(id, gate.id());
+                        let id = in_place_of(id, &seat.id);
                         return Way::To(To { id, gate: Some(gate), ..To::plain(seat.server) });
                     }
                 }
