@@ -19,7 +19,6 @@ use crate::session::takeover::{Carried, Gate, NODE_SETTLES, Settings, State, Tur
 use crate::session::takeover::{balance, preference};
 use flights::Flights;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 use tokio::time::{sleep, timeout_at};
 
@@ -246,7 +245,7 @@ impl Affinity {
         });
         loop {
             let flight = self.flights.join(&self.ground, &ask, until);
-            let Ok(outcome) = timeout_at(until, flight).await else { return self.expired(id, Why::Taking) };
+            let Ok(outcome) = timeout_at(until + BUSY, flight).await else { return self.expired(id, Why::Taking) };
             match outcome {
                 Outcome::Settled(place) => return Way::To(self.to(place, id)),
                 Outcome::Lost => return Way::Prefer(self.order(id)),
@@ -256,7 +255,7 @@ impl Affinity {
                 }
                 Outcome::Own(seat) => {
                     if let Some(gate) = seat.take() {
-                        let id = in_place_of(id, gate.id());
+                        let id = in_place_of(id, &seat.id);
                         return Way::To(To { id, gate: Some(gate), ..To::plain(seat.server) });
                     }
                 }
@@ -287,6 +286,6 @@ fn in_place_of(id: &Id<'_>, other: &str) -> Option<Arc<str>> {
 
 impl std::fmt::Debug for Affinity {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Affinity({}, waited {})", self.ground.settings.upstream, self.ground.counts.waited.load(Relaxed))
+        write!(f, "Affinity({})", self.ground.settings.upstream)
     }
 }

@@ -110,7 +110,7 @@ impl Affinity {
                 former: before.map(|record| record.former.clone()).unwrap_or_default(),
             };
             match ground.books.write(&key, &reading, &record).await {
-                Ok(true) => return,
+                Ok(true) => return ground.books.copy(&key, &old, &ground.see(), &record).await,
                 Ok(false) => {}
                 Err(_) => sleep(AGAIN).await,
             }

@@ -88,6 +88,48 @@ async fn the_chosen_server_dies_while_taking_and_nothing_is_lost() {
     all_are_served_and_kept(&clients, &cluster, 1).await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn the_chosen_server_freezes_while_taking_and_comes_back() {
+    let cluster = Cluster::start(3, 1, 2);
+    let clients = Clients::of(&cluster, 0, SESSIONS).await;
+    cluster.tomcats[1].slow_take.store(100, SeqCst);
+    cluster.kill(0);
+    let freezing = async {
+        while cluster.tomcats[1].takes.load(SeqCst) < 10 {
+            sleep(Duration::from_millis(1)).await;
+        }
+        cluster.fence(1);
+    };
+    tokio::join!(clients.burst(&cluster, UPDATES, false), freezing);
+    // It stores now what it had begun to take.
+    cluster.thaw(1);
+    clients.burst(&cluster, UPDATES, true).await;
+    clients.burst(&cluster, UPDATES, false).await;
+    clients.nothing_is_lost(&cluster).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_node_dies_with_the_records_and_late_ids_still_find_their_session() {
+    let mut cluster = Cluster::start(3, 2, 2);
+    let clients = Clients::of(&cluster, 0, SESSIONS).await;
+    // All go to the second server, whatever rendezvous will say later.
+    cluster.tell(2, |view| view.state = State::Suspect);
+    cluster.kill(0);
+    clients.burst(&cluster, UPDATES, false).await;
+    cluster.tell(2, |view| view.state = State::Up);
+    // One edge has seen nothing of it.
+    let edge = cluster.edge();
+    edge.eyes.set(0, |view| {
+        view.state = State::Dead;
+        view.instance += 1;
+    });
+    cluster.edges[1] = edge;
+    cluster.kill_node(0);
+    cluster.tomcats.iter().for_each(|tomcat| tomcat.believes[0].store(false, SeqCst));
+    clients.burst(&cluster, UPDATES, true).await;
+    all_are_served_and_kept(&clients, &cluster, 2).await;
+}
+
 #[test]
 fn an_edge_dies_while_taking_and_the_others_go_on() {
     let settings = Settings { lease: Duration::from_secs(2), ..Settings::new("web") };

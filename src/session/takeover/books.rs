@@ -132,6 +132,19 @@ impl Books {
         }
     }
 
+    /// On the next node too: should the first one die, late ids still find their way. Never instead of a later one.
+    pub async fn copy(&self, key: &Key, id: &Named, seen: &Seen, record: &Record) {
+        let Some(next) = self.places(id, seen).get(1).map(|at| &self.nodes[*at]) else { return };
+        let text = record.to_text();
+        let Ok(found) = next.gets(key).await else { return };
+        // If it fails there is one copy less, for a second failure.
+        match found {
+            None => drop(next.add(key, text.as_bytes(), self.life).await),
+            Some((value, _)) if is_later(&value, record) => {}
+            Some((_, token)) => drop(next.cas(key, text.as_bytes(), self.life, token).await),
+        }
+    }
+
     /// On any other node that is up: the one where it belongs does not answer any more.
     pub async fn write_elsewhere(&self, key: &Key, id: &Named, seen: &Seen, not: usize, record: &Record) -> bool {
         for at in self.places(id, seen).into_iter().filter(|at| *at != not) {
@@ -224,6 +237,10 @@ impl Reading {
 
 fn key_of(prefix: &str, id: &str) -> Option<Key> {
     Key::of_session(prefix, &Id::parse(id.as_bytes())?)
+}
+
+fn is_later(value: &[u8], record: &Record) -> bool {
+    Record::parse(value, &record.id.base).is_some_and(|found| found.generation > record.generation)
 }
 
 fn swap((key, id): (Key, String)) -> (String, Key) {

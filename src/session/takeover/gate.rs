@@ -5,7 +5,7 @@ use super::books::{Finding, Reading};
 use super::counts::{Lost, one};
 use super::ground::Seen;
 use super::place::Place;
-use super::taking::{End, Taking};
+use super::taking::{End, First, Taking};
 use super::world::{Probe, Probed, SetCookie};
 use crate::session::record::{Named, Record};
 use std::sync::Mutex;
@@ -36,7 +36,7 @@ impl Taking {
             self.save(found);
         }
         if !self.may_probe(&finding) {
-            return Some(End::Own { server, record, reading });
+            return Some(End::Own(Box::new(First { server, record, reading })));
         }
         self.probe(seen, reading, record, server).await
     }
@@ -94,7 +94,7 @@ impl Taking {
         }
         match self.said(set_cookie) {
             Some((id, line)) => self.done(seen, &reading, record, server, id, Some(line)).await.map(End::Settled),
-            None if status != NOT_FOUND => Some(End::Own { server, record, reading }),
+            None if status != NOT_FOUND => Some(End::Own(Box::new(First { server, record, reading }))),
             None if self.keeps_its_id(seen, &record, server) => self.kept(seen, reading, record, server).await,
             None => self.unsaid(seen, reading, record, server).await,
         }
@@ -152,7 +152,7 @@ impl Taking {
             return self.done(seen, &reading, record, server, id, None).await.map(End::Settled);
         }
         if finding.of(&record.id.text).is_some() {
-            return Some(End::Own { server, record, reading });
+            return Some(End::Own(Box::new(First { server, record, reading })));
         }
         self.misses += 1;
         if self.misses < MISSES {
@@ -178,6 +178,7 @@ impl Taking {
         let place = |taking: &Taking| taking.place(server, instance, &id, set_cookie.as_deref(), seen.at);
         let record = Record { done: true, id: id.clone(), set_cookie: set_cookie.clone(), ..record };
         if self.write(reading, record.clone()).await {
+            self.ground.books.copy(&self.key, &self.ask.id, &self.ground.see(), &record).await;
             return Some(place(self));
         }
         // Its node is gone with the record: the next one.
@@ -202,55 +203,59 @@ fn elsewhere(finding: &Finding, record: &Record, seen: &Seen, server: usize) -> 
 /// One that is dropped after it was given to a request leaves the others waiting until the lease runs out, for the server may
 /// be at it.
 pub struct Gate {
-    taking: Option<Taking>,
-    pub(super) server: usize,
-    record: Record,
-    reading: Reading,
-    seen: Seen,
+    pending: Option<Box<Pending>>,
     given: bool,
 }
 
-impl Gate {
-    pub(super) fn new(taking: Taking, server: usize, record: Record, reading: Reading) -> Gate {
-        let seen = taking.ground.see();
-        Gate { taking: Some(taking), server, record, reading, seen, given: false }
-    }
+struct Pending {
+    taking: Taking,
+    first: First,
+    seen: Seen,
+}
 
-    /// The id that goes to the server.
-    pub fn id(&self) -> &str {
-        &self.record.id.text
+impl Gate {
+    fn new(taking: Taking, first: First) -> Gate {
+        let seen = taking.ground.see();
+        Gate { pending: Some(Box::new(Pending { taking, first, seen })), given: false }
     }
 
     /// The answer's head has come.
     pub async fn finish(mut self, set_cookie: Option<SetCookie>) {
-        let Some(mut taking) = self.taking.take() else { return };
-        let (id, line) = match taking.said(set_cookie) {
-            Some((id, line)) => (id, Some(line)),
-            None => (self.record.id.clone(), None),
-        };
-        if line.is_none() && taking.may_not_have_noticed(&taking.ground.see(), &id) {
-            // Nothing is settled: the next request is the first again.
-            return taking.leave().await;
+        if let Some(pending) = self.pending.take() {
+            pending.finish(set_cookie).await;
         }
-        let record = self.record.clone();
-        taking.done(&self.seen, &self.reading, record, self.server, id, line).await;
-        taking.leave().await;
     }
 
     /// Nothing of the request has reached the server: another one may be the first at once.
     pub async fn unsent(mut self) {
-        if let Some(mut taking) = self.taking.take() {
-            taking.leave().await;
+        if let Some(mut pending) = self.pending.take() {
+            pending.taking.leave().await;
         }
     }
 }
 
 impl Drop for Gate {
     fn drop(&mut self) {
-        let Some(mut taking) = self.taking.take().filter(|_| !self.given) else { return };
+        let Some(mut pending) = self.pending.take().filter(|_| !self.given) else { return };
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(async move { taking.leave().await });
+            runtime.spawn(async move { pending.taking.leave().await });
         }
+    }
+}
+
+impl Pending {
+    async fn finish(self, set_cookie: Option<SetCookie>) {
+        let Pending { mut taking, first: First { server, record, reading }, seen } = self;
+        let (id, line) = match taking.said(set_cookie) {
+            Some((id, line)) => (id, Some(line)),
+            None => (record.id.clone(), None),
+        };
+        if line.is_none() && taking.may_not_have_noticed(&taking.ground.see(), &id) {
+            // Nothing is settled: the next request is the first again.
+            return taking.leave().await;
+        }
+        taking.done(&seen, &reading, record, server, id, line).await;
+        taking.leave().await;
     }
 }
 
@@ -262,8 +267,9 @@ pub struct Seat {
 }
 
 impl Seat {
-    pub(super) fn new(gate: Gate) -> Seat {
-        Seat { server: gate.server, id: gate.id().to_owned(), gate: Mutex::new(Some(gate)) }
+    pub(super) fn new(taking: Taking, first: First) -> Seat {
+        let (server, id) = (first.server, first.record.id.text.clone());
+        Seat { gate: Mutex::new(Some(Gate::new(taking, first))), server, id }
     }
 
     /// To one request only.

@@ -6,6 +6,7 @@
 //!   step       the decision: id, record and views in, one of five steps out
 //!   pick       which server takes it: rendezvous
 //!   taking     one session on its way, step by step
+//!   moving     who is to take it
 //!   gate       the first request: a probe, or the client's own
 //!   books      records and copies of sessions in memcached
 //!   lease      who acts, of all edges        locks     the same on this one
@@ -27,6 +28,7 @@ pub mod gate;
 pub(super) mod ground;
 mod lease;
 mod locks;
+mod moving;
 mod pick;
 pub(super) mod place;
 mod recent;

@@ -35,11 +35,16 @@ pub struct Place {
 impl Place {
     /// Whether the session is there still. `node`: of the id's node, if it has one.
     pub fn holds(&self, server: &View, node: Option<&NodeView>) -> bool {
-        let unchanged = |changed: Option<Instant>| changed.is_none_or(|changed| changed <= self.at);
-        server.state == State::Up
-            && server.instance == self.instance
-            && unchanged(server.changed)
-            && node.is_none_or(|node| unchanged(node.changed))
+        self.is_kept_by(server) && node.is_none_or(|node| self.is_later_than(node.changed))
+    }
+
+    /// Whether its server has it still, be it under another id.
+    pub fn is_kept_by(&self, server: &View) -> bool {
+        server.state == State::Up && server.instance == self.instance && self.is_later_than(server.changed)
+    }
+
+    fn is_later_than(&self, changed: Option<Instant>) -> bool {
+        changed.is_none_or(|changed| changed <= self.at)
     }
 
     /// Whether it may be used for a request that came with this id.

@@ -5,21 +5,20 @@
 //! an edge that dies leaves nothing behind but a record that the next one goes on with. It runs as a task of its own:
 //! a client that leaves stops nothing.
 
-use super::books::{Found, Reading};
-use super::counts::{Cause, Lost, one};
-use super::gate::{Gate, Seat};
+use super::books::{Finding, Reading};
+use super::counts::one;
+use super::gate::Seat;
 use super::ground::{Ground, Seen};
 use super::lease::Lease;
-use super::pick::{self, Target};
+use super::moving::Saved;
 use super::place::Place;
 use super::step::{Step, Subject, step};
-use super::world::{Carried, Moved, State};
-use crate::session::memcached::{Key, Life};
-use crate::session::record::{Former, Named, Record, had};
-use bytes::Bytes;
+use super::world::Carried;
+use crate::session::memcached::Key;
+use crate::session::record::{Named, Record};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::sync::{OwnedMutexGuard, OwnedSemaphorePermit};
+use tokio::sync::OwnedMutexGuard;
 use tokio::time::{sleep, timeout, timeout_at};
 
 /// How often a node may fail before its edge goes on without the others.
@@ -28,8 +27,6 @@ const FAILURES: u32 = 5;
 const LOOK: Duration = Duration::from_millis(50);
 /// Between two looks at somebody else's record.
 const PAUSES: [u64; 4] = [5, 10, 20, 40];
-/// A bigger value is not kept while its session is taken over.
-const SAVED_LONGEST: usize = 1024 * 1024;
 
 /// Of a request, what a takeover needs.
 #[derive(Clone, Debug)]
@@ -70,9 +67,16 @@ pub enum Outcome {
     Expired(Why),
 }
 
+/// The record says that this server is to take it, and a request of a client's has to be the first there.
+pub(super) struct First {
+    pub server: usize,
+    pub record: Record,
+    pub reading: Reading,
+}
+
 pub(super) enum End {
     Settled(Place),
-    Own { server: usize, record: Record, reading: Reading },
+    Own(Box<First>),
     Lost,
 }
 
@@ -85,28 +89,20 @@ enum Hold {
     Everywhere(OwnedMutexGuard<()>, Option<Lease>),
 }
 
-/// A value as it was before a server was asked to take its session over.
-struct Saved {
-    id: Named,
-    value: Bytes,
-    life: Life,
-    _room: OwnedSemaphorePermit,
-}
-
 pub struct Taking {
     pub(super) ground: Arc<Ground>,
     pub(super) ask: Arc<Ask>,
     pub(super) key: Key,
     hold: Hold,
     began: Option<Instant>,
-    saved: Option<Saved>,
+    pub(super) saved: Option<Saved>,
     /// The record, where it cannot be written.
-    alone: Option<Option<Record>>,
+    pub(super) alone: Option<Option<Record>>,
     failures: u32,
     pauses: usize,
     /// How often the session was found nowhere after a probe.
     pub(super) misses: u32,
-    why: Why,
+    pub(super) why: Why,
 }
 
 impl Taking {
@@ -131,9 +127,7 @@ impl Taking {
         match timeout_at(until, self.go()).await {
             // The lease, if there is one, runs out: a server may be at it.
             Err(_) => Outcome::Expired(self.why),
-            Ok(End::Own { server, record, reading }) => {
-                Outcome::Own(Arc::new(Seat::new(Gate::new(self, server, record, reading))))
-            }
+            Ok(End::Own(first)) => Outcome::Own(Arc::new(Seat::new(self, *first))),
             Ok(End::Settled(place)) => {
                 self.leave().await;
                 Outcome::Settled(place)
@@ -143,6 +137,11 @@ impl Taking {
                 Outcome::Lost
             }
         }
+    }
+
+    /// Whether nobody else can have acted since it was taken.
+    pub(super) fn has_the_lease(&self) -> bool {
+        matches!(&self.hold, Hold::Everywhere(_, Some(lease)) if lease.is_ours())
     }
 
     /// Lets the others go on.
@@ -196,15 +195,31 @@ impl Taking {
         if let Some(record) = &self.alone {
             return Some(Reading::alone(record.clone()));
         }
-        let reading = self.ground.books.read(&self.key, &self.ask.id, seen).await;
+        let mut reading = self.ground.books.read(&self.key, &self.ask.id, seen).await;
+        reading.record = reading.record.or_else(|| self.remembered(seen));
         if reading.garbage {
             one(&self.ground.counts.garbage);
         }
         if reading.home.is_none() || (reading.failed && !self.may_try_again().await) {
-            self.alone = Some(None);
-            return Some(Reading::alone(None));
+            self.alone = Some(reading.record.clone());
+            return Some(Reading::alone(reading.record));
         }
         (!reading.failed).then_some(reading)
+    }
+
+    /// In place of a record that memcached has lost: what this edge saw, if that server is still the same.
+    fn remembered(&self, seen: &Seen) -> Option<Record> {
+        let place = self.ground.places.look(self.ask.context, &self.ask.id.base, Place::clone)?;
+        let id = Named::parse(&place.id).filter(|_| place.is_kept_by(&seen.views[place.server]))?;
+        Some(Record {
+            generation: 0,
+            server: seen.servers[place.server].name.clone(),
+            instance: place.instance,
+            done: true,
+            id,
+            set_cookie: place.set_cookie.as_deref().map(str::to_owned),
+            former: Vec::new(),
+        })
     }
 
     fn decide(&self, seen: &Seen, reading: &Reading) -> Step {
@@ -215,11 +230,11 @@ impl Taking {
     }
 
     /// The id that its holder knows, or is to find it by.
-    fn current<'a>(&'a self, record: Option<&'a Record>) -> &'a Named {
+    pub(super) fn current<'a>(&'a self, record: Option<&'a Record>) -> &'a Named {
         record.map_or(&self.ask.id, |record| &record.id)
     }
 
-    fn settle(&self, seen: &Seen, server: usize, record: Option<&Record>) -> End {
+    pub(super) fn settle(&self, seen: &Seen, server: usize, record: Option<&Record>) -> End {
         let id = self.current(record);
         let cookie = record.and_then(|record| record.set_cookie.as_deref());
         End::Settled(self.place(server, seen.views[server].instance, id, cookie, seen.at))
@@ -234,7 +249,7 @@ impl Taking {
         place
     }
 
-    async fn watch(&self) {
+    pub(super) async fn watch(&self) {
         let _ = timeout(LOOK, self.ground.world.changed()).await;
     }
 
@@ -245,7 +260,7 @@ impl Taking {
     }
 
     /// After a failure of memcached's: whether it is worth while.
-    async fn may_try_again(&mut self) -> bool {
+    pub(super) async fn may_try_again(&mut self) -> bool {
         self.failures += 1;
         self.pause().await;
         self.failures < FAILURES
@@ -285,130 +300,6 @@ impl Taking {
         };
     }
 
-    /// Its holder is up and has to be asked first.
-    async fn gate(&mut self, seen: &Seen, reading: Reading, server: usize, cause: Cause) -> Option<End> {
-        let current = self.current(reading.record.as_ref()).clone();
-        if cause == Cause::Node {
-            self.mark_node(seen, &current).await;
-            return self.give(seen, &reading, Target { server, stale: false }, &current, cause, None).await;
-        }
-        let finding = self.find(seen, &current).await;
-        if let Some(found) = finding.of(&current.text) {
-            if cause == Cause::Returned {
-                return Some(self.settle(seen, server, reading.record.as_ref()));
-            }
-            self.save(found);
-            return self.give(seen, &reading, Target { server, stale: false }, &current, cause, None).await;
-        }
-        if let Some(found) = finding.found.first() {
-            // It was away, somebody else has the session, and what it has itself is old.
-            let from = (cause == Cause::Returned).then_some(server);
-            self.save(found);
-            return self.give_to_best(seen, &reading, &found.id, from, cause).await;
-        }
-        if finding.failed && self.may_try_again().await {
-            return None;
-        }
-        if cause == Cause::Restarted {
-            self.ground.counts.note_lost(Lost::NotKept);
-        }
-        Some(self.settle(seen, server, reading.record.as_ref()))
-    }
-
-    /// Its holder is gone.
-    async fn relocate(&mut self, seen: &Seen, reading: Reading, from: Option<usize>, cause: Cause) -> Option<End> {
-        let current = self.current(reading.record.as_ref()).clone();
-        let finding = self.find(seen, &current).await;
-        let source = match finding.found.first() {
-            Some(found) => {
-                self.save(found);
-                found.id.clone()
-            }
-            None if finding.failed && self.may_try_again().await => return None,
-            None => match self.put_back(&current, cause).await {
-                Some(id) => id,
-                // Nobody here can know: the server that is to take it may reach the node.
-                None if finding.failed || self.alone.is_some() => current,
-                None => return Some(self.lose(cause)),
-            },
-        };
-        self.give_to_best(seen, &reading, &source, from, cause).await
-    }
-
-    fn lose(&self, cause: Cause) -> End {
-        let why = if cause == Cause::ChosenDied { Lost::ChosenDied } else { Lost::NoKey };
-        self.ground.note_lost(self.ask.context, &self.ask.id.base, why);
-        End::Lost
-    }
-
-    /// The server whose route the stored session has, if it is up, or the one that all edges come to.
-    async fn give_to_best(
-        &mut self,
-        seen: &Seen,
-        reading: &Reading,
-        source: &Named,
-        from: Option<usize>,
-        cause: Cause,
-    ) -> Option<End> {
-        let mut former = reading.record.as_ref().map(|record| record.former.clone()).unwrap_or_default();
-        // A process that is gone has no copy; one that does not answer, or was away, has.
-        let stale = from.filter(|from| cause != Cause::ChosenDied || !seen.is_up(*from));
-        former.extend(
-            stale
-                .filter(|from| seen.views[*from].state != State::Dead)
-                .map(|from| Former { server: seen.servers[from].name.clone(), instance: seen.views[from].instance }),
-        );
-        let had_it = |server: &usize| had(&former, &seen.servers[*server].name, seen.views[*server].instance);
-        let there = seen.server_of(source.route.as_deref()).filter(|at| seen.is_up(*at) && !had_it(at));
-        let target = there.map(|server| Target { server, stale: false });
-        let Some(target) = target.or_else(|| pick::target(&seen.servers, &seen.views, &source.base, &former)) else {
-            self.why = Why::NoServer;
-            self.watch().await;
-            return None;
-        };
-        if let Some(from) = from.filter(|from| *from != target.server) {
-            self.ground.world.mark_moved(Moved::Server(from)).await;
-        }
-        self.mark_node(seen, source).await;
-        self.give(seen, reading, target, source, cause, Some(former)).await
-    }
-
-    /// Before the record is written, all edges are told to read it for ids that name a node that is gone.
-    async fn mark_node(&self, seen: &Seen, id: &Named) {
-        if let Some(node) = self.ground.books.node_of(id.node.as_deref()).filter(|node| !seen.nodes[*node].up) {
-            self.ground.world.mark_moved(Moved::Node(&self.ground.books.nodes[node])).await;
-        }
-    }
-
-    /// Writes down who is to take it, by which id.
-    async fn give(
-        &mut self,
-        seen: &Seen,
-        reading: &Reading,
-        target: Target,
-        source: &Named,
-        cause: Cause,
-        former: Option<Vec<Former>>,
-    ) -> Option<End> {
-        let before = reading.record.as_ref();
-        let record = Record {
-            generation: before.map_or(0, |record| record.generation).saturating_add(1),
-            server: seen.servers[target.server].name.clone(),
-            instance: seen.views[target.server].instance,
-            done: false,
-            id: source.clone(),
-            set_cookie: None,
-            former: former.or(before.map(|record| record.former.clone())).unwrap_or_default(),
-        };
-        if self.write(reading, record).await {
-            self.ground.counts.note_takeover(cause);
-            if target.stale {
-                one(&self.ground.counts.stale_risk);
-            }
-        }
-        None
-    }
-
     /// Whether it was written; if not, all is looked at again.
     pub(super) async fn write(&mut self, reading: &Reading, record: Record) -> bool {
         if self.alone.is_some() {
@@ -429,38 +320,11 @@ impl Taking {
         }
     }
 
-    fn key_prefix(&self) -> &str {
+    pub(super) fn key_prefix(&self) -> &str {
         &self.ground.context(self.ask.context).key_prefix
     }
 
-    pub(super) async fn find(&self, seen: &Seen, current: &Named) -> super::books::Finding {
+    pub(super) async fn find(&self, seen: &Seen, current: &Named) -> Finding {
         self.ground.books.find(self.key_prefix(), &[current, &self.ask.id], &self.ground.routes(), seen).await
-    }
-
-    /// Keeps a value, should the server that is to take its session over die with it.
-    pub(super) fn save(&mut self, found: &Found) {
-        if self.saved.as_ref().is_some_and(|saved| saved.id == found.id && saved.value == found.value) {
-            return;
-        }
-        self.saved = None;
-        let room = u32::try_from(found.value.len()).ok().filter(|length| *length as usize <= SAVED_LONGEST);
-        let room = room.and_then(|length| self.ground.saved.clone().try_acquire_many_owned(length.max(1)).ok());
-        let life = match found.stored.max_inactive {
-            seconds @ 1.. => Life::of(Duration::from_secs(seconds as u64)),
-            _ => Life::FOREVER,
-        };
-        self.saved = room.map(|room| Saved { id: found.id.clone(), value: found.value.clone(), life, _room: room });
-    }
-
-    /// Neither the old key nor a new one is there: MSM deletes the one when it begins and sets the other when it ends. Nobody
-    /// has passed the gate since the value was read, so that it is the session's last.
-    async fn put_back(&self, current: &Named, cause: Cause) -> Option<Named> {
-        let alone = matches!(&self.hold, Hold::Everywhere(_, Some(lease)) if lease.is_ours());
-        let saved = self.saved.as_ref().filter(|saved| alone && saved.id == *current && cause == Cause::ChosenDied)?;
-        let stored = self.ground.books.put_back(self.key_prefix(), &saved.id, &saved.value, saved.life).await;
-        stored.is_ok_and(|stored| stored).then(|| {
-            one(&self.ground.counts.put_back);
-            saved.id.clone()
-        })
     }
 }
