@@ -35,8 +35,10 @@ struct Prepared {
     for_plain_clients: bool,
     text: Box<[u8]>,
     /// What is written before this place of the text.
-    gaps: Vec<(usize, Gap)>,
+    gaps: Gaps,
 }
+
+type Gaps = Vec<(usize, Gap)>;
 
 #[derive(Clone, Copy, PartialEq)]
 enum Gap {
@@ -147,7 +149,6 @@ fn takes_no_coding(request: &Request) -> bool {
 
 /// Whether only the clock has a say in what the location makes of a stored head. If so: the seconds of `expires`, if it
 /// counts from now on.
-#[allow(clippy::option_option)]
 fn settled(request: &Request, stored: &ResponseHeader) -> Option<Option<i64>> {
     let (asked, answer) = (&request.bound.snapshot.asked, &request.location.answer);
     let redirects = stored.headers.contains_key(header::LOCATION) || stored.headers.contains_key(header::REFRESH);
@@ -164,7 +165,7 @@ fn settled(request: &Request, stored: &ResponseHeader) -> Option<Option<i64>> {
 }
 
 /// Takes the values out that another time will be others. `None` unless each field is there once.
-fn cut(text: &[u8], wanted: impl Iterator<Item = Gap>) -> Option<(Box<[u8]>, Vec<(usize, Gap)>)> {
+fn cut(text: &[u8], wanted: impl Iterator<Item = Gap>) -> Option<(Box<[u8]>, Gaps)> {
     let mut values = Vec::new();
     for gap in wanted {
         let mut found = lines(text).filter(|(name, _)| name.eq_ignore_ascii_case(gap.name().as_bytes()));
