@@ -72,6 +72,12 @@ impl Eyes {
         self.changed.notify_waiters();
     }
 
+    async fn fenced(&self, server: usize) {
+        while !matches!(self.view(server).state, State::Suspect | State::Fenced) {
+            let _ = tokio::time::timeout(Duration::from_millis(20), self.changed()).await;
+        }
+    }
+
     pub fn set_node(&self, node: usize, up: bool) {
         let mut nodes = self.nodes.lock().unwrap();
         nodes[node].1.up = up;
@@ -245,7 +251,11 @@ impl Edge {
         loop {
             let id = to.id.clone();
             let tomcat = &self.eyes.tomcats[to.server];
-            let handled = tomcat.handle(Some(id.as_deref().unwrap_or(cookie)), Kind::Application, update).await;
+            let handled = tokio::select! {
+                handled = tomcat.handle(Some(id.as_deref().unwrap_or(cookie)), Kind::Application, update) => handled,
+                // What is in flight to a server that is fenced is given up.
+                () = self.eyes.fenced(to.server) => Err(Failed::Broken),
+            };
             let mut reply = match handled {
                 Ok(reply) => reply,
                 Err(failed) => {

@@ -74,7 +74,7 @@ async fn servers_die_one_after_the_other_and_come_back() {
 async fn the_chosen_server_dies_while_taking_and_nothing_is_lost() {
     let cluster = Cluster::start(3, 1, 2);
     let clients = Clients::of(&cluster, 0, SESSIONS).await;
-    cluster.tomcats[1].slow_take.store(300, SeqCst);
+    cluster.tomcats[1].slow_take.store(3000, SeqCst);
     cluster.kill(0);
     let dying = async {
         while cluster.tomcats[1].takes.load(SeqCst) < 10 {

@@ -27,6 +27,7 @@ pub struct Process {
 pub struct Tomcat {
     pub route: String,
     nodes: Vec<Arc<Node>>,
+    runtime: tokio::runtime::Handle,
     process: Mutex<Option<Arc<Process>>>,
     /// Which nodes it believes to be there.
     pub believes: Vec<AtomicBool>,
@@ -62,6 +63,7 @@ impl Tomcat {
         let tomcat = Tomcat {
             route: route.to_owned(),
             nodes: nodes.to_vec(),
+            runtime: tokio::runtime::Handle::current(),
             process: Mutex::new(None),
             believes: nodes.iter().map(|_| AtomicBool::new(true)).collect(),
             slow_take: AtomicU64::new(0),
@@ -90,14 +92,19 @@ impl Tomcat {
         }
     }
 
-    pub async fn handle(&self, id: Option<&str>, kind: Kind, update: Option<u32>) -> Result<Reply, Failed> {
+    /// It goes on whoever asked, and whether or not that one waits.
+    pub async fn handle(self: &Arc<Self>, id: Option<&str>, kind: Kind, update: Option<u32>) -> Result<Reply, Failed> {
         let process = self.process.lock().unwrap().clone().ok_or(Failed::Refused)?;
-        let mut killed = process.killed.subscribe();
-        tokio::select! {
-            biased;
-            _ = killed.wait_for(|killed| *killed) => Err(Failed::Broken),
-            reply = self.serve(&process, id, kind, update) => Ok(reply),
-        }
+        let (tomcat, id) = (self.clone(), id.map(str::to_owned));
+        let asked = self.runtime.spawn(async move {
+            let mut killed = process.killed.subscribe();
+            tokio::select! {
+                biased;
+                _ = killed.wait_for(|killed| *killed) => Err(Failed::Broken),
+                reply = tomcat.serve(&process, id.as_deref(), kind, update) => Ok(reply),
+            }
+        });
+        asked.await.unwrap_or(Err(Failed::Broken))
     }
 
     async fn serve(&self, process: &Process, id: Option<&str>, kind: Kind, update: Option<u32>) -> Reply {
