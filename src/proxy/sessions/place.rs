@@ -121,7 +121,8 @@ impl Request {
     pub(in crate::proxy) async fn session_answered(&mut self, answer: &ResponseHeader) -> bool {
         let Some(sessions) = self.sessions().cloned() else { return false };
         let Some(live) = sessions.live() else { return false };
-        if let Some(server) = self.placed.server() {
+        if let Some(server) = self.attempts.server_place() {
+            // Busy is not frozen.
             live.outside.watch.heard(server);
         }
         let new = set_cookie(answer, &sessions);
