@@ -269,14 +269,14 @@ fn found(id: &str, value: Bytes) -> Option<Found> {
 mod tests {
     use super::*;
 
-    fn copy(id: &str, last_backup: u64) -> Found {
-        let stored = Stored { valid: true, max_inactive: 1800, last_backup, authentication: 0, saved_request: false };
+    fn copy(id: &str, last_backup: i64) -> Found {
+        let stored = Stored { valid: true, max_inactive: 1800, last_backup, logged_in: false, saved_request: false };
         Found { id: Named::parse(id).unwrap(), value: Bytes::new(), stored }
     }
 
     #[test]
     fn of_a_servers_copies_the_latest_counts() {
-        let first = |copies: &[(&str, u64)]| {
+        let first = |copies: &[(&str, i64)]| {
             let found = copies.iter().map(|(id, at)| copy(id, *at)).collect();
             let mut finding = Finding { found, failed: false };
             finding.newest_first();

@@ -1,5 +1,6 @@
-//! What has to be known of a stored session before a server is asked to take it over: the head of MSM's value, which no
-//! serializer writes (TranscoderService.java). Numbers are big-endian.
+//! What has to be known of a stored session before a server is asked to take it over.
+
+use crate::session::blob::{Authentication, Header};
 
 /// Of the head of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -8,9 +9,8 @@ pub struct Stored {
     pub valid: bool,
     pub max_inactive: i32,
     /// By the clock of the Tomcat that wrote it: to be compared with nothing but what the same one wrote.
-    pub last_backup: u64,
-    /// 0: nobody has logged in.
-    pub authentication: u16,
+    pub last_backup: i64,
+    pub logged_in: bool,
     /// A request is kept for after a FORM login.
     pub saved_request: bool,
 }
@@ -18,40 +18,25 @@ pub struct Stored {
 impl Stored {
     /// Nothing if it is no session: MSM's ping of one byte, another version, something cut off.
     pub fn read(value: &[u8]) -> Option<Stored> {
-        let version = number(value, 0, 2)?;
-        let attributes = number(value, 2, 2)? as usize;
-        if !(1..=2).contains(&version) || attributes > value.len() {
-            return None;
-        }
-        let head = &value[..attributes];
-        let max_inactive = number(head, 20, 4)? as u32 as i32;
-        let valid = *head.get(25)? == b'1';
-        let last_backup = number(head, 34, 8)?;
-        let authentication_at = 44 + number(head, 42, 2)? as usize;
-        let authentication = number(head, authentication_at, 2)? as u16;
-        let principal = number(head, authentication_at + 2, 2)? as usize;
-        let saved = match version {
-            1 => 0,
-            _ => number(head, authentication_at + 4 + principal, 2)?,
-        };
-        Some(Stored { valid, max_inactive, last_backup, authentication, saved_request: saved > 0 })
+        let header = Header::read(value).ok()?;
+        Some(Stored {
+            valid: header.is_valid,
+            max_inactive: header.max_inactive,
+            last_backup: header.saved,
+            logged_in: header.authentication != Authentication::None,
+            saved_request: header.has_saved_request(),
+        })
     }
 
     /// Whether a probe could end up as the request that a login was waiting for.
     pub fn awaits_login(&self, form_login: bool) -> bool {
-        self.saved_request || (form_login && self.authentication == 0)
+        self.saved_request || (form_login && !self.logged_in)
     }
-}
-
-fn number(bytes: &[u8], at: usize, length: usize) -> Option<u64> {
-    let bytes = bytes.get(at..at.checked_add(length)?)?;
-    Some(bytes.iter().fold(0, |number, byte| number << 8 | u64::from(*byte)))
 }
 
 #[cfg(test)]
 pub mod tests {
     use super::*;
-    use proptest::prelude::*;
 
     /// A value as MSM writes it.
     pub fn value(id: &str, authentication: u16, saved: &[u8], attributes: &[u8]) -> Vec<u8> {
@@ -77,9 +62,9 @@ pub mod tests {
     fn a_session_is_read_as_far_as_it_matters() {
         let read = Stored::read(&value("A-n1.t1", 0, b"", b"attributes")).unwrap();
         assert_eq!((read.valid, read.max_inactive, read.last_backup), (true, 1800, 5));
-        assert_eq!((read.authentication, read.saved_request), (0, false));
+        assert!(!read.logged_in && !read.saved_request);
         let read = Stored::read(&value("A-n1.t1", 4, b"GET /", b"")).unwrap();
-        assert_eq!((read.authentication, read.saved_request), (4, true));
+        assert!(read.logged_in && read.saved_request);
     }
 
     #[test]
@@ -98,18 +83,6 @@ pub mod tests {
         old[1] = 3;
         for bad in [&b"\x01"[..], b"", b"locked", &good[..good.len() - 1], &old] {
             assert_eq!(Stored::read(bad), None, "{bad:?}");
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn any_bytes_are_read_or_refused(mut bytes in proptest::collection::vec(any::<u8>(), 0..200), version in 0u8..4) {
-            let _ = Stored::read(&bytes);
-            if bytes.len() > 4 {
-                let length = bytes.len() as u8;
-                bytes[..4].copy_from_slice(&[0, version, 0, length]);
-                let _ = Stored::read(&bytes);
-            }
         }
     }
 }
