@@ -61,7 +61,7 @@ fn an_nginx_conf_with_the_tomcats_files_keeps_sessions_and_a_reload_reads_them_a
     // A file of the Tomcats' that is broken changes nothing.
     std::fs::write(edge.file("context.xml"), "<Context><Manager").unwrap();
     reload_in_vain(&edge, &conf("keepalive_timeout 31;\n"));
-    assert!(edge.output().contains("context.xml:1"), "{}", edge.output());
+    assert!(edge.wait_error("context.xml:1"), "{}", edge.errors());
     fail_over(&edge, &mut tomcats, &mut session);
     let acknowledged = 1 + AT_ONCE + 3 * AT_ONCE;
     assert_eq!(session.tally(&[edge.address()]), Tally { acknowledged, ..Tally::default() });
