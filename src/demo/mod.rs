@@ -20,6 +20,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -49,7 +50,10 @@ pub use msm::{IGNORE, Locking, Mode, Msm, whole};
 use service::Service;
 
 /// The name of the demo's only memcached.
-const NODE: &str = "n1";
+pub const NODE: &str = "n1";
+
+/// What a JVM needs to make a session of what it loads. In this time others of its requests can come.
+const LOAD: Duration = Duration::from_millis(40);
 
 /// What to start; ports of 0 are picked.
 #[derive(Clone, Debug)]
@@ -60,6 +64,16 @@ pub struct Options {
     pub control_port: u16,
     /// What the store's items may take, in bytes (at least 2 MB).
     pub store_memory: usize,
+    pub without_takeover: Without,
+}
+
+/// Where the edge takes no session over, so that the page can show what is lost then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Without {
+    Nowhere,
+    /// Below this path, which it takes off: `/off`.
+    Under(&'static str),
+    Everywhere,
 }
 
 impl Default for Options {
@@ -69,6 +83,7 @@ impl Default for Options {
             store_port: 0,
             control_port: 0,
             store_memory: 64 << 20,
+            without_takeover: Without::Nowhere,
         }
     }
 }
@@ -102,11 +117,12 @@ pub async fn start(options: Options) -> io::Result<Demo> {
     if routes.iter().enumerate().any(|(at, route)| routes[..at].contains(route)) {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "two applications have one route"));
     }
-    let settings = Arc::new(Settings { routes, control: OnceLock::new(), origin: RwLock::new(None) });
+    let without = options.without_takeover;
+    let settings = Arc::new(Settings { routes, without, control: OnceLock::new(), origin: RwLock::new(None) });
     let store = Service::start(options.store_port, store::Store::new(options.store_memory).serve()).await?;
     let mut apps = Vec::new();
     for (route, port) in options.apps {
-        let msm = Msm::new(vec![(Some(NODE.to_string()), store.address)]);
+        let msm = Msm { load_time: LOAD, ..Msm::new(vec![(Some(NODE.to_string()), store.address)]) };
         apps.push(App::launch(Tomcat::new(&route, port, msm), Some(settings.clone())).await?);
     }
     let control = control::launch(options.control_port, apps.clone(), settings.clone()).await?;
@@ -117,6 +133,7 @@ pub async fn start(options: Options) -> io::Result<Demo> {
 /// What the page and the control listener have to know, some of it only after everything listens.
 struct Settings {
     routes: Vec<String>,
+    without: Without,
     control: OnceLock<SocketAddr>,
     origin: RwLock<Option<String>>,
 }
@@ -125,7 +142,14 @@ impl Settings {
     fn for_page(&self) -> Value {
         let control = self.control.get().map(|address| format!("http://{address}"));
         let origin = self.origin.read().unwrap_or_else(PoisonError::into_inner);
-        json!({ "control": control, "apps": self.routes, "origin": *origin })
+        // Where the page asks with the takeover and where without; null: it cannot.
+        let (with, without) = match self.without {
+            Without::Nowhere => (Some(""), None),
+            Without::Under(path) => (Some(""), Some(path)),
+            Without::Everywhere => (None, Some("")),
+        };
+        let takeover = json!({ "on": with, "off": without });
+        json!({ "control": control, "apps": self.routes, "origin": *origin, "takeover": takeover })
     }
 
     fn is_origin(&self, origin: &str) -> bool {

@@ -1,6 +1,6 @@
 //! The applications, the store and the control listener together, spoken to as a browser or an edge would.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -247,6 +247,7 @@ async fn the_page_comes_with_what_it_has_to_know_and_needs_nothing_else() {
     assert_eq!(config.json("control"), format!("http://{}", demo.control));
     assert_eq!(config.json("origin"), "http://127.0.0.1:8080");
     assert_eq!(config.json("apps")[1], "t2");
+    assert_eq!(config.json("takeover"), json!({ "on": "", "off": null }));
 }
 
 #[tokio::test]

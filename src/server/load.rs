@@ -60,7 +60,7 @@ impl Options {
         let mut diagnostics = Diagnostics::new();
         let mut tree = self.tree(&mut diagnostics);
         if let Some(tree) = tree.as_mut().filter(|_| !self.tomcats.is_empty()) {
-            tomcat::add_known(tree, &self.tomcats, &mut diagnostics);
+            tomcat::add(tree, &self.tomcats, &mut diagnostics);
         }
         let raw = tree.as_ref().map(|tree| Raw::read(tree, &mut diagnostics)).unwrap_or_default();
         Read { raw, tree, diagnostics }

@@ -2,7 +2,9 @@
 
 use crate::support::process::{self, Process};
 use crate::support::response::Response;
+use crate::support::standin::{Session, Tally};
 use crate::support::{client, ports, request, wait};
+use std::net::SocketAddr;
 use std::process::Command;
 use std::time::Duration;
 
@@ -15,14 +17,35 @@ struct Demo {
 
 impl Demo {
     fn start() -> Demo {
+        Demo::start_with(&[])
+    }
+
+    fn start_with(options: &[&str]) -> Demo {
         let home = process::temporary_directory("demo");
         let port = ports::free();
         let mut command = Command::new(env!("CARGO_BIN_EXE_edge"));
-        command.args(["demo", "--port", &port.to_string()]);
+        command.args(["demo", "--port", &port.to_string()]).args(options);
         let process = Process::start("the demo", command, &home.path().join("output"), libc::SIGKILL);
         let ready = wait::until(Duration::from_secs(20), || process.output().contains("Ctrl-C").then_some(()));
         assert!(ready.is_some(), "{}", process.output());
         Demo { process, port, _home: home }
+    }
+
+    fn edge(&self) -> SocketAddr {
+        ports::local(self.port)
+    }
+
+    fn config(&self) -> serde_json::Value {
+        client::get(self.edge(), "/demo/config.json").json()
+    }
+
+    /// As the page's buttons: `stop` or `start`.
+    fn steer(&self, route: &str, verb: &str) {
+        let config = self.config();
+        let control = config["control"].as_str().unwrap().strip_prefix("http://").unwrap().to_owned();
+        let press = request::post(&format!("/demo/apps/{route}/{verb}"), "").host(&control);
+        let answer = press.header("Origin", config["origin"].as_str().unwrap()).send(control.parse().unwrap());
+        assert_eq!(answer.status(), 200, "{answer}");
     }
 
     fn count(&self, cookie: Option<&str>) -> Response {
@@ -62,4 +85,45 @@ fn a_second_demo_on_the_same_port_says_what_to_do() {
     assert!(!second.status.success());
     let said = String::from_utf8_lossy(&second.stderr);
     assert!(said.contains("cannot listen on") && said.contains("--port 0"), "{said}");
+}
+
+const ROUNDS: usize = 20;
+const AT_ONCE: usize = 6;
+
+/// Again and again the application that has the session is stopped, and several updates come at once.
+fn failovers(options: &[&str]) -> Tally {
+    let demo = Demo::start_with(options);
+    let mut session = Session::new(0);
+    session.update(demo.edge());
+    for round in 0..ROUNDS {
+        let owner = session.id.rsplit('.').next().unwrap().to_owned();
+        demo.steer(&owner, "stop");
+        session.burst(&[demo.edge(); AT_ONCE]);
+        assert!(!session.id.ends_with(&format!(".{owner}")), "round {round}: still at {owner}: {}", session.id);
+        demo.steer(&owner, "start");
+    }
+    session.tally(&[demo.edge()])
+}
+
+#[test]
+fn a_stopped_application_s_session_goes_on_and_nothing_is_lost() {
+    assert_eq!(failovers(&[]), Tally { acknowledged: 1 + ROUNDS * AT_ONCE, ..Tally::default() });
+}
+
+/// What the other test would find if the applications repaired it themselves.
+#[test]
+fn without_the_takeover_updates_are_lost() {
+    let tally = failovers(&["--takeover", "off"]);
+    assert!(tally.lost > 0 && tally.acknowledged > ROUNDS, "{tally:?}");
+}
+
+#[test]
+fn the_page_can_switch_the_takeover_off_and_is_told_where_it_cannot() {
+    let demo = Demo::start();
+    assert_eq!(demo.config()["takeover"], serde_json::json!({ "on": "", "off": "/off" }));
+    let answer = request::post("/off/count", "").send(demo.edge());
+    assert_eq!((answer.status(), &answer.json()["path"]), (200, &"/count".into()));
+    assert!(answer.header("set-cookie").unwrap().contains("Path=/;"), "{answer}");
+    let without = Demo::start_with(&["--takeover", "off"]);
+    assert_eq!(without.config()["takeover"], serde_json::json!({ "on": null, "off": "" }));
 }

@@ -22,6 +22,7 @@ mod proxy_protocol;
 mod purging;
 mod reload;
 mod rig;
+mod session_context;
 mod session_nodes;
 mod session_show;
 mod short_way;

@@ -1,11 +1,13 @@
-//! Two languages, one meaning: what edge.yaml and nginx.conf say of the same deployment compiles to the same snapshot.
+//! Two languages, one meaning: what edge.yaml, and nginx.conf with the files of the Tomcats, say of the same deployment compiles
+//! to the same snapshot.
 
+use edge::convert::tomcat::Source;
 use edge::server::{Options, load::Loader};
 use std::path::Path;
 
 /// A snapshot in words, its tables in a fixed order.
-fn snapshot(file: &Path) -> Vec<String> {
-    let options = Options { file: file.to_owned(), prefix: None, offline: true, check_only: true, tomcats: Vec::new() };
+fn snapshot(file: &Path, tomcats: Vec<Source>) -> Vec<String> {
+    let options = Options { file: file.to_owned(), prefix: None, offline: true, check_only: true, tomcats };
     let loaded = Loader::new(options).load();
     let snapshot = loaded.snapshot.unwrap_or_else(|| panic!("{}", loaded.diagnostics));
     let text = format!("{snapshot:#?}");
@@ -20,7 +22,17 @@ fn conf(name: &str) -> std::path::PathBuf {
 
 #[test]
 fn edge_yaml_and_nginx_conf_of_the_seed_compile_to_equal_snapshots() {
-    let (yaml, nginx) = (snapshot(&conf("edge.yaml")), snapshot(&conf("nginx.conf")));
+    let home = tempfile::tempdir().unwrap();
+    let server = |port: u16, route: &str| {
+        let path = home.path().join(route);
+        let text =
+            format!("<Server><Service><Connector port='{port}'/><Engine jvmRoute='{route}'/></Service></Server>");
+        std::fs::write(&path, text).unwrap();
+        Source { address: None, path }
+    };
+    let context = Source { address: None, path: conf("context.xml") };
+    let tomcats = vec![context, server(8080, "tomcat1"), server(8081, "tomcat2")];
+    let (yaml, nginx) = (snapshot(&conf("edge.yaml"), Vec::new()), snapshot(&conf("nginx.conf"), tomcats));
     assert!(yaml.len() > 500, "a snapshot says more than {} lines", yaml.len());
     let only = |a: &[String], b: &[String]| a.iter().filter(|line| !b.contains(line)).cloned().collect::<Vec<_>>();
     assert_eq!(only(&yaml, &nginx), Vec::<String>::new(), "only in edge.yaml's");
@@ -37,7 +49,7 @@ fn a_difference_in_one_value_shows() {
     let write = |name: &str, text: &str| {
         let file = home.path().join(name);
         std::fs::write(&file, text).unwrap();
-        snapshot(&file)
+        snapshot(&file, Vec::new())
     };
     assert_ne!(write("a.yaml", &text), write("b.yaml", &changed));
 }

@@ -14,6 +14,7 @@ pub struct Plan {
     ports: Vec<u16>,
     beside: Vec<(String, Vec<u8>)>,
     environment: Vec<(String, String)>,
+    arguments: Vec<String>,
 }
 
 pub struct Edge {
@@ -114,7 +115,14 @@ impl Drop for Edge {
 
 impl Plan {
     fn new(file: &'static str, configuration: &str, port: u16) -> Plan {
-        Plan { file, configuration: configuration.into(), ports: vec![port], beside: vec![], environment: vec![] }
+        Plan {
+            file,
+            configuration: configuration.into(),
+            ports: vec![port],
+            beside: vec![],
+            environment: vec![],
+            arguments: vec![],
+        }
     }
 
     /// Also waits for this port.
@@ -131,6 +139,12 @@ impl Plan {
 
     pub fn with_environment(mut self, name: &str, value: &str) -> Plan {
         self.environment.push((name.into(), value.into()));
+        self
+    }
+
+    /// Further words of the command line.
+    pub fn with_arguments(mut self, arguments: &[&str]) -> Plan {
+        self.arguments.extend(arguments.iter().map(ToString::to_string));
         self
     }
 
@@ -156,7 +170,7 @@ impl Plan {
 
     fn run(&self, home: &tempfile::TempDir) -> Process {
         let mut command = Command::new(env!("CARGO_BIN_EXE_edge"));
-        command.arg("-c").arg(home.path().join(self.file)).current_dir(home.path());
+        command.arg("-c").arg(home.path().join(self.file)).args(&self.arguments).current_dir(home.path());
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         let mut process = Process::start("edge", command, &home.path().join("output"), libc::SIGTERM);
         process.wait_ready(Duration::from_secs(20), "its ports accepted", || {

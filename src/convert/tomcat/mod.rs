@@ -22,7 +22,7 @@ mod tests;
 
 use std::path::PathBuf;
 
-pub use sessions::{Added, add, add_known};
+pub use sessions::{Added, add};
 
 /// A file of a Tomcat, as the command line names it: `FILE`, or `ADDRESS=FILE` where the port does not tell whose it is.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -8,7 +8,6 @@ use super::manager::Manager;
 use super::nodes::Nodes;
 use super::routes;
 use crate::config::node::{Entry, Kind};
-use crate::config::raw::all_keys;
 use crate::config::{Diagnostics, Node, Span};
 
 /// What edge waits for a node of memcached: beside a request, not instead of it.
@@ -21,16 +20,6 @@ const STORE: &str = "msm";
 pub struct Added {
     /// The upstreams that have sessions now.
     pub upstreams: Vec<String>,
-}
-
-/// Adds the sessions to a configuration that is to be run, if there are such keys: what its reader does not know it would
-/// refuse.
-pub fn add_known(tree: &mut Node, sources: &[Source], diagnostics: &mut Diagnostics) {
-    let is_known = |name: &str| all_keys().any(|key| key.name == name);
-    match is_known("session_store") && is_known("session") {
-        true => drop(add(tree, sources, diagnostics)),
-        false => drop(add(&mut tree.clone(), sources, diagnostics)),
-    }
 }
 
 /// Reads the files, notes what loses sessions, and adds the keys.

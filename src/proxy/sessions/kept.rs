@@ -28,7 +28,7 @@ pub struct Settings {
     pub owner_connect_timeout: Duration,
     /// Without one nobody can be asked for a session, and none is taken over.
     pub store: Option<Arc<Store>>,
-    /// The settings as they were written, to tell whether they have changed.
+    /// The settings in words, to tell whether they have changed.
     pub written: String,
 }
 

@@ -85,6 +85,35 @@ fn what_is_converted_says_the_same() {
     assert!(extensions.len() >= 10, "{extensions:?}");
 }
 
+/// With the Tomcats' files both say conf/edge.yaml's sessions, and nothing has to be written twice.
+#[test]
+fn what_is_converted_with_the_tomcats_files_passes_the_check_and_says_the_same() {
+    let conf = concat!(env!("CARGO_MANIFEST_DIR"), "/conf");
+    let server = |port: u16, route: &str| {
+        format!(
+            "<Server><Service><Connector port='{port}' protocol='HTTP/1.1'/><Engine jvmRoute='{route}'/></Service></Server>"
+        )
+    };
+    let desk = Desk::new().with("1.xml", server(8080, "tomcat1")).with("2.xml", server(8081, "tomcat2"));
+    let (nginx, context) = (format!("{conf}/nginx.conf"), format!("{conf}/context.xml"));
+    let files = ["--context", &context, "--context", "1.xml", "--context", "2.xml"];
+    let said = desk.edge(&[&["convert", &nginx], &files[..]].concat());
+    assert!(said.status.success(), "{}", said.stderr);
+    desk.put("edge.yaml", &said.stdout);
+    let check = desk.check("edge.yaml");
+    assert!(check.status.success() && !check.stderr.contains("no route"), "{}", check.stderr);
+    let tree = |arguments: &[&str]| {
+        let said = desk.edge(&[&["-T", "--offline", "-c"], arguments].concat());
+        assert!(said.status.success(), "{arguments:?}: {}", said.stderr);
+        serde_yaml::from_str::<Yaml>(&said.stdout).unwrap()
+    };
+    let (direct, converted) = (tree(&[&[&nginx[..]], &files[..]].concat()), tree(&["edge.yaml"]));
+    assert_eq!(direct, converted);
+    let shipped = tree(&[&format!("{conf}/edge.yaml")]);
+    assert_eq!(direct["session_store"], shipped["session_store"]);
+    assert_eq!(direct["upstream"], shipped["upstream"]);
+}
+
 #[test]
 fn what_cannot_be_converted_stands_as_a_comment_with_its_place() {
     let desk = Desk::new().with(
