@@ -1,9 +1,11 @@
 //! `edge session show`: what memcached holds of a session, read from the nodes that the configuration names.
 //!
-//! It asks memcached itself, not a running edge: what it prints is what a Tomcat would find. Nothing is changed.
+//! `show` asks memcached itself, not a running edge: what it prints is what a Tomcat would find. Nothing is changed. `stats` asks
+//! a running edge for what it has counted.
 
 mod show;
 
+use super::upstream::{ask, show as tell};
 use super::{Configuration, fail};
 use crate::proxy::snapshot;
 use crate::session::id::Id;
@@ -16,6 +18,14 @@ use std::time::{Duration, SystemTime};
 pub(super) enum Session {
     /// Print node, times, user, lock and backup of a session; ends with 1 if there is none that a Tomcat would go on with
     Show(Show),
+    /// Say what became of sessions since edge watches over them: taken over, waited for, lost, each by its cause
+    Stats {
+        /// Only of this upstream
+        upstream: Option<String>,
+        /// One object of JSON for each upstream
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 #[derive(clap::Args, Debug)]
@@ -44,7 +54,12 @@ enum Mode {
 const PATIENCE: Duration = Duration::from_secs(1);
 
 pub(super) fn run(command: &Session, configuration: &Configuration) -> ExitCode {
-    let Session::Show(show) = command;
+    let show = match command {
+        Session::Show(show) => show,
+        Session::Stats { upstream, json } => {
+            return run_stats(configuration, upstream.as_deref().unwrap_or_default(), *json);
+        }
+    };
     match run_show(show, configuration) {
         Ok(found) => {
             print!("{}", found.text);
@@ -52,6 +67,23 @@ pub(super) fn run(command: &Session, configuration: &Configuration) -> ExitCode 
         }
         Err(why) => fail(why),
     }
+}
+
+fn run_stats(configuration: &Configuration, upstream: &str, json: bool) -> ExitCode {
+    let answer = match ask(configuration, &["session", "stats", upstream]) {
+        Ok(answer) => answer,
+        Err(why) => return fail(why),
+    };
+    if json || answer.failure.is_some() {
+        return tell(&answer);
+    }
+    for line in answer.out.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok()) {
+        println!("{}:", line["upstream"].as_str().unwrap_or_default());
+        for (name, count) in line["sessions"].as_object().into_iter().flatten() {
+            println!("  {name:<26}{count:>10}");
+        }
+    }
+    ExitCode::SUCCESS
 }
 
 fn run_show(show: &Show, configuration: &Configuration) -> Result<show::Found, String> {

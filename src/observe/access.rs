@@ -1,9 +1,10 @@
 //! Access logs: what a line looks like, compiled, and where it goes.
 
-use super::LogFile;
+use super::{LogFile, Mask};
 use crate::http::escape::LogEscape;
 use crate::variables::{Exchange, Template};
 use std::cell::Cell;
+use std::sync::Arc;
 
 /// What a line of an access log looks like.
 #[derive(Clone, Debug, PartialEq)]
@@ -37,6 +38,8 @@ pub struct AccessLog {
     pub format: Format,
     /// Only requests are logged for which this is neither empty nor `0`.
     pub condition: Option<Template>,
+    /// `None`: no session ids are known of.
+    pub mask: Option<Arc<Mask>>,
 }
 
 impl AccessLog {
@@ -46,7 +49,15 @@ impl AccessLog {
             return;
         }
         let mut line = LINE.take();
-        self.format.template.write_escaped(self.format.escape, exchange, &mut line);
+        let Format { template, escape } = &self.format;
+        match &self.mask {
+            None => template.write_escaped(*escape, exchange, |_, _, _| {}, &mut line),
+            Some(mask) => {
+                let bases = mask.bases(exchange);
+                let edit = |variable: Option<&_>, from, out: &mut _| mask.value(variable, &bases, from, out);
+                template.write_escaped(*escape, exchange, edit, &mut line);
+            }
+        }
         line.push(b'\n');
         self.file.write(&line);
         line.clear();

@@ -3,11 +3,12 @@
 //! Whatever is told through the `log` crate, by edge or by Pingora, ends here. Until the configuration has named a file it
 //! goes to stderr. nginx's finer levels are told by the target: `edge::notice`, `edge::alert` and so on.
 
-use super::LogFile;
+use super::{LogFile, Mask};
 use arc_swap::ArcSwap;
 use log::{Level, LevelFilter, Log, Metadata, Record};
 use once_cell::sync::Lazy;
 use std::io::Write;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 /// Where the error log goes and what is worth a line.
@@ -16,6 +17,8 @@ pub struct ErrorLog {
     /// `None`: stderr.
     pub file: Option<LogFile>,
     pub level: Severity,
+    /// Hides session ids, where some are known of.
+    pub mask: Option<Arc<Mask>>,
 }
 
 /// nginx's levels, the worst last.
@@ -65,14 +68,14 @@ impl Severity {
 }
 
 static CURRENT: Lazy<ArcSwap<ErrorLog>> =
-    Lazy::new(|| ArcSwap::from_pointee(ErrorLog { file: None, level: Severity::Notice }));
+    Lazy::new(|| ArcSwap::from_pointee(ErrorLog { file: None, level: Severity::Notice, mask: None }));
 
 struct Logger;
 
 /// Takes over what is told through the `log` crate. A second call does nothing.
 pub fn install() {
     let _ = log::set_logger(&Logger);
-    use_log(ErrorLog { file: None, level: Severity::Notice });
+    use_log(ErrorLog { file: None, level: Severity::Notice, mask: None });
 }
 
 /// From now on errors go there.
@@ -97,7 +100,11 @@ impl Log for Logger {
         if severity < log.level || is_pingoras(record.metadata()) {
             return;
         }
-        let line = line(severity, &record.args().to_string());
+        let mut message = record.args().to_string().into_bytes();
+        if let Some(mask) = &log.mask {
+            mask.text(0, &mut message);
+        }
+        let line = line_of(severity.word(), &message);
         match &log.file {
             Some(file) => file.write(&line),
             // Nobody is left to be told if stderr is gone.
@@ -110,19 +117,15 @@ impl Log for Logger {
     }
 }
 
-fn line(severity: Severity, message: &str) -> Vec<u8> {
-    line_of(severity.word(), message)
-}
-
 /// A line of the log, for a process that has no threads to write it.
-pub fn line_of(severity: &str, message: &str) -> Vec<u8> {
+pub fn line_of(severity: &str, message: impl AsRef<[u8]>) -> Vec<u8> {
     let at = crate::variables::iso8601(SystemTime::now());
     // 2026-11-22T16:10:00+01:00 → 2026/11/22 16:10:00
     let (date, time) = (at[..10].replace('-', "/"), &at[11..19]);
     // SAFETY: gettid has no preconditions.
     let thread = unsafe { libc::gettid() };
     let mut line = format!("{date} {time} [{severity}] {}#{thread}: ", std::process::id()).into_bytes();
-    line.extend(message.bytes().map(|b| if b < 0x20 && b != b'\t' { b' ' } else { b }));
+    line.extend(message.as_ref().iter().map(|b| if *b < 0x20 && *b != b'\t' { b' ' } else { *b }));
     line.push(b'\n');
     line
 }
@@ -133,7 +136,7 @@ mod tests {
 
     #[test]
     fn a_line_is_one_line_in_nginx_form() {
-        let line = String::from_utf8(line(Severity::Error, "a\nb")).unwrap();
+        let line = String::from_utf8(line_of(Severity::Error.word(), "a\nb")).unwrap();
         assert!(line.ends_with(": a b\n"), "{line}");
         assert!(line.contains(" [error] "), "{line}");
         assert_eq!(&line[4..5], "/");

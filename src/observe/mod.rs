@@ -2,7 +2,9 @@
 
 pub mod access;
 pub mod errors;
+mod mask;
 mod writer;
 
 pub use access::{AccessLog, Format};
+pub use mask::Mask;
 pub use writer::{LogFile, dropped, flush, open, reopen};

@@ -9,6 +9,7 @@ use super::handshake;
 use super::redirect;
 use super::request::Request;
 use super::rewrite::{self, Outcome};
+use super::sessions::Refused;
 use super::snapshot::{Candidate, Handler, LastResort, Location, Return, Server};
 use crate::client::Connection;
 use crate::config::types::{ErrorPageStatus, Return as RawReturn};
@@ -193,6 +194,7 @@ fn at_find(request: &mut Request) -> Step {
 /// The location's rewrites, `return`, `try_files`, and its handler.
 async fn at_location(request: &mut Request) -> Step {
     let location: Arc<Location> = request.location.clone();
+    request.note_session().await;
     let outcome = rewrite::run(&location.script.rewrites, request);
     if request.bound.snapshot.asked.files || location.try_files.is_some() || matches!(location.handler, Handler::Files)
     {
@@ -205,6 +207,12 @@ async fn at_location(request: &mut Request) -> Step {
         (Outcome::Changed | Outcome::Unchanged, Some(return_)) => return returned(request, return_),
         (Outcome::Changed, None) => return again(request, Step::Find),
         (Outcome::Unchanged, None) => {}
+    }
+    if let Some(refused) = request.refused_without_session(&location).await {
+        return match refused {
+            Refused::Status(status) => failed(request, status, Vec::new()),
+            Refused::Redirect { status, location } => Step::Done(Content::Redirect { status, location }),
+        };
     }
     if let Some(try_files) = &location.try_files {
         match first_that_exists(request, &location, &try_files.candidates).await {

@@ -119,8 +119,20 @@ impl Affinity {
         (clean && self.node_is_clean(id)).then_some(server)
     }
 
+    /// Whether it is known, without asking anybody, where the session was taken to.
+    pub fn is_known(&self, asked: &Asked<'_>) -> bool {
+        let context = self.ground.settings.context_of(asked.path);
+        asked.id.is_some_and(|id| self.ground.known(context, id.base()).is_some())
+    }
+
+    /// Whether the session was looked for just now and is nowhere.
+    pub fn is_lost(&self, asked: &Asked<'_>) -> bool {
+        let context = self.ground.settings.context_of(asked.path);
+        asked.id.is_some_and(|id| self.ground.is_lost(context, id.base()))
+    }
+
     /// Whether no session has left the id's node.
-    fn node_is_clean(&self, id: &Id<'_>) -> bool {
+    pub fn node_is_clean(&self, id: &Id<'_>) -> bool {
         let Some(node) = self.ground.books.node_of(id.node()) else { return true };
         let node = self.ground.world.node_view(&self.ground.books.nodes[node]);
         node.up && !node.moved && node.changed.is_none_or(|changed| changed.elapsed() >= NODE_SETTLES)

@@ -45,6 +45,8 @@ pub struct Exchange {
     pub cache_status: Option<&'static str>,
     /// The part of the answer that is asked for, where it is stored in parts. `$slice_range`
     pub slice_range: Option<String>,
+    /// Its session, if some text asks for it and the location's upstream keeps sessions. `$session_…`
+    pub session: Option<Box<super::Session>>,
     /// The servers that were asked, in order.
     pub tries: Vec<Try>,
     pub answer: Answer,
@@ -155,6 +157,7 @@ impl Exchange {
             proxy_port: Bytes::new(),
             cache_status: None,
             slice_range: None,
+            session: None,
             tries: Vec::new(),
             answer: Answer::default(),
             completed: false,

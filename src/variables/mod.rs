@@ -7,10 +7,12 @@ mod clock;
 mod exchange;
 mod names;
 mod print;
+mod session;
 mod template;
 mod tls;
 
 pub use clock::{http_date, iso8601, local, write_http_date};
 pub use exchange::{Answer, Captures, Exchange, Peer, Try};
 pub use names::{Defined, Variable};
+pub use session::{Session, SessionField, StoredSession};
 pub use template::{Mistake, Template};

@@ -1,5 +1,6 @@
 //! What each name means.
 
+use super::session::SessionField;
 use super::tls::TlsField;
 
 /// A variable of nginx's.
@@ -61,6 +62,8 @@ pub enum Variable {
     UpstreamResponseTime,
     UpstreamStatus,
     Uri,
+    /// `$session_…`
+    Session(SessionField),
     /// `$ssl_…`
     Tls(TlsField),
     /// `$http_NAME`: a field of the request.
@@ -126,6 +129,13 @@ const FIXED: &[(&str, Variable)] = &[
     ("server_name", Variable::ServerName),
     ("server_port", Variable::ServerPort),
     ("server_protocol", Variable::ServerProtocol),
+    ("session_age", Variable::Session(SessionField::Age)),
+    ("session_id", Variable::Session(SessionField::Id)),
+    ("session_idle", Variable::Session(SessionField::Idle)),
+    ("session_node", Variable::Session(SessionField::Node)),
+    ("session_route", Variable::Session(SessionField::Route)),
+    ("session_state", Variable::Session(SessionField::State)),
+    ("session_user", Variable::Session(SessionField::User)),
     ("slice_range", Variable::SliceRange),
     ("ssl_alpn_protocol", Variable::Tls(TlsField::AlpnProtocol)),
     ("ssl_cipher", Variable::Tls(TlsField::Cipher)),

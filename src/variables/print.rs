@@ -1,6 +1,7 @@
 //! The value of each variable.
 
 use super::names::Variable;
+use super::session::SessionField;
 use super::tls::TlsField;
 use super::{Exchange, Try, clock};
 use crate::http::escape::{self, LogEscape};
@@ -78,6 +79,7 @@ pub fn value(variable: &Variable, x: &Exchange, out: &mut Vec<u8>) -> bool {
             tries(x, out, |t, out| if t.status == 0 { bytes(b"-", out) } else { number(t.status.into(), out) })
         }
         Uri => bytes(&x.path, out),
+        Session(asked) => session(*asked, x, out),
         Tls(asked) => tls(*asked, x, out),
         RequestHeader(name) => field(x, name, out),
         SentHeader(name) => header(x.answer.sent.as_deref(), name, out),
@@ -159,6 +161,21 @@ fn http2(x: &Exchange) -> &'static [u8] {
         (Version::Http2, true) => b"h2",
         (Version::Http2, false) => b"h2c",
         _ => b"",
+    }
+}
+
+fn session(asked: SessionField, x: &Exchange, out: &mut Vec<u8>) -> bool {
+    let Some(session) = x.session.as_deref() else { return false };
+    let text = |text: Option<&str>, out: &mut _| optional(text.map(str::as_bytes), out);
+    let stored = session.stored.as_ref();
+    match asked {
+        SessionField::Age => stored.is_some_and(|stored| seconds(stored.age, out)),
+        SessionField::Idle => stored.is_some_and(|stored| seconds(stored.idle, out)),
+        SessionField::User => text(stored.and_then(|stored| stored.user.as_deref()), out),
+        SessionField::Id => text(session.id.as_deref(), out),
+        SessionField::Node => text(session.node.as_deref(), out),
+        SessionField::Route => text(session.route.as_deref(), out),
+        SessionField::State => text(session.state, out),
     }
 }
 

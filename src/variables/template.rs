@@ -150,8 +150,14 @@ impl Template {
         question
     }
 
-    /// Prints for a log: the values, not the text around them, are escaped.
-    pub fn write_escaped(&self, how: LogEscape, exchange: &Exchange, out: &mut Vec<u8>) {
+    /// Prints for a log: the values, not the text around them, are escaped, after `edit` has seen what was appended from there on.
+    pub fn write_escaped(
+        &self,
+        how: LogEscape,
+        exchange: &Exchange,
+        mut edit: impl FnMut(Option<&Variable>, usize, &mut Vec<u8>),
+        out: &mut Vec<u8>,
+    ) {
         for part in &self.0 {
             let from = out.len();
             let found = match part {
@@ -159,11 +165,16 @@ impl Template {
                     out.extend_from_slice(text);
                     continue;
                 }
-                Part::Variable(variable) => print::value(variable, exchange, out),
+                Part::Variable(variable) => {
+                    let found = print::value(variable, exchange, out);
+                    edit(Some(variable), from, out);
+                    found
+                }
                 Part::Capture(group) => {
                     let value = exchange.captures.get(*group).unwrap_or_default();
                     out.extend_from_slice(value);
-                    !value.is_empty()
+                    edit(None, from, out);
+                    out.len() > from
                 }
             };
             print::escape(how, found, from, out);
@@ -243,10 +254,10 @@ mod tests {
     fn values_are_escaped_for_logs_and_json() {
         let template = Template::compile("\"$http_evil\" $http_none", &Defined::default()).unwrap();
         let mut line = Vec::new();
-        template.write_escaped(LogEscape::Default, &exchange(), &mut line);
+        template.write_escaped(LogEscape::Default, &exchange(), |_, _, _| {}, &mut line);
         assert_eq!(String::from_utf8_lossy(&line), "\"a\\x22\\x5C\\x09\\xE9\" -");
         line.clear();
-        template.write_escaped(LogEscape::Json, &exchange(), &mut line);
+        template.write_escaped(LogEscape::Json, &exchange(), |_, _, _| {}, &mut line);
         assert_eq!(line, b"\"a\\\"\\\\\\t\xE9\" ");
     }
 

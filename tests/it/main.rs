@@ -25,6 +25,7 @@ mod rig;
 mod session_context;
 mod session_nodes;
 mod session_show;
+mod session_visible;
 mod short_way;
 mod slices;
 mod snapshots;

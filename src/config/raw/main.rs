@@ -29,6 +29,9 @@ keys! {
         ["h"] proxy_cache_path: CachePaths,
         /// The memcacheds that memcached-session-manager keeps sessions in, by name of the store.
         ["h"] session_store: SessionStores,
+        /// The key of the hashes that `$session_id` prints, so that several edges, and one before and after a start, print the same for
+        /// one session. Without it each start makes its own.
+        ["h"] session_log_key: String,
         /// Accepted; Pingora's event loop chooses on its own.
         ["m"] use_event ("use"): Accepted,
         /// Accepted; connections are accepted as they come.

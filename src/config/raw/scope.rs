@@ -283,6 +283,9 @@ keys! {
         ["hsl"] server_name_in_redirect: bool = "false",
         /// `Server` and the pages of errors say the version.
         ["hsl"] server_tokens: ServerTokens = "on",
+        /// `required`: a request without a session, or with one that is not there, is answered 401, or sent to `redirect`:
+        /// `{ redirect: /login, strict: on }`; `off`.
+        ["sl"] session: SessionDemand,
         /// Large answers are fetched and stored in parts of this size; `$slice_range` stands in the key and in
         /// `proxy_set_header: { Range: $slice_range }`. `0`: as a whole.
         ["hsl"] slice: Size = "0",

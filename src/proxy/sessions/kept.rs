@@ -4,6 +4,7 @@
 //! puts them to work when the configuration is put in force: those whose servers, store and settings are what they were go on
 //! with everything that is known; others begin anew, and find on the board and in the records what the edges have done.
 
+use super::alive::Alive;
 use super::world::Outside;
 use crate::proxy::line::Lines;
 use crate::session::affinity::Affinity;
@@ -28,6 +29,8 @@ pub struct Settings {
     pub owner_connect_timeout: Duration,
     /// Without one nobody can be asked for a session, and none is taken over.
     pub store: Option<Arc<Store>>,
+    /// Whether sessions that are only read are kept from vanishing from it.
+    pub keep_alive: bool,
     /// The settings in words, to tell whether they have changed.
     pub written: String,
 }
@@ -50,6 +53,8 @@ impl std::fmt::Debug for Sessions {
 pub(super) struct Live {
     pub affinity: Arc<Affinity>,
     pub outside: Arc<Outside>,
+    /// Keeps sessions that are only read from vanishing.
+    pub alive: Option<Alive>,
     written: String,
     store: Option<Arc<Store>>,
     tasks: Vec<AbortHandle>,
@@ -134,7 +139,9 @@ impl Sessions {
         let affinity = Affinity::new(self.settings.takeover.clone(), nodes, outside.clone());
         let watching = store.clone().map(|store| tokio::spawn(store.keep_watch()));
         let tasks = watching.iter().chain([&cutting]).map(|task| task.abort_handle()).collect();
-        Arc::new(Live { affinity, outside, written: self.settings.written.clone(), store, tasks })
+        let alive = store.clone().filter(|_| self.settings.keep_alive);
+        let alive = alive.map(|store| Alive::start(store, &self.settings.takeover));
+        Arc::new(Live { affinity, outside, alive, written: self.settings.written.clone(), store, tasks })
     }
 }
 

@@ -5,6 +5,11 @@
 //!   carry    the request and the answer with the id that holds now
 //!   probe    the question that makes a Tomcat take a session over
 //!   world    the servers as the session room wants them told
+//!   required what a location demands of sessions
+//!   state    what variables and logs tell of a session
+//!   look     what memcached has of a session
+//!   alive    sessions that are only read do not vanish from memcached
+//!   stats    what is counted, by name
 //!   kept     what outlives a configuration: who watches the servers, what is known of sessions
 //! ```
 //!
@@ -14,11 +19,19 @@
 //! Always: a request with a session goes where that is decided, whatever `proxy_next_upstream` says; one that was not sent yet is
 //! decided anew, one that was is repeated only where it may be repeated anyway.
 
+mod alive;
 mod carry;
 mod kept;
+mod look;
 mod place;
 mod probe;
+mod required;
+mod state;
+mod stats;
 mod world;
 
 pub use kept::{Kept, Sessions, Settings};
 pub(super) use place::Placed;
+pub use required::Demand;
+pub(super) use required::Refused;
+pub use state::LogKey;

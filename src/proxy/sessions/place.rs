@@ -1,6 +1,7 @@
 //! Where the session of a request is, asked before a server is chosen; and what its answer says of that.
 
 use super::kept::{Live, Sessions};
+use super::state;
 use crate::proxy::headers;
 use crate::proxy::request::Request;
 use crate::proxy::snapshot::{Pass, PassTarget};
@@ -63,8 +64,8 @@ impl Placed {
 }
 
 /// A request as the session room reads it, with what it borrows from.
-struct Read<'r> {
-    path: Cow<'r, [u8]>,
+pub(super) struct Read<'r> {
+    pub path: Cow<'r, [u8]>,
     cookie: Option<Cow<'r, [u8]>>,
     host: &'r str,
 }
@@ -97,9 +98,14 @@ impl Request {
         let asked = self.asked(&read, id, carried);
         if let Some(server) = live.affinity.quick(&asked) {
             self.placed.owner = Some(server);
+            self.tell_state("owner");
             return Ok(());
         }
-        match live.affinity.resolve(&asked).await {
+        let was_known = live.affinity.is_known(&asked);
+        let way = live.affinity.resolve(&asked).await;
+        let state = state::told(&way, was_known, &sessions, || live.affinity.is_lost(&asked));
+        self.tell_state(state);
+        match way {
             Way::Free => Ok(()),
             Way::Prefer(servers) => {
                 self.placed.rather = servers;
@@ -126,6 +132,9 @@ impl Request {
             live.outside.watch.heard(server);
         }
         let new = set_cookie(answer, &sessions);
+        if answer.status.is_success() && new.is_none() {
+            self.keep_session_alive(&live, &sessions);
+        }
         if new.is_none() && self.placed.to.is_none() {
             return false;
         }
@@ -175,7 +184,7 @@ impl Request {
     }
 
     /// The id that counts: the first whose route is a server's, else the first. Tomcat takes the first that names a session.
-    fn session_id<'r>(&'r self, sessions: &'r Sessions) -> Option<(Id<'r>, Carried)> {
+    pub(super) fn session_id<'r>(&'r self, sessions: &'r Sessions) -> Option<(Id<'r>, Carried)> {
         let head = &self.exchange.head;
         let names = sessions.names();
         let in_cookies = names.ids(head.headers.get_all("cookie"), b"").map(|id| (id, Carried::Cookie));
@@ -189,7 +198,7 @@ impl Request {
     }
 
     /// As the application sees it.
-    fn read_for_session(&self) -> Read<'_> {
+    pub(super) fn read_for_session(&self) -> Read<'_> {
         let as_sent =
             |pass: &Pass| matches!(pass.target, PassTarget::Upstream { .. }) && pass.uri.is_none() && !self.changed;
         let target = match self.pass().filter(|pass| !as_sent(pass)) {
@@ -215,7 +224,7 @@ impl Request {
         Read { path, cookie, host: host.unwrap_or_default() }
     }
 
-    fn asked<'r>(&'r self, read: &'r Read<'_>, id: Id<'r>, carried: Carried) -> Asked<'r> {
+    pub(super) fn asked<'r>(&'r self, read: &'r Read<'_>, id: Id<'r>, carried: Carried) -> Asked<'r> {
         let text = |bytes: &'r [u8]| std::str::from_utf8(bytes).unwrap_or("/");
         let streamed = self.body.is_none() && self.exchange.head.framing.has_body();
         Asked {

@@ -7,9 +7,9 @@ use crate::config::diagnostics::{nearest, plain};
 use crate::config::raw::Raw;
 use crate::config::types::TempPath;
 use crate::config::{Diagnostics, Span, Spanned};
-use crate::observe::{self, LogFile};
+use crate::observe::{self, LogFile, Mask};
 use crate::pattern::Pattern;
-use crate::proxy::sessions::Sessions;
+use crate::proxy::sessions::{LogKey, Sessions};
 use crate::session::store::Stores;
 use crate::system;
 use crate::tls::Pem;
@@ -47,6 +47,7 @@ pub fn compile(raw: &Raw, resources: &Resources, diagnostics: &mut Diagnostics) 
         upstreams: &none,
         zones: &no_zones,
         sessions: &no_sessions,
+        mask: None,
         resources,
         raw,
     };
@@ -56,7 +57,7 @@ pub fn compile(raw: &Raw, resources: &Resources, diagnostics: &mut Diagnostics) 
     let texts = Texts { upstreams: &upstreams, zones: &zones, ..texts };
     let session_stores = session_store::session_stores(raw, diagnostics);
     let sessions = session::sessions(raw, &session_stores, &texts, diagnostics);
-    let texts = Texts { sessions: &sessions, ..texts };
+    let texts = Texts { sessions: &sessions, mask: session::mask(&sessions), ..texts };
     let process = process::compile(raw, &texts, diagnostics);
     references::check(raw, &texts, diagnostics);
     let wishes = server::wishes(raw, diagnostics);
@@ -78,8 +79,9 @@ pub fn compile(raw: &Raw, resources: &Resources, diagnostics: &mut Diagnostics) 
     }
     let defined = defined.clone();
     let asked = asked.get();
+    let log_key = LogKey::new(raw.main.session_log_key.as_ref().map(|key| key.as_bytes()));
     let sessions = sessions.values().cloned().collect();
-    let snapshot = Snapshot { process, sockets, upstreams, zones, sessions, session_stores, defined, asked };
+    let snapshot = Snapshot { process, sockets, upstreams, zones, sessions, session_stores, defined, asked, log_key };
     (!diagnostics.has_errors()).then(|| Arc::new(snapshot))
 }
 
@@ -92,6 +94,8 @@ pub(super) struct Texts<'t> {
     pub upstreams: &'t Table,
     pub zones: &'t HashMap<String, ZonePlace>,
     pub sessions: &'t HashMap<String, Arc<Sessions>>,
+    /// Hides the ids of these sessions in logs.
+    pub mask: Option<Arc<Mask>>,
     pub resources: &'t Resources,
     pub raw: &'t Raw,
 }
@@ -121,6 +125,8 @@ impl Texts<'_> {
         asked.upstream_head |=
             template.uses(|v| matches!(v, Variable::UpstreamHeader(_) | Variable::UpstreamCookie(_)));
         asked.sent_head |= template.uses(|v| matches!(v, Variable::SentHeader(_)));
+        asked.session |= template.uses(|v| matches!(v, Variable::Session(_)));
+        asked.stored_session |= template.uses(|v| matches!(v, Variable::Session(field) if field.is_stored()));
         self.asked.set(asked);
     }
 

@@ -152,6 +152,7 @@ fn compile(
             location.handler = Handler::Proxy(Box::new(pass));
         }
     }
+    location.demand = session::demand(scope, &location.handler, texts, diagnostics);
     location
 }
 
@@ -174,6 +175,7 @@ fn settings(scope: &Scope, texts: &Texts<'_>, diagnostics: &mut Diagnostics) -> 
         internal: false,
         script: Script::default(),
         try_files: None,
+        demand: None,
         handler: Handler::Files,
         body: client::BodyLimits {
             max_size: Some(scope.client_max_body_size().0).filter(|s| *s > 0),
@@ -312,7 +314,12 @@ fn access_logs(scope: &Scope, texts: &Texts<'_>, diagnostics: &mut Diagnostics) 
             let path = keys.path.as_ref()?;
             let at = if path.span == Span::default() { at } else { path.span };
             let condition = keys.condition.as_ref().map(|c| texts.template(c, c.span, diagnostics));
-            Some(AccessLog { file: texts.log_file(path, at, diagnostics)?, format, condition })
+            Some(AccessLog {
+                file: texts.log_file(path, at, diagnostics)?,
+                format,
+                condition,
+                mask: texts.mask.clone(),
+            })
         }
     });
     logs.collect()

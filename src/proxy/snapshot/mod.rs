@@ -40,7 +40,7 @@ use crate::config::types::{ErrorPageStatus, LingeringClose, RewriteFlag};
 use crate::files::{FileSettings, mime::Charset};
 use crate::observe::{AccessLog, errors};
 use crate::pattern::Pattern;
-use crate::proxy::sessions::Sessions;
+use crate::proxy::sessions::{Demand, LogKey, Sessions};
 use crate::route::Locations;
 use crate::session::store::StoreSettings;
 use crate::upstream::{Table, retry};
@@ -65,6 +65,8 @@ pub struct Snapshot {
     /// The names of variables that the configuration itself defines.
     pub defined: Defined,
     pub asked: Asked,
+    /// Of the hashes that stand for sessions.
+    pub log_key: LogKey,
 }
 
 /// What some text of a configuration asks for; nobody finds out in vain.
@@ -76,6 +78,10 @@ pub struct Asked {
     pub upstream_head: bool,
     /// `$sent_http_…`
     pub sent_head: bool,
+    /// `$session_…`
+    pub session: bool,
+    /// Of these what stands in memcached alone.
+    pub stored_session: bool,
 }
 
 /// What concerns the process.
@@ -165,6 +171,8 @@ pub struct Location {
     pub is_regex: bool,
     pub internal: bool,
     pub script: Script,
+    /// `session`: who has none is not let in.
+    pub demand: Option<Demand>,
     pub try_files: Option<TryFiles>,
     pub handler: Handler,
 

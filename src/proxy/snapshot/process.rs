@@ -27,7 +27,7 @@ pub(super) fn compile(raw: &Raw, texts: &Texts<'_>, diagnostics: &mut Diagnostic
         user: main.user.as_ref().map(|u| u.value.clone()),
         pid: texts.path(&main.pid()),
         control: control(main, &texts.resources.prefix),
-        error_log: errors::ErrorLog { file, level: severity(log.0.level()) },
+        error_log: errors::ErrorLog { file, level: severity(log.0.level()), mask: texts.mask.clone() },
         nofile: main.worker_rlimit_nofile.as_ref().map(|n| n.value),
         connections: main.worker_connections(),
         shutdown_timeout: main.worker_shutdown_timeout().0,

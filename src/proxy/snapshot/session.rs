@@ -1,10 +1,12 @@
 //! Sessions of upstreams, compiled.
 
 use super::compile::Texts;
-use crate::config::raw::{self, Raw};
+use super::{Handler, PassTarget};
+use crate::config::raw::{self, Raw, Scope};
 use crate::config::types::{SessionKeys, SessionMode};
 use crate::config::{Diagnostics, Spanned, Time};
-use crate::proxy::sessions::{Sessions, Settings};
+use crate::observe::Mask;
+use crate::proxy::sessions::{Demand, Sessions, Settings};
 use crate::session::carried::Names;
 use crate::session::layout::{Application, Layout};
 use crate::session::servers;
@@ -31,6 +33,53 @@ pub(super) fn sessions(
         }
     }
     all
+}
+
+/// What a location demands of sessions.
+pub(super) fn demand(
+    scope: &Scope,
+    handler: &Handler,
+    texts: &Texts<'_>,
+    diagnostics: &mut Diagnostics,
+) -> Option<Demand> {
+    let written = scope.session.as_ref()?;
+    let keys = &written.0;
+    if !keys.required() {
+        return None;
+    }
+    let of_pass = match handler {
+        Handler::Proxy(pass) => match &pass.target {
+            PassTarget::Upstream { sessions, .. } => sessions.clone(),
+            PassTarget::Variable(_) => None,
+        },
+        Handler::Files => None,
+    };
+    let mut all = texts.sessions.values();
+    let sessions = match (&keys.upstream, of_pass) {
+        (Some(name), _) => texts.sessions.get(name.as_str()).cloned(),
+        (None, Some(sessions)) => Some(sessions),
+        (None, None) if texts.sessions.len() == 1 => all.next().cloned(),
+        (None, None) => None,
+    };
+    let Some(sessions) = sessions else {
+        let at = keys.upstream.as_ref().map_or(written.span, |name| name.span);
+        diagnostics
+            .error(at, "it is not known how sessions are kept here")
+            .help("write `session: { upstream: NAME }` with an upstream that has a `session` of its own");
+        return None;
+    };
+    if keys.strict() && sessions.settings.store.is_none() {
+        let at = keys.strict.as_ref().map_or(written.span, |strict| strict.span);
+        diagnostics.error(at, "`strict` asks memcached, and the upstream's `session` names no `store`");
+    }
+    let redirect = keys.redirect.as_ref().map(|to| texts.template(to, to.span, diagnostics));
+    Some(Demand { sessions, redirect, strict: keys.strict() })
+}
+
+/// What hides the ids of all of them in logs.
+pub(super) fn mask(sessions: &HashMap<String, Arc<Sessions>>) -> Option<Arc<Mask>> {
+    let names = sessions.values().map(|sessions| sessions.names());
+    Mask::new(names.flat_map(|names| [Some(names.cookie.as_str()), names.path_parameter.as_deref()]).flatten())
 }
 
 fn settings(
@@ -75,10 +124,12 @@ fn settings(
         session_max_age: keys.max_age().0,
         ..servers::Settings::default()
     };
+    let keep_alive = keys.keep_alive() && store.is_some();
+    let owner_connect_timeout = keys.owner_connect_timeout().0;
     // Without places: a line above that was added changes nothing.
     let ignore = keys.ignore.as_deref();
-    let written = format!("{names:?} {takeover:?} {watch:?} {ignore:?}");
-    Some(Settings { names, takeover, watch, owner_connect_timeout: keys.owner_connect_timeout().0, store, written })
+    let written = format!("{names:?} {takeover:?} {watch:?} {ignore:?} {keep_alive}");
+    Some(Settings { names, takeover, watch, owner_connect_timeout, store, keep_alive, written })
 }
 
 fn store(

@@ -1,6 +1,6 @@
 //! What can be asked over the control socket: one table, a function for each row.
 
-use super::{Desk, cache};
+use super::{Desk, cache, session};
 use crate::config::diagnostics::nearest;
 use crate::upstream::{Condition, DrainSwitch, Upstream};
 use std::fmt::Write;
@@ -43,6 +43,11 @@ const COMMANDS: &[Command] = &[
         run: |desk, arguments| Box::pin(async move { switch(desk, &arguments[0], DrainSwitch::Up) }),
     },
     Command { words: &["upstream", "list"], arguments: &[], run: |desk, _| Box::pin(async move { list(desk) }) },
+    Command {
+        words: &["session", "stats"],
+        arguments: &["UPSTREAM"],
+        run: |desk, arguments| Box::pin(async move { session::stats(desk, &arguments[0]) }),
+    },
     Command {
         words: &["cache", "stats"],
         arguments: &["ZONE"],

@@ -9,6 +9,7 @@
 mod cache;
 pub mod client;
 mod commands;
+mod session;
 
 pub use commands::Answer;
 
