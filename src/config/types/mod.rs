@@ -24,6 +24,7 @@ mod logs;
 mod pairs;
 mod session;
 mod session_store;
+mod sticky;
 mod upstream;
 mod words;
 
@@ -38,6 +39,7 @@ pub use logs::*;
 pub use pairs::*;
 pub use session::*;
 pub use session_store::*;
+pub use sticky::*;
 pub use upstream::*;
 pub use words::*;
 

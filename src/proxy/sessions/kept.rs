@@ -5,6 +5,7 @@
 //! with everything that is known; others begin anew, and find on the board and in the records what the edges have done.
 
 use super::world::Outside;
+use crate::config::types::RewriteRoute;
 use crate::proxy::line::Lines;
 use crate::session::affinity::Affinity;
 use crate::session::carried::Names;
@@ -30,6 +31,8 @@ pub struct Settings {
     pub store: Option<Arc<Store>>,
     /// The settings as they were written, to tell whether they have changed.
     pub written: String,
+    /// Never anything but `Off` where there is a store: memcached-session-manager does it itself.
+    pub rewrite_route: RewriteRoute,
 }
 
 /// The sessions of an upstream in one configuration.

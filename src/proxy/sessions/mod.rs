@@ -3,6 +3,8 @@
 //! ```text
 //!   place    before a server is chosen: where the session is
 //!   carry    the request and the answer with the id that holds now
+//!   route    the id of a session whose server is gone gets the route of another, where nobody else does that
+//!   sticky   clients that are bound to servers without sessions
 //!   probe    the question that makes a Tomcat take a session over
 //!   world    the servers as the session room wants them told
 //!   kept     what outlives a configuration: who watches the servers, what is known of sessions
@@ -18,6 +20,8 @@ mod carry;
 mod kept;
 mod place;
 mod probe;
+mod route;
+mod sticky;
 mod world;
 
 pub use kept::{Kept, Sessions, Settings};

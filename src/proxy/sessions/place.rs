@@ -21,6 +21,10 @@ pub struct Placed {
     /// The server of a session that is where its id says: nothing else has to be known of it.
     owner: Option<usize>,
     rather: Vec<usize>,
+    /// Its own server is not there: it goes to another one.
+    pub(super) strays: bool,
+    /// The server that the client is bound to without a session; empty: none.
+    pub(super) bound_to: Vec<u8>,
     /// Waits for a server that does not answer any more to be looked at.
     doubted: Option<usize>,
     /// What the server that has answered says the client is to be told.
@@ -36,6 +40,7 @@ impl Placed {
     pub fn wish(&self) -> Wish<'_> {
         match self.server() {
             Some(server) => Wish::Only(server),
+            None if !self.bound_to.is_empty() => Wish::Bound(&self.bound_to),
             None if self.rather.is_empty() => Wish::Any,
             None => Wish::Rather(&self.rather),
         }
@@ -63,8 +68,8 @@ impl Placed {
 }
 
 /// A request as the session room reads it, with what it borrows from.
-struct Read<'r> {
-    path: Cow<'r, [u8]>,
+pub(super) struct Read<'r> {
+    pub(super) path: Cow<'r, [u8]>,
     cookie: Option<Cow<'r, [u8]>>,
     host: &'r str,
 }
@@ -103,6 +108,7 @@ impl Request {
             Way::Free => Ok(()),
             Way::Prefer(servers) => {
                 self.placed.rather = servers;
+                self.placed.strays = true;
                 Ok(())
             }
             Way::To(to) => {
@@ -174,7 +180,7 @@ impl Request {
     }
 
     /// The id that counts: the first whose route is a server's, else the first. Tomcat takes the first that names a session.
-    fn session_id<'r>(&'r self, sessions: &'r Sessions) -> Option<(Id<'r>, Carried)> {
+    pub(super) fn session_id<'r>(&'r self, sessions: &'r Sessions) -> Option<(Id<'r>, Carried)> {
         let head = &self.exchange.head;
         let names = sessions.names();
         let in_cookies = names.ids(head.headers.get_all("cookie"), b"").map(|id| (id, Carried::Cookie));
@@ -188,7 +194,7 @@ impl Request {
     }
 
     /// As the application sees it.
-    fn read_for_session(&self) -> Read<'_> {
+    pub(super) fn read_for_session(&self) -> Read<'_> {
         let as_sent =
             |pass: &Pass| matches!(pass.target, PassTarget::Upstream { .. }) && pass.uri.is_none() && !self.changed;
         let target = match self.pass().filter(|pass| !as_sent(pass)) {

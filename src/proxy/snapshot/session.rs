@@ -2,7 +2,7 @@
 
 use super::compile::Texts;
 use crate::config::raw::{self, Raw};
-use crate::config::types::{SessionKeys, SessionMode};
+use crate::config::types::{RewriteRoute, SessionKeys, SessionMode};
 use crate::config::{Diagnostics, Spanned, Time};
 use crate::proxy::sessions::{Sessions, Settings};
 use crate::session::carried::Names;
@@ -76,7 +76,14 @@ fn settings(
         ..servers::Settings::default()
     };
     let written = format!("{keys:?}");
-    Some(Settings { names, takeover, watch, owner_connect_timeout: keys.owner_connect_timeout().0, store, written })
+    if let (Some(rewrite), Some(_)) = (&keys.rewrite_route, &keys.store) {
+        diagnostics
+            .error(rewrite.span, "`rewrite_route` is for sessions without a `store`")
+            .help("memcached-session-manager writes the new route into the id itself: take `rewrite_route` out");
+    }
+    let rewrite_route = if store.is_some() { RewriteRoute::Off } else { keys.rewrite_route() };
+    let owner_connect_timeout = keys.owner_connect_timeout().0;
+    Some(Settings { names, takeover, watch, owner_connect_timeout, store, written, rewrite_route })
 }
 
 fn store(
