@@ -57,6 +57,11 @@ impl Attempts {
         self.current.as_ref().map(|attempt| attempt.chosen.place())
     }
 
+    /// The server that is asked, and its upstream.
+    pub(super) fn asked(&self) -> Option<(&Upstream, &Chosen)> {
+        self.current.as_ref().map(|attempt| (&*attempt.upstream, &attempt.chosen))
+    }
+
     /// An internal redirect leads to another `proxy_pass`: whom the one before tried in vain, how often and since when, and
     /// what its hash was made of, is not its concern.
     fn begin_anew(&mut self, redirects: u8) {
@@ -109,6 +114,7 @@ impl Request {
         }
         let upstream = self.upstream().await?;
         self.place_session().await?;
+        self.find_bound(upstream.name());
         if self.attempts.began.is_none() {
             self.attempts.key.clear();
             if let Some(key) = &upstream.settings().hash_key {

@@ -256,6 +256,7 @@ impl ProxyHttp for Edge {
             return Err(again(format!("a stale answer is better than {status}")));
         }
         request.note_upstream_head(answer);
+        request.learn_server();
         if let Some(pending) = headers::sends_elsewhere(answer, request) {
             request.cache = None;
             request.pending = Some(pending);
@@ -325,6 +326,7 @@ impl ProxyHttp for Edge {
         }
         headers::for_client(answer, request, true)?;
         request.tell_session_id(answer)?;
+        request.tell_server(answer)?;
         if answer.status.as_u16() == 101 {
             connection.upgrade();
             return Ok(());

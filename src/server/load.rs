@@ -4,6 +4,7 @@ use crate::cache::store::Zones;
 use crate::config::{Diagnostics, Node, Raw, yaml};
 use crate::convert::{self, tomcat};
 use crate::proxy::snapshot::{self, Resources, Snapshot};
+use crate::session::sticky::LearnedTables;
 use crate::session::store::Stores;
 use crate::upstream::{NamesSettings, Upstreams};
 use std::path::{Path, PathBuf};
@@ -47,6 +48,7 @@ pub struct Loader {
     upstreams: Arc<Upstreams>,
     zones: Arc<Zones>,
     stores: Arc<Stores>,
+    learned: Arc<LearnedTables>,
 }
 
 impl Options {
@@ -83,7 +85,8 @@ impl Options {
 impl Loader {
     pub fn new(options: Options) -> Loader {
         let names = NamesSettings { offline: options.offline, ..NamesSettings::default() };
-        Loader { options, upstreams: Upstreams::new(names), zones: Arc::default(), stores: Arc::default() }
+        let (zones, stores, learned) = (Arc::default(), Arc::default(), Arc::default());
+        Loader { options, upstreams: Upstreams::new(names), zones, stores, learned }
     }
 
     /// As the heir of a process that goes on for a while; until it ends, both use the directories of the cache.
@@ -116,6 +119,7 @@ impl Loader {
             upstreams: self.upstreams.clone(),
             zones: self.zones.clone(),
             stores: self.stores.clone(),
+            learned: self.learned.clone(),
             prefix: self.prefix(),
             check_only: self.options.check_only,
         };

@@ -12,6 +12,7 @@
 //!   record       who has taken a session over, in memcached
 //!   takeover/    one request takes a session over, the others follow it
 //!   affinity     the decision: where does this request go, under which id
+//!   sticky/      for applications without MSM: nginx's `sticky`, by a cookie of edge's own, a route, or an id that was learned
 //! ```
 //!
 //! It is here because every proxy that only looks at routes loses most of the updates that follow a Tomcat's death: several
@@ -29,6 +30,7 @@ pub mod layout;
 pub mod memcached;
 pub mod record;
 pub mod servers;
+pub mod sticky;
 pub mod store;
 pub mod takeover;
 

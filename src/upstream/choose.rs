@@ -42,6 +42,9 @@ pub enum Wish<'a> {
     Only(usize),
     /// The first of these that would take a request without a session; if none would, whichever the balancing picks.
     Rather(&'a [usize]),
+    /// The server of this id ([`super::peers::Peer::id`]), to which the client is bound: also while it drains. If it is down, failed,
+    /// full or was tried, whichever the balancing picks (nginx's `sticky`).
+    Bound(&'a [u8]),
 }
 
 /// The servers a request has tried in vain. Remembers servers and not places in a list, because places
@@ -118,6 +121,11 @@ impl Chosen {
 
     pub fn settings(&self) -> &ServerSettings {
         &self.peer.settings
+    }
+
+    /// What clients are bound to it by.
+    pub fn id(&self) -> &Arc<str> {
+        &self.peer.id
     }
 
     /// Tells the pool how it went: nginx's ngx_http_upstream_free_round_robin_peer.
@@ -230,7 +238,7 @@ impl Upstream {
         let (mut bound, mut last_resort) = (false, false);
         let found = match (peers.wished(want, now), want.wish) {
             (Some(found), _) => {
-                bound = matches!(want.wish, Wish::Only(_));
+                bound = matches!(want.wish, Wish::Only(_) | Wish::Bound(_));
                 Some(found)
             }
             (None, Wish::Only(_)) => return None,

@@ -4,6 +4,7 @@
 //! As in nginx, each address of a name is a peer of its own with the settings of its server, and backups
 //! are a second group that is asked when the first has nobody.
 
+use md5::{Digest, Md5};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -22,6 +23,8 @@ pub struct Peer {
     pub settings: Arc<ServerSettings>,
     /// Its server's place in the configuration.
     pub place: usize,
+    /// As nginx calls it where clients are bound to servers: its route, or the MD5 of its address in hexadecimal digits.
+    pub id: Arc<str>,
     pub(super) pool: Arc<Pool>,
     pub(super) weight: i64,
     pub(super) fail_timeout: i64,
@@ -90,6 +93,11 @@ impl Peer {
     /// May an ordinary request be sent here?
     pub(super) fn is_usable(&self, tried: &Tried, now: Stamp) -> bool {
         self.is_open(tried) && !self.is_failed(now)
+    }
+
+    /// May a request of a client that is bound to it be sent here?
+    fn takes_bound(&self, tried: &Tried, now: Stamp) -> bool {
+        self.is_up() && self.has_room() && !tried.contains(self.server.id()) && !self.is_failed(now)
     }
 
     /// Its weight in thousandths, less while it starts slowly.
@@ -161,6 +169,7 @@ impl Peers {
         let states = pool.servers(keys, now);
         let peer = |((place, settings_of), server): ((usize, Arc<ServerSettings>), Arc<Server>)| Peer {
             place,
+            id: id_of(&settings_of, &server),
             weight: i64::from(settings_of.weight.max(1)),
             fail_timeout: millis(settings_of.fail_timeout),
             slow_start: if settings.balance.honours_slow_start() { millis(settings_of.slow_start) } else { 0 },
@@ -193,6 +202,10 @@ impl Peers {
             Wish::Rather(places) => {
                 places.iter().find_map(|place| at(*place).find(|(_, peer)| peer.is_usable(want.tried, now)))
             }
+            // A backup keeps its clients as well, while nginx looks at backups only where there is no other server.
+            Wish::Bound(id) => {
+                self.iter().enumerate().find(|(_, peer)| peer.id.as_bytes() == id && peer.takes_bound(want.tried, now))
+            }
         }
     }
 
@@ -205,5 +218,12 @@ impl Peers {
         }
         let open = self.iter().enumerate().filter(|(_, peer)| peer.is_open(tried));
         open.min_by_key(|(_, peer)| peer.server.accessed.load(Relaxed))
+    }
+}
+
+fn id_of(settings: &ServerSettings, server: &Server) -> Arc<str> {
+    match &settings.route {
+        Some(route) => Arc::from(route.as_str()),
+        None => Arc::from(format!("{:032x}", u128::from_be_bytes(Md5::digest(server.address().to_string()).into()))),
     }
 }

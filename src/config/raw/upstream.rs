@@ -24,6 +24,11 @@ keys! {
         /// How the applications keep their sessions: requests follow the route of their session's id, and if a server dies its
         /// sessions are taken over.
         ["u"] session: Session,
+        /// Binds clients to servers without a look at sessions, as nginx does: by a cookie of edge's own, `{ cookie: srv_id, expires: 1h }`, by
+        /// the `route` that a variable names, `{ route: [$route_cookie, $route_uri] }`, or by an id that is learned from answers,
+        /// `{ learn: { create: $upstream_cookie_sid, lookup: $cookie_sid } }`. A bound client's requests go to its server whatever
+        /// `balance` says, also while that drains; if it is down, has failed or was tried in vain, the client is bound to another one.
+        ["u"] sticky: Sticky,
         /// Accepted; state is shared by all threads anyway.
         ["u"] zone: Accepted,
         /// Accepted; a connection ends with `keepalive_timeout` and `keepalive_requests`.

@@ -25,6 +25,7 @@ mod pairs;
 mod session;
 mod session_demand;
 mod session_store;
+mod sticky;
 mod upstream;
 mod words;
 
@@ -40,6 +41,7 @@ pub use pairs::*;
 pub use session::*;
 pub use session_demand::*;
 pub use session_store::*;
+pub use sticky::*;
 pub use upstream::*;
 pub use words::*;
 

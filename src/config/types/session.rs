@@ -14,6 +14,17 @@ words! {
     }
 }
 
+words! {
+    /// What becomes of the route in a session's id when another server has taken its requests.
+    pub enum RewriteRoute {
+        /// The client is told the new one.
+        On = "on" | "true",
+        /// And the server is sent it.
+        Both = "both",
+        Off = "off" | "false",
+    }
+}
+
 keys! {
     /// How the applications of an upstream keep their sessions.
     pub struct SessionKeys {
@@ -24,6 +35,13 @@ keys! {
         /// The `session_store` that memcached-session-manager (MSM) keeps the sessions in. Without it requests follow the route of their
         /// id, and after a failover edge writes the new route into it.
         ["-"] store: String,
+        /// Without `store`: what becomes of the route in an id of a server that is gone. `on`: the answer of another server carries the
+        /// cookie with that one's route (`Path` of its context, `HttpOnly`, over TLS `Secure`), unless it sets the cookie itself, so that
+        /// the client stays there; the server is sent the id as it came, under which Tomcat's replication knows the session. `both`: it
+        /// is sent the new route, too, in cookie and path parameter, for applications that look at it. `off`: nothing; the
+        /// session's requests go to the same other server, and back when its own one is there again. Right where sessions lie in a
+        /// store under the whole id (Tomcat's PersistentManager) and no JvmRouteBinderValve gives them a new one.
+        ["-"] rewrite_route: RewriteRoute = "on",
         /// As MSM is configured: `sticky`, or `non_sticky` where each request loads its session.
         ["-"] mode: SessionMode = "sticky",
         /// MSM's `storageKeyPrefix`: `static:x`, `host`, `context`, `webappVersion`, and the hashes of them, with commas between.

@@ -1,5 +1,6 @@
 //! The request and the answer with the id that holds now.
 
+use crate::config::types::RewriteRoute;
 use crate::proxy::request::Request;
 use crate::session::carried::Names;
 use http::HeaderValue;
@@ -10,7 +11,12 @@ use pingora_http::{RequestHeader, ResponseHeader};
 impl Request {
     /// What the upstream is sent, with the id of its session that holds now.
     pub(in crate::proxy) fn exchange_session_id(&self, sent: &mut RequestHeader) -> Result<()> {
-        let (Some(id), Some(sessions)) = (self.placed.id(), self.sessions()) else { return Ok(()) };
+        let Some(sessions) = self.sessions() else { return Ok(()) };
+        let rerouted = match (self.placed.id(), sessions.settings.rewrite_route) {
+            (None, RewriteRoute::Both) => self.rerouted_id(sessions).map(|(id, _)| id),
+            _ => None,
+        };
+        let Some(id) = self.placed.id().or(rerouted.as_deref()) else { return Ok(()) };
         let head = &self.exchange.head;
         let names = sessions.names();
         // Every id of the client's session: of several cookies Tomcat takes the one that it finds.
@@ -26,7 +32,12 @@ impl Request {
 
     /// Tells the client the id that holds now, unless the application does so itself.
     pub(in crate::proxy) fn tell_session_id(&self, answer: &mut ResponseHeader) -> Result<()> {
-        let (Some(line), Some(sessions)) = (self.placed.set_cookie(), self.sessions()) else { return Ok(()) };
+        let Some(sessions) = self.sessions() else { return Ok(()) };
+        let rerouted = match self.placed.set_cookie() {
+            None => self.rerouted_cookie(sessions),
+            Some(_) => None,
+        };
+        let Some(line) = self.placed.set_cookie().or(rerouted.as_deref()) else { return Ok(()) };
         if answer.headers.get_all(SET_COOKIE).iter().any(|field| sessions.names().is_set(field.as_bytes())) {
             return Ok(());
         }

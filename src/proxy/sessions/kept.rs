@@ -6,6 +6,7 @@
 
 use super::alive::Alive;
 use super::world::Outside;
+use crate::config::types::RewriteRoute;
 use crate::proxy::line::Lines;
 use crate::session::affinity::Affinity;
 use crate::session::carried::Names;
@@ -33,6 +34,8 @@ pub struct Settings {
     pub keep_alive: bool,
     /// The settings in words, to tell whether they have changed.
     pub written: String,
+    /// Never anything but `Off` where there is a store: memcached-session-manager does it itself.
+    pub rewrite_route: RewriteRoute,
 }
 
 /// The sessions of an upstream in one configuration.

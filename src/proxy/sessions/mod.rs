@@ -3,6 +3,8 @@
 //! ```text
 //!   place    before a server is chosen: where the session is
 //!   carry    the request and the answer with the id that holds now
+//!   route    the id of a session whose server is gone gets the route of another, where nobody else does that
+//!   sticky   clients that are bound to servers without sessions
 //!   probe    the question that makes a Tomcat take a session over
 //!   world    the servers as the session room wants them told
 //!   required what a location demands of sessions
@@ -26,8 +28,10 @@ mod look;
 mod place;
 mod probe;
 mod required;
+mod route;
 mod state;
 mod stats;
+mod sticky;
 mod world;
 
 pub use kept::{Kept, Sessions, Settings};

@@ -22,6 +22,10 @@ pub struct Placed {
     /// The server of a session that is where its id says: nothing else has to be known of it.
     owner: Option<usize>,
     rather: Vec<usize>,
+    /// Its own server is not there: it goes to another one.
+    pub(super) strays: bool,
+    /// The server that the client is bound to without a session; empty: none.
+    pub(super) bound_to: Vec<u8>,
     /// Waits for a server that does not answer any more to be looked at.
     doubted: Option<usize>,
     /// What the server that has answered says the client is to be told.
@@ -37,6 +41,7 @@ impl Placed {
     pub fn wish(&self) -> Wish<'_> {
         match self.server() {
             Some(server) => Wish::Only(server),
+            None if !self.bound_to.is_empty() => Wish::Bound(&self.bound_to),
             None if self.rather.is_empty() => Wish::Any,
             None => Wish::Rather(&self.rather),
         }
@@ -109,6 +114,7 @@ impl Request {
             Way::Free => Ok(()),
             Way::Prefer(servers) => {
                 self.placed.rather = servers;
+                self.placed.strays = true;
                 Ok(())
             }
             Way::To(to) => {

@@ -1,7 +1,7 @@
 //! From what was written to what runs: [`Raw`] → [`Snapshot`], all mistakes at once.
 
 use super::cache::{self, ZonePlace};
-use super::{Asked, Server, Snapshot, defined, process, references, server, session, session_store, tls};
+use super::{Asked, Server, Snapshot, defined, process, references, server, session, session_store, sticky, tls};
 use crate::cache::store::Zones;
 use crate::config::diagnostics::{nearest, plain};
 use crate::config::raw::Raw;
@@ -10,6 +10,7 @@ use crate::config::{Diagnostics, Span, Spanned};
 use crate::observe::{self, LogFile, Mask};
 use crate::pattern::Pattern;
 use crate::proxy::sessions::{LogKey, Sessions};
+use crate::session::sticky::LearnedTables;
 use crate::session::store::Stores;
 use crate::system;
 use crate::tls::Pem;
@@ -26,6 +27,7 @@ pub struct Resources {
     pub upstreams: Arc<upstream::Upstreams>,
     pub zones: Arc<Zones>,
     pub stores: Arc<Stores>,
+    pub learned: Arc<LearnedTables>,
     /// Where relative paths begin.
     pub prefix: PathBuf,
     /// Only check: open no log, create no directory.
@@ -58,6 +60,7 @@ pub fn compile(raw: &Raw, resources: &Resources, diagnostics: &mut Diagnostics) 
     let session_stores = session_store::session_stores(raw, diagnostics);
     let sessions = session::sessions(raw, &session_stores, &texts, diagnostics);
     let texts = Texts { sessions: &sessions, mask: session::mask(&sessions), ..texts };
+    let sticky = sticky::sticky(raw, &texts, diagnostics);
     let process = process::compile(raw, &texts, diagnostics);
     references::check(raw, &texts, diagnostics);
     let wishes = server::wishes(raw, diagnostics);
@@ -81,7 +84,18 @@ pub fn compile(raw: &Raw, resources: &Resources, diagnostics: &mut Diagnostics) 
     let asked = asked.get();
     let log_key = LogKey::new(raw.main.session_log_key.as_ref().map(|key| key.as_bytes()));
     let sessions = sessions.values().cloned().collect();
-    let snapshot = Snapshot { process, sockets, upstreams, zones, sessions, session_stores, defined, asked, log_key };
+    let snapshot = Snapshot {
+        process,
+        sockets,
+        upstreams,
+        zones,
+        sessions,
+        sticky,
+        session_stores,
+        defined,
+        asked,
+        log_key,
+    };
     (!diagnostics.has_errors()).then(|| Arc::new(snapshot))
 }
 

@@ -19,6 +19,7 @@ mod server;
 mod session;
 mod session_store;
 mod settings;
+mod sticky;
 mod tls;
 mod upstream;
 mod url;
@@ -42,6 +43,7 @@ use crate::observe::{AccessLog, errors};
 use crate::pattern::Pattern;
 use crate::proxy::sessions::{Demand, LogKey, Sessions};
 use crate::route::Locations;
+use crate::session::sticky::Sticky;
 use crate::session::store::StoreSettings;
 use crate::upstream::{Table, retry};
 use crate::variables::{Defined, Template};
@@ -60,6 +62,8 @@ pub struct Snapshot {
     pub zones: Vec<ZonePlace>,
     /// How applications keep their sessions.
     pub sessions: Vec<Arc<Sessions>>,
+    /// How clients are bound to servers, by upstream.
+    pub sticky: BTreeMap<String, Sticky>,
     /// The stores of sessions, by name.
     pub session_stores: BTreeMap<String, StoreSettings>,
     /// The names of variables that the configuration itself defines.

@@ -3,7 +3,7 @@
 use super::compile::Texts;
 use super::{Handler, PassTarget};
 use crate::config::raw::{self, Raw, Scope};
-use crate::config::types::{SessionKeys, SessionMode};
+use crate::config::types::{RewriteRoute, SessionKeys, SessionMode};
 use crate::config::{Diagnostics, Spanned, Time};
 use crate::observe::Mask;
 use crate::proxy::sessions::{Demand, Sessions, Settings};
@@ -124,12 +124,18 @@ fn settings(
         session_max_age: keys.max_age().0,
         ..servers::Settings::default()
     };
+    if let (Some(rewrite), Some(_)) = (&keys.rewrite_route, &keys.store) {
+        diagnostics
+            .error(rewrite.span, "`rewrite_route` is for sessions without a `store`")
+            .help("memcached-session-manager writes the new route into the id itself: take `rewrite_route` out");
+    }
+    let rewrite_route = if store.is_some() { RewriteRoute::Off } else { keys.rewrite_route() };
     let keep_alive = keys.keep_alive() && store.is_some();
     let owner_connect_timeout = keys.owner_connect_timeout().0;
     // Without places: a line above that was added changes nothing.
     let ignore = keys.ignore.as_deref();
-    let written = format!("{names:?} {takeover:?} {watch:?} {ignore:?} {keep_alive}");
-    Some(Settings { names, takeover, watch, owner_connect_timeout, store, keep_alive, written })
+    let written = format!("{names:?} {takeover:?} {watch:?} {ignore:?} {keep_alive} {rewrite_route:?}");
+    Some(Settings { names, takeover, watch, owner_connect_timeout, store, keep_alive, written, rewrite_route })
 }
 
 fn store(
