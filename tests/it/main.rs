@@ -24,6 +24,7 @@ mod reload;
 mod rig;
 mod session_nodes;
 mod session_show;
+mod sessions;
 mod short_way;
 mod slices;
 mod snapshots;
