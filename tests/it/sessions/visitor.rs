@@ -29,6 +29,8 @@ pub enum Fate {
     Answered,
     /// A server or an edge ends with requests in its hands: nobody can know whether such an update was made.
     MayBeCut,
+    /// Only if it goes through this edge.
+    MayBeCutAt(SocketAddr),
 }
 
 pub struct Visitor {
@@ -159,8 +161,9 @@ impl Visitor {
             Ok(answer) if answer.status() == 200 => answer,
             other => {
                 match fate {
-                    Fate::Answered => self.failed += 1,
                     Fate::MayBeCut => self.cut += 1,
+                    Fate::MayBeCutAt(edge) if edge == to => self.cut += 1,
+                    _ => self.failed += 1,
                 }
                 let told = other.map_or_else(|why| why, |answer| answer.status().to_string());
                 self.troubles.push(format!("{} of {} through {to}: {told}", self.token(at), self.id));
