@@ -26,6 +26,7 @@ mod session_context;
 mod session_nodes;
 mod session_show;
 mod session_visible;
+mod sessions;
 mod short_way;
 mod slices;
 mod snapshots;

@@ -1,7 +1,7 @@
 //! The edge itself, as a user runs it: `edge -c FILE` in the foreground, in a directory of its own.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 use std::time::Duration;
 
@@ -13,8 +13,14 @@ pub struct Plan {
     configuration: String,
     ports: Vec<u16>,
     beside: Vec<(String, Vec<u8>)>,
+    links: Vec<(String, PathBuf)>,
     environment: Vec<(String, String)>,
     arguments: Vec<String>,
+}
+
+/// The program under test: this build's, or the one that `EDGE_BIN` names, such as one that is to be released.
+pub fn program() -> PathBuf {
+    std::env::var_os("EDGE_BIN").map_or_else(|| env!("CARGO_BIN_EXE_edge").into(), PathBuf::from)
 }
 
 pub struct Edge {
@@ -120,6 +126,7 @@ impl Plan {
             configuration: configuration.into(),
             ports: vec![port],
             beside: vec![],
+            links: vec![],
             environment: vec![],
             arguments: vec![],
         }
@@ -134,6 +141,12 @@ impl Plan {
     /// A file beside the configuration, such as a rule file.
     pub fn with_file(mut self, relative: &str, content: impl Into<Vec<u8>>) -> Plan {
         self.beside.push((relative.into(), content.into()));
+        self
+    }
+
+    /// A symbolic link beside the configuration.
+    pub fn with_link(mut self, relative: &str, to: &Path) -> Plan {
+        self.links.push((relative.into(), to.into()));
         self
     }
 
@@ -163,13 +176,16 @@ impl Plan {
             std::fs::create_dir_all(path.parent().expect("a file is in a directory")).expect("a directory");
             std::fs::write(path, content).expect("a file beside the configuration");
         }
+        for (relative, to) in &self.links {
+            std::os::unix::fs::symlink(to, home.path().join(relative)).expect("a link");
+        }
         std::fs::write(home.path().join(self.file), &self.configuration).expect("the configuration file");
         let process = self.run(&home);
         Edge { process, plan: self, home }
     }
 
     fn run(&self, home: &tempfile::TempDir) -> Process {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_edge"));
+        let mut command = Command::new(program());
         command.arg("-c").arg(home.path().join(self.file)).args(&self.arguments).current_dir(home.path());
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         let mut process = Process::start("edge", command, &home.path().join("output"), libc::SIGTERM);

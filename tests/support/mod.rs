@@ -22,6 +22,7 @@ pub mod origin;
 mod parse;
 pub mod ports;
 pub mod process;
+pub mod relay;
 pub mod request;
 pub mod response;
 pub mod standin;
