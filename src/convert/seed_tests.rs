@@ -1,5 +1,6 @@
-//! The files of `conf/`: the nginx.conf edge was made to replace, and the same in YAML.
+//! The files of `conf/`: the nginx.conf edge was made to replace with its Tomcats' context.xml, and the same in YAML.
 
+use super::tomcat::{self, Source};
 use crate::config::{Diagnostics, Raw, Severity, yaml};
 use regex::Regex;
 use std::path::{Path, PathBuf};
@@ -9,12 +10,19 @@ fn conf(name: &str) -> PathBuf {
 }
 
 fn read(name: &str) -> (Raw, Diagnostics) {
+    read_with(name, &[])
+}
+
+fn read_with(name: &str, tomcats: &[Source]) -> (Raw, Diagnostics) {
     let mut diagnostics = Diagnostics::new();
     let path = conf(name);
-    let node = match name.ends_with(".yaml") {
+    let mut node = match name.ends_with(".yaml") {
         true => yaml::load(&path, &mut diagnostics),
         false => super::load(&path, &mut diagnostics),
     };
+    if let Some(tree) = node.as_mut().filter(|_| !tomcats.is_empty()) {
+        tomcat::add(tree, tomcats, &mut diagnostics);
+    }
     let raw = Raw::read(&node.unwrap(), &mut diagnostics);
     (raw, diagnostics)
 }
@@ -45,7 +53,16 @@ fn the_seed_has_no_mistake_and_is_warned_of_its_double_host_twice() {
 
 #[test]
 fn edge_yaml_says_what_the_seed_says() {
-    let (mut seed, _) = read("nginx.conf");
+    let home = tempfile::tempdir().unwrap();
+    let server = |port: u16, route: &str| {
+        let path = home.path().join(route);
+        let text =
+            format!("<Server><Service><Connector port='{port}'/><Engine jvmRoute='{route}'/></Service></Server>");
+        std::fs::write(&path, text).unwrap();
+        Source { address: None, path }
+    };
+    let context = Source { address: None, path: conf("context.xml") };
+    let (mut seed, _) = read_with("nginx.conf", &[context, server(8080, "tomcat1"), server(8081, "tomcat2")]);
     // The one difference: the seed includes mime.types, which is the table edge has built in.
     assert!(seed.scope.types.take().is_some());
     let (edge, diagnostics) = read("edge.yaml");

@@ -87,11 +87,11 @@ fn read(head: &[u8], names: &Names) -> Option<Probed> {
     }
     let set = answer.headers.iter().filter(|field| field.name.eq_ignore_ascii_case("set-cookie"));
     // The last one counts, as for a browser.
-    let set_cookie = set.filter_map(|field| {
+    let mut set_cookie = set.filter_map(|field| {
         let line = std::str::from_utf8(field.value).ok()?;
         names.id_set(field.value).map(|id| SetCookie { line: line.to_owned(), id: id.as_str().to_owned() })
     });
-    Some(Probed::Answer { status: answer.code?, set_cookie: set_cookie.last() })
+    Some(Probed::Answer { status: answer.code?, set_cookie: set_cookie.next_back() })
 }
 
 #[cfg(test)]
