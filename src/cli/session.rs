@@ -80,7 +80,7 @@ fn run_stats(configuration: &Configuration, upstream: &str, json: bool) -> ExitC
     for line in answer.out.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok()) {
         println!("{}:", line["upstream"].as_str().unwrap_or_default());
         for (name, count) in line["sessions"].as_object().into_iter().flatten() {
-            println!("  {name:<26}{count:>10}");
+            println!("  {name:<26}{:>10}", count.as_u64().unwrap_or_default());
         }
     }
     ExitCode::SUCCESS

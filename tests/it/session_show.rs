@@ -13,7 +13,7 @@ const STICKY: &str = "846194CB6E75F9419CFDEC558679CE33-n2.t1";
 const NON_STICKY: &str = "873083CB9C4689FDFB4F00550DBD1958-n2";
 
 /// A value that a Tomcat has stored, accessed a minute ago.
-fn recorded(name: &str) -> Vec<u8> {
+pub fn recorded(name: &str) -> Vec<u8> {
     let hex = VALUES.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')).unwrap();
     let mut value: Vec<u8> =
         (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap()).collect();
@@ -24,7 +24,7 @@ fn recorded(name: &str) -> Vec<u8> {
     value
 }
 
-fn put(address: SocketAddr, key: &str, value: &[u8]) {
+pub fn put(address: SocketAddr, key: &str, value: &[u8]) {
     let mut stream = TcpStream::connect(address).unwrap();
     write!(stream, "set {key} 0 0 {}\r\n", value.len()).unwrap();
     stream.write_all(value).unwrap();

@@ -76,7 +76,8 @@ keys! {
         ["-"] fence: Time = "2s",
         /// Non-sticky sessions: one request of a session at a time.
         ["-"] serialize: bool = "off",
-        /// Keeps sessions that are only read from vanishing from memcached, where MSM does not.
+        /// Keeps sessions that are only read from vanishing from memcached, where MSM does not: after a good answer of its server a
+        /// session looks accessed now there. At most three times in the time it may lie idle, and every ten seconds.
         ["-"] keep_alive: bool = "off",
     }
 }

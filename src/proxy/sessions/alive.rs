@@ -29,6 +29,7 @@ use tokio::task::AbortHandle;
 const QUEUE: usize = 4096;
 /// Sessions of which is known when they are due.
 const ROOM: usize = 100_000;
+const LONGEST: Duration = Duration::from_secs(30 * 24 * 3600);
 const LEAST: Duration = Duration::from_secs(10);
 
 /// What became of sessions that were due.
@@ -127,8 +128,8 @@ struct Keeper {
     counts: Arc<Counts>,
 }
 
-/// A copy in memcached, and what becomes of it.
-enum Copy {
+/// What lies under a key.
+enum Kept {
     Session,
     /// Its times stand elsewhere.
     WithoutTimes,
@@ -156,17 +157,17 @@ impl Keeper {
     async fn refresh(&self, id: &Id<'_>, layout: &Layout) -> Result<Option<Duration>, Failure> {
         let (Some(node), Some(key)) = (self.store.node_of(id), layout.session(id)) else { return Ok(None) };
         if self.sticky {
-            return renew(node, &key, Copy::Session).await;
+            return renew(node, &key, Kept::Session).await;
         }
-        let renewed = renew(node, &key, Copy::WithoutTimes).await;
+        let renewed = renew(node, &key, Kept::WithoutTimes).await;
         if let (Some(next), Some(key)) = (self.store.next(node), layout.backup(id)) {
-            renew(next, &key, Copy::WithoutTimes).await?;
+            renew(next, &key, Kept::WithoutTimes).await?;
         }
         renewed
     }
 }
 
-async fn renew(node: &Node, key: &Key, copy: Copy) -> Result<Option<Duration>, Failure> {
+async fn renew(node: &Node, key: &Key, kept: Kept) -> Result<Option<Duration>, Failure> {
     let Some((value, token)) = node.gets(key).await? else { return Ok(None) };
     let Ok(header) = Header::read(&value) else { return Ok(None) };
     // What never expires does not vanish.
@@ -174,14 +175,18 @@ async fn renew(node: &Node, key: &Key, copy: Copy) -> Result<Option<Duration>, F
         return Ok(None);
     };
     let now = now();
-    let (new, life_there) = match copy {
+    let (new, life_there) = match kept {
         // A Tomcat's clock may be ahead.
-        Copy::Session if header.is_resumable(now) => (refreshed(&value, now.max(header.this_accessed)), life),
+        Kept::Session if header.is_resumable(now) => (refreshed(&value, now.max(header.this_accessed)), life),
         // MSM lets it live twice as long as its validity.
-        Copy::WithoutTimes if header.is_valid => (Some(value.to_vec()), life * 2),
+        Kept::WithoutTimes if header.is_valid => (Some(value.to_vec()), life * 2),
         _ => (None, life),
     };
     let Some(new) = new else { return Ok(None) };
+    // memcached is asked for no longer life than that: whoever has one would get a shorter one.
+    if life_there > LONGEST {
+        return Ok(None);
+    }
     let swap = node.cas(key, &new, Life::of(life_there), token).await?;
     Ok((swap == Swap::Stored).then_some(life))
 }
