@@ -206,7 +206,8 @@ impl Watch {
     async fn report_close(&mut self) {
         if self.memory.interrupted {
             let (server, look) = (self.number, self.memory.settled);
-            let _ = self.tell.send(Seen { server, sight: None, token: None, interrupted: true, look, line: None }).await;
+            let _ =
+                self.tell.send(Seen { server, sight: None, token: None, interrupted: true, look, line: None }).await;
         }
         if self.memory.unanswered.is_some() && self.patience() <= Instant::now() {
             self.say(Sight::Silent, None, self.memory.settled).await;

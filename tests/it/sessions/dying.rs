@@ -17,7 +17,8 @@ fn a_killed_owners_sessions_go_on_at_others() {
 
 #[test]
 fn without_a_takeover_much_of_it_is_lost() {
-    let mut rig = Rig::start(&Plan::of("owner killed, takeover: off", 2).with_session(", takeover: off"));
+    let plan = Plan { load_time: "40", ..Plan::of("owner killed, takeover: off", 2) };
+    let mut rig = Rig::start(&plan.with_session(", takeover: off"));
     rig.stage.servers[0].kill();
     rig.round();
     let tally = rig.judge();

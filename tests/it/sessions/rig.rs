@@ -263,7 +263,8 @@ fn place(plan: &Plan, nodes: &[Memcached], servers: &[Standin]) -> Place {
     let to_servers: Vec<Relay> = servers.iter().filter(|_| plan.relays).map(socket).collect();
     let node = |at: usize| to_nodes.get(at).map_or(nodes[at].address(), Relay::address);
     let port = ports::free();
-    let listed = servers.iter().map(|one| format!("      - {{ address: '{}', route: {} }}\n", name(one, plan.relays), one.name));
+    let listed =
+        servers.iter().map(|one| format!("      - {{ address: '{}', route: {} }}\n", name(one, plan.relays), one.name));
     let configuration = format!(
         "worker_processes: 2\nerror_log: {{ path: logs/error.log, level: info }}\n\
          session_store:\n  msm: {{ memcached: {{ n1: '{}', n2: '{}' }}, timeout: {} }}\n\
