@@ -249,10 +249,12 @@ impl Request {
         Some(next)
     }
 
-    /// A connection is there. False: it has lain idle for longer than its server waits, and must not be used.
+    /// A connection is there. False: it has lain idle for longer than its server waits, or leads to another process than was meant, and
+    /// must not be used.
     pub fn connected(&mut self, reused: bool, line: Option<&Arc<Line>>) -> bool {
+        let stands = self.session_stands();
         let Some(attempt) = &mut self.attempts.current else { return true };
-        if reused && line.is_some_and(|line| line.is_outlived(Instant::now())) {
+        if !stands || (reused && line.is_some_and(|line| line.is_outlived(Instant::now()))) {
             attempt.outlived = true;
             return false;
         }
@@ -346,7 +348,8 @@ impl Request {
         self.attempts.current = None;
         self.exchange.tries.pop();
         self.attempts.again = true;
-        self.attempts.outlived += 1;
+        self.attempts.unsent = true;
+        self.attempts.outlived = self.attempts.outlived.saturating_add(1);
         self.attempts.fresh = self.attempts.outlived >= OUTLIVED;
     }
 

@@ -170,7 +170,7 @@ impl ProxyHttp for Edge {
     ) -> Result<()> {
         match begun(ctx)?.0.connected(reused, digest.and_then(Line::of)) {
             true => Ok(()),
-            false => Err(again("the connection has outlived what its server announced".into())),
+            false => Err(again("the connection has outlived what its server announced, or its server".into())),
         }
     }
 

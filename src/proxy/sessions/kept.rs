@@ -8,7 +8,7 @@ use super::alive::Alive;
 use super::world::Outside;
 use crate::config::types::RewriteRoute;
 use crate::proxy::line::Lines;
-use crate::session::affinity::Affinity;
+use crate::session::affinity::{Affinity, Asked, Way};
 use crate::session::carried::Names;
 use crate::session::servers::{self, Servers};
 use crate::session::store::Store;
@@ -61,6 +61,29 @@ pub(super) struct Live {
     written: String,
     store: Option<Arc<Store>>,
     tasks: Vec<AbortHandle>,
+}
+
+/// How often a request is decided anew because the server has changed meanwhile.
+const ANEW: usize = 3;
+
+impl Live {
+    /// The decision, and which process of its server was meant.
+    pub async fn resolve(&self, asked: &Asked<'_>) -> (Way, u64) {
+        let mut tries = 0;
+        loop {
+            let before: Vec<u64> = (0..self.outside.servers.len()).map(|at| self.outside.watch.standing(at)).collect();
+            let way = self.affinity.resolve(asked).await;
+            let (server, may_again) = match &way {
+                // One that is the first of its session is decided.
+                Way::To(to) => (to.server, to.gate.is_none() && to.turn.is_none()),
+                _ => return (way, 0),
+            };
+            tries += 1;
+            if !may_again || tries == ANEW || before[server] == self.outside.watch.standing(server) {
+                return (way, before[server]);
+            }
+        }
+    }
 }
 
 impl Drop for Live {

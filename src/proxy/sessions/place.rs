@@ -26,6 +26,8 @@ pub struct Placed {
     pub(super) strays: bool,
     /// The server that the client is bound to without a session; empty: none.
     pub(super) bound_to: Vec<u8>,
+    /// Which process of the server was meant.
+    standing: u64,
     /// Waits for a server that does not answer any more to be looked at.
     doubted: Option<usize>,
     /// What the server that has answered says the client is to be told.
@@ -89,12 +91,14 @@ impl Request {
         let Some(sessions) = self.sessions().cloned() else { return Ok(()) };
         let Some(live) = sessions.live() else { return Ok(()) };
         self.leave_gate().await;
-        let placed = std::mem::take(&mut self.placed);
-        if let Some(to) = placed.again {
+        // What it holds is let go here: its own turn is not to be waited for.
+        let Placed { again, doubted, .. } = std::mem::take(&mut self.placed);
+        if let Some(to) = again {
+            self.placed.standing = live.outside.watch.standing(to.server);
             self.placed.to = Some(to);
             return Ok(());
         }
-        if let Some(server) = placed.doubted {
+        if let Some(server) = doubted {
             live.outside.watch.doubt(server);
             live.outside.watch.settled(server, sessions.settings.owner_connect_timeout + LOOK).await;
         }
@@ -102,14 +106,19 @@ impl Request {
         let read = self.read_for_session();
         let asked = self.asked(&read, id, carried);
         if let Some(server) = live.affinity.quick(&asked) {
-            self.placed.owner = Some(server);
-            self.tell_state("owner");
-            return Ok(());
+            let standing = live.outside.watch.standing(server);
+            // What is decided is younger than what it is compared with later.
+            if live.affinity.quick(&asked) == Some(server) {
+                (self.placed.owner, self.placed.standing) = (Some(server), standing);
+                self.tell_state("owner");
+                return Ok(());
+            }
         }
         let was_known = live.affinity.is_known(&asked);
-        let way = live.affinity.resolve(&asked).await;
+        let (way, standing) = live.resolve(&asked).await;
         let state = state::told(&way, was_known, &sessions, || live.affinity.is_lost(&asked));
         self.tell_state(state);
+        self.placed.standing = standing;
         match way {
             Way::Free => Ok(()),
             Way::Prefer(servers) => {
@@ -127,6 +136,20 @@ impl Request {
                 Err(503)
             }
         }
+    }
+
+    /// A connection to the server is there. False: the process that was meant has ended, and this may be another one, which must not
+    /// get the request before it was looked at.
+    pub(in crate::proxy) fn session_stands(&mut self) -> bool {
+        let Some(server) = self.placed.server() else { return true };
+        // Of sessions that are loaded for each request any process will do.
+        let sticky = |sessions: &&Arc<Sessions>| sessions.settings.takeover.is_sticky();
+        let Some(live) = self.sessions().filter(sticky).and_then(|sessions| sessions.live()) else { return true };
+        let stands = live.outside.watch.stands(server, self.placed.standing);
+        if !stands {
+            self.placed.doubt();
+        }
+        stands
     }
 
     /// The head of the server's answer is there. True: it is about another session, and the request goes out once more.

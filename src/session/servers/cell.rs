@@ -1,6 +1,9 @@
 //! What requests read of a server, without a lock: the last decision, and what they have to say to the watch.
 
 use super::life::State;
+use arc_swap::ArcSwapOption;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
@@ -39,6 +42,32 @@ pub struct Cell {
     pub heard: AtomicU64,
     /// There is a reason to look.
     pub look: Notify,
+    /// The connection that is watched. It ends with the process at its other end, whether that was noticed yet or not.
+    line: ArcSwapOption<Watched>,
+}
+
+#[derive(Debug)]
+struct Watched {
+    /// How many there were.
+    number: u64,
+    /// Of its own: the eye may have closed its one.
+    descriptor: OwnedFd,
+}
+
+impl Watched {
+    /// Asks the kernel, which knows before anybody here does.
+    fn is_whole(&self) -> bool {
+        is_whole(&self.descriptor)
+    }
+}
+
+/// Whether the other side has not closed this connection.
+pub fn is_whole(descriptor: &OwnedFd) -> bool {
+    let closed = libc::POLLRDHUP | libc::POLLHUP | libc::POLLERR;
+    let mut asked = libc::pollfd { fd: descriptor.as_raw_fd(), events: libc::POLLRDHUP, revents: 0 };
+    // SAFETY: a plain system call on a value that lives during it; it does not wait.
+    let found = unsafe { libc::poll(&raw mut asked, 1, 0) };
+    found <= 0 || asked.revents & closed == 0
 }
 
 const STATES: [State; 5] = [State::Unknown, State::Up, State::Suspect, State::Fenced, State::Dead];
@@ -75,6 +104,22 @@ impl Cell {
 
     pub fn restarted(&self) -> u64 {
         self.restarted.load(Ordering::Relaxed)
+    }
+
+    /// Another connection is watched. After what was seen before it is published: whoever finds its number has decided with that.
+    pub fn watch(&self, descriptor: OwnedFd) {
+        let number = self.standing() + 1;
+        self.line.store(Some(Arc::new(Watched { number, descriptor })));
+    }
+
+    /// The number of the connection that is watched; 0 if there was none.
+    pub fn standing(&self) -> u64 {
+        self.line.load().as_ref().map_or(0, |line| line.number)
+    }
+
+    /// Whether that connection is still the one, and whole.
+    pub fn stands(&self, number: u64) -> bool {
+        self.line.load().as_ref().map_or(number == 0, |line| line.number == number && line.is_whole())
     }
 
     /// A look is wanted; its number.

@@ -7,7 +7,7 @@
 //!     says so                                 which is given up with its instance unchanged, because its copies live
 //!   it refuses, and no edge sees it up        Dead: its instance has ended
 //!   it refuses, another edge sees it up       Suspect, while that other one looks; after `ASKING` as if it did not answer
-//!   it answers again                          as it was, until the board was read after that
+//!   it answers again                          as it was, until the board was read after that; if it was Dead, Suspect
 //! ```
 
 use super::count::Count;
@@ -231,11 +231,12 @@ impl Life {
     fn living(&mut self, now: Instant) -> State {
         let told = !self.tells_instance || self.token.is_some();
         match self.hearsay {
-            Some(heard) if heard.began >= self.since && told => match (heard.accused, self.state) {
-                (true, State::Dead) => State::Dead,
-                (true, _) => self.given_up(now),
-                (false, before) => self.arrive(before, now),
+            Some(heard) if heard.began >= self.since && told => match heard.accused {
+                true => self.given_up(now),
+                false => self.arrive(self.state, now),
             },
+            // Others may use it as soon as they hear that it is up here: nothing is taken from it any more.
+            _ if told && self.state == State::Dead => State::Suspect,
             _ => self.state,
         }
     }

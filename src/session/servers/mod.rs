@@ -192,6 +192,16 @@ impl Servers {
         self.wait(limit, || (0..self.servers().len()).all(known)).await
     }
 
+    /// Which process of the server this edge knows; to be asked before a request is decided, for [`Servers::stands`].
+    pub fn standing(&self, server: usize) -> u64 {
+        self.shared.cells.get(server).map_or(0, |cell| cell.standing())
+    }
+
+    /// Whether a connection to the server that is there now leads to that process: it has not ended, noticed or not. One system call.
+    pub fn stands(&self, server: usize, standing: u64) -> bool {
+        self.shared.cells.get(server).is_none_or(|cell| cell.stands(standing))
+    }
+
     /// A request was refused, or its connection broke: look at once.
     pub fn doubt(&self, server: usize) {
         if let Some(cell) = self.shared.cells.get(server) {

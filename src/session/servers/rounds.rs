@@ -66,9 +66,13 @@ impl Rounds {
                 exchange = Some(self.begin(now));
             }
             let wake = self.wake(now, exchange.is_some());
+            let mut line = None;
             tokio::select! {
                 seen = self.seen.recv() => match seen {
-                    Some(seen) => self.see(seen),
+                    Some(mut seen) => {
+                        line = seen.line.take().map(|line| (seen.server, line));
+                        self.see(seen);
+                    }
                     None => break,
                 },
                 heard = ended(&mut exchange) => {
@@ -82,6 +86,9 @@ impl Rounds {
                 _ = stop.changed() => break,
             }
             self.publish();
+            if let Some((server, line)) = line {
+                self.shared.cells[server].watch(line);
+            }
         }
         let _ = timeout(Duration::from_secs(1), self.board.leave()).await;
     }

@@ -9,10 +9,11 @@
 //! descriptors) says nothing about the server.
 
 use super::answer::{self, Question, Reading};
-use super::cell::{Cell, Epoch};
+use super::cell::{Cell, Epoch, is_whole};
 use super::life::Sight;
 use super::{Address, Server, Settings, random};
 use std::io::{self, ErrorKind};
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -33,6 +34,8 @@ pub struct Seen {
     pub interrupted: bool,
     /// The last doubt that this settles.
     pub look: u64,
+    /// Another connection than before, for requests to look at.
+    pub line: Option<OwnedFd>,
 }
 
 /// Between two attempts at a server that is not there.
@@ -42,8 +45,8 @@ const LEAST: Duration = Duration::from_millis(10);
 /// A server that has not answered for long is connected to anew so often: its host may have been started again.
 const ANEW: Duration = Duration::from_secs(2);
 
-trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
-impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
+trait Stream: AsyncRead + AsyncWrite + AsFd + Unpin + Send {}
+impl<T: AsyncRead + AsyncWrite + AsFd + Unpin + Send> Stream for T {}
 
 /// A connection and what has come on it.
 struct Line {
@@ -54,6 +57,8 @@ struct Line {
     answered: bool,
     /// Since when it is the one that counts.
     since: Instant,
+    /// A second one of the connection; nothing if the process has none left.
+    descriptor: Option<OwnedFd>,
 }
 
 /// Why there is no connection.
@@ -99,6 +104,8 @@ pub struct Memory {
     failures: u32,
     interrupted: bool,
     complained: bool,
+    /// Of a connection that nobody was told of yet.
+    line: Option<OwnedFd>,
 }
 
 impl Memory {
@@ -112,6 +119,7 @@ impl Memory {
             failures: 0,
             interrupted: false,
             complained: false,
+            line: None,
         }
     }
 }
@@ -124,7 +132,12 @@ impl Watch {
             let look = self.cell.doubts.load(Ordering::Acquire);
             let began = Instant::now();
             let line = match (self.dial().await, spare.take()) {
-                (Ok(line), _) => line,
+                (Ok(line), old) => {
+                    // Its end may have come when nobody was looking.
+                    self.memory.interrupted |=
+                        old.is_some_and(|old| old.answered && old.descriptor.is_some_and(|line| !is_whole(&line)));
+                    line
+                }
                 // A full queue of new connections; the old one is as good as before, and is asked now.
                 (Err(Trouble::Unreachable | Trouble::Unanswered | Trouble::Local(_)), Some(old)) => {
                     Line { since: began, ..old }
@@ -163,7 +176,8 @@ impl Watch {
             Ok(connected) => connected.map_err(trouble)?,
             Err(_) => return Err(Trouble::Unreachable),
         };
-        Ok(Line { stream, input: Vec::new(), asked: false, answered: false, since: Instant::now() })
+        let descriptor = stream.as_fd().try_clone_to_owned().ok();
+        Ok(Line { stream, input: Vec::new(), asked: false, answered: false, since: Instant::now(), descriptor })
     }
 
     async fn report(&mut self, trouble: Trouble, look: u64) {
@@ -178,6 +192,7 @@ impl Watch {
                 self.report_close().await;
             }
             Trouble::Local(error) => {
+                self.memory.line = None;
                 if !self.memory.complained {
                     log::error!("cannot look whether {} lives: {error}", self.server.name);
                 }
@@ -191,7 +206,8 @@ impl Watch {
     async fn report_close(&mut self) {
         if self.memory.interrupted {
             let (server, look) = (self.number, self.memory.settled);
-            let _ = self.tell.send(Seen { server, sight: None, token: None, interrupted: true, look }).await;
+            let _ =
+                self.tell.send(Seen { server, sight: None, token: None, interrupted: true, look, line: None }).await;
         }
         if self.memory.unanswered.is_some() && self.patience() <= Instant::now() {
             self.say(Sight::Silent, None, self.memory.settled).await;
@@ -200,6 +216,11 @@ impl Watch {
 
     /// Looks at a connection until it ends, or until there is a reason for another one.
     async fn attend(&mut self, mut line: Line, look: u64) -> End {
+        self.memory.line = line.descriptor.as_ref().and_then(|line| line.try_clone().ok());
+        if self.is_up() && !self.memory.interrupted {
+            // The one before ended as it was to, or is still there.
+            self.settle(None, None, self.memory.settled).await;
+        }
         if self.settings.question == Question::Connect {
             line.answered = true;
             self.say(Sight::Up, None, look).await;
@@ -327,7 +348,8 @@ impl Watch {
 
     async fn say(&mut self, sight: Sight, token: Option<u64>, look: u64) {
         let same = self.memory.told.is_some_and(|(told, known)| told == sight && (token.is_none() || known == token));
-        if same && !self.memory.interrupted && look <= self.memory.settled {
+        let is_news = self.memory.interrupted || (sight == Sight::Up && self.memory.line.is_some());
+        if same && !is_news && look <= self.memory.settled {
             return;
         }
         let known = self.memory.told.and_then(|(_, known)| known);
@@ -343,7 +365,9 @@ impl Watch {
         let interrupted = sight == Some(Sight::Up) && std::mem::take(&mut self.memory.interrupted);
         self.memory.interrupted &= !matches!(sight, Some(Sight::Refused));
         self.memory.settled = self.memory.settled.max(look);
-        let _ = self.tell.send(Seen { server: self.number, sight, token, interrupted, look }).await;
+        // One that has brought no answer may be another server's.
+        let line = if matches!(sight, None | Some(Sight::Up)) { self.memory.line.take() } else { None };
+        let _ = self.tell.send(Seen { server: self.number, sight, token, interrupted, look, line }).await;
     }
 
     /// A doubt ends it.

@@ -28,6 +28,7 @@ pub struct Plan {
     pub keeps: Keeps,
     /// For the stand-ins.
     pub options: Vec<&'static str>,
+    pub load_time: &'static str,
     /// Keys of `session`, after the first ones.
     pub session: &'static str,
     /// Of memcached.
@@ -38,14 +39,14 @@ pub struct Plan {
 
 impl Plan {
     pub fn of(name: &'static str, edges: usize) -> Plan {
-        // So long it takes a JVM to make a session of what it loads, and that is how long a takeover is a takeover.
-        let options = vec!["--load-time", "5"];
         Plan {
             name,
             edges,
             visitors: if is_long() { 2000 } else { 60 },
             keeps: Keeps::Cookie,
-            options,
+            options: Vec::new(),
+            // So long it takes a JVM to make a session of what it loads: the time in which a takeover can go wrong.
+            load_time: "5",
             session: "",
             timeout: "250ms",
             relays: false,
@@ -101,7 +102,8 @@ impl Rig {
     /// All sessions are the first server's; all but each fourth are on the first node.
     pub fn start(plan: &Plan) -> Rig {
         let nodes = vec![Memcached::start(), Memcached::start()];
-        let server = |at: usize| Standin::start(&format!("t{}", at + 1), &nodes, &plan.options);
+        let options = [&["--load-time", plan.load_time], &plan.options[..]].concat();
+        let server = |at: usize| Standin::start(&format!("t{}", at + 1), &nodes, &options);
         let servers: Vec<Standin> = (0..SERVERS).map(server).collect();
         let places: Vec<Place> = (0..plan.edges).map(|_| place(plan, &nodes, &servers)).collect();
         let node = |at: usize| if at % 4 == 3 { "n2" } else { "n1" };
@@ -213,10 +215,11 @@ impl Stage {
     }
 
     /// `edge upstream drain t1` and the like, at each edge.
-    pub fn operate(&self, word: &str, server: &str) {
+    pub fn operate(&self, word: &str, server: usize) {
         for place in &self.places {
             let file = place.edge.file("edge.yaml");
-            let output = Command::new(edge::program()).args(["upstream", word, server, "-c"]).arg(file).output();
+            let server = format!("app/{}", self.name(server));
+            let output = Command::new(edge::program()).args(["upstream", word, &server, "-c"]).arg(file).output();
             let output = output.expect("edge runs");
             assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         }
@@ -260,7 +263,8 @@ fn place(plan: &Plan, nodes: &[Memcached], servers: &[Standin]) -> Place {
     let to_servers: Vec<Relay> = servers.iter().filter(|_| plan.relays).map(socket).collect();
     let node = |at: usize| to_nodes.get(at).map_or(nodes[at].address(), Relay::address);
     let port = ports::free();
-    let listed = servers.iter().map(|one| format!("      - {{ address: '{}', route: {} }}\n", name(one, plan.relays), one.name));
+    let listed =
+        servers.iter().map(|one| format!("      - {{ address: '{}', route: {} }}\n", name(one, plan.relays), one.name));
     let configuration = format!(
         "worker_processes: 2\nerror_log: {{ path: logs/error.log, level: info }}\n\
          session_store:\n  msm: {{ memcached: {{ n1: '{}', n2: '{}' }}, timeout: {} }}\n\
