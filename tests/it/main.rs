@@ -27,6 +27,7 @@ mod session_show;
 mod short_way;
 mod slices;
 mod snapshots;
+mod sticky;
 mod tls;
 mod tomcats;
 mod upstream_http2;
