@@ -149,6 +149,33 @@ fn what_edge_does_not_carry_is_told_from_what_nobody_knows() {
 }
 
 #[test]
+fn what_binds_clients_is_refused_in_nginx_s_words() {
+    for (text, expected) in [
+        ("sticky learning x;", "unknown parameter \"learning\""),
+        ("sticky cookie '';", "empty cookie name"),
+        ("sticky cookie a b;", "unknown parameter \"b\""),
+        ("sticky cookie a path=;", "no value for \"path\""),
+        ("sticky cookie a path=/ path=/;", "parameter \"path\" is duplicate"),
+        ("sticky cookie a secure secure;", "parameter \"secure\" is duplicate"),
+        ("sticky route cookie_a;", "invalid variable name \"cookie_a\""),
+        ("sticky learn create=a lookup=$b zone=z:1m;", "missing variable in the \"create\" parameter"),
+        ("sticky learn create=$a zone=z:1m;", "\"lookup\" parameter is not specified"),
+        ("sticky learn lookup=$a zone=z:1m;", "\"create\" parameter is not specified"),
+        ("sticky learn create=$a lookup=$b;", "\"zone\" parameter is not specified"),
+        ("sticky learn create=$a lookup=$b zone=z;", "zone size is not specified"),
+        ("sticky learn create=$a lookup=$b zone=:1m;", "zone name is not specified"),
+        ("sticky learn create=$a lookup=$b zone=z:1m zone=y:1m;", "duplicate zone"),
+        (
+            "sticky learn create=$a lookup=$b zone=z:1m sync;",
+            "edge shares what it has learned with no other edge (`sync`)",
+        ),
+    ] {
+        let expected = format!("1:21 \"sticky\" directive: {expected}");
+        assert_eq!(in_http(&format!("upstream a {{ {text} }}")), [expected], "{text}");
+    }
+}
+
+#[test]
 fn methods_of_balancing_are_refused_in_nginx_s_words() {
     for (text, expected) in [
         ("hash $uri ketama;", "1:21 \"hash\" directive: invalid parameter \"ketama\""),

@@ -106,6 +106,14 @@ fn directives_become_the_tree_that_yaml_becomes() {
             "{upstream: {a: {health_check: http}, b: {health_check: {uri: /ping, interval: 2s, fall: 3, rise: 2, port: 81}}}}",
         ),
         (
+            "http { upstream a { server b route=r drain; sticky cookie s expires=1h domain=.x path=/ secure httponly samesite=lax; } }",
+            "{upstream: {a: {servers: [{address: b, route: r, drain: true}], sticky: {cookie: s, expires: 1h, domain: .x, path: /, secure: true, httponly: true, samesite: lax}}}}",
+        ),
+        (
+            "http { upstream a { sticky route $cookie_a $arg_b; } upstream b { sticky learn create=$upstream_cookie_s lookup=$cookie_s lookup=$arg_s zone=z:2m timeout=1h header; } }",
+            "{upstream: {a: {sticky: {route: [$cookie_a, $arg_b]}}, b: {sticky: {learn: {create: [$upstream_cookie_s], lookup: [$cookie_s, $arg_s], size: 2m, timeout: 1h, header: true}}}}}",
+        ),
+        (
             "http { upstream a { least_conn; server b:1 weight=2 backup; server c; keepalive 5; keepalive_timeout 1m; } }",
             "{upstream: {a: {balance: least_conn, servers: [{address: 'b:1', weight: 2, backup: true}, c], keepalive: 5, keepalive_timeout: 1m}}}",
         ),

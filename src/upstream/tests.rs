@@ -455,3 +455,25 @@ fn threads_share_the_turns_evenly_and_leave_nothing_in_flight() {
     let peers = upstream.peers();
     assert!(peers.iter().all(|peer| peer.server.requests() == 1000 && peer.server.in_flight() == 0));
 }
+
+#[test]
+fn a_bound_client_goes_to_its_server_while_that_takes_it() {
+    let mut three = servers(3);
+    three[0].drain = true;
+    three[1].route = Some("t2".into());
+    three[2].down = true;
+    let upstream = upstream_of(Balance::RoundRobin, three);
+    let (now, mut tried) = (Instant::now(), Tried::default());
+    let to = |id: &str, tried: &Tried| {
+        upstream.choose(&Want { wish: Wish::Bound(id.as_bytes()), ..want(now, tried) }).unwrap()
+    };
+    let stranger = to("nobody", &tried);
+    assert_eq!((stranger.bound, &**stranger.id()), (false, "t2"));
+    // What `printf 127.0.0.1:1 | md5sum` says.
+    let draining = "9b5cdbb1c3e1a06da4bf0789b25fe38a";
+    assert_eq!((to(draining, &tried).index, to(draining, &tried).bound), (0, true));
+    let down = upstream.peers().iter().nth(2).unwrap().id.to_string();
+    assert_eq!((to(&down, &tried).index, to(&down, &tried).bound), (1, false));
+    tried.add(&to(draining, &tried));
+    assert_eq!(to(draining, &tried).index, 1, "it was tried in vain");
+}

@@ -189,7 +189,7 @@ impl Exchange {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::http::{Framing, Version};
 

@@ -12,6 +12,8 @@ mod template;
 mod tls;
 
 pub use clock::{http_date, iso8601, local, write_http_date};
+#[cfg(test)]
+pub(crate) use exchange::tests;
 pub use exchange::{Answer, Captures, Exchange, Peer, Try};
 pub use names::{Defined, Variable};
 pub use session::{Session, SessionField, StoredSession};

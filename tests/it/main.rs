@@ -30,6 +30,7 @@ mod sessions;
 mod short_way;
 mod slices;
 mod snapshots;
+mod sticky;
 mod tls;
 mod tomcats;
 mod upstream_http2;

@@ -5,6 +5,7 @@
 mod failover;
 mod killed;
 mod load;
+mod routes;
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};

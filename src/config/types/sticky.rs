@@ -102,9 +102,7 @@ fn cookie(at: Span, args: &[Arg]) -> Result<Node, String> {
             _ if place == 0 && arg.text.is_empty() => return Err("empty cookie name".into()),
             _ if place == 0 => ("cookie", arg.node()),
             Some((name @ ("domain" | "path"), "")) => return Err(format!("no value for \"{name}\"")),
-            Some((name @ ("domain" | "path" | "expires" | "samesite"), value)) => {
-                (name, Node::scalar(arg.span, value))
-            }
+            Some((name @ ("domain" | "path" | "expires" | "samesite"), value)) => (name, Node::scalar(arg.span, value)),
             None if ["secure", "httponly"].contains(&arg.text.as_str()) => {
                 (arg.text.as_str(), Node::scalar(arg.span, "true"))
             }
@@ -147,7 +145,9 @@ fn learn(at: Span, args: &[Arg]) -> Result<Node, String> {
             },
             Some(("timeout", time)) => rest.push(entry("timeout", arg.span, Node::scalar(arg.span, time))),
             None if arg.text == "header" => rest.push(entry("header", arg.span, Node::scalar(arg.span, "true"))),
-            None if arg.text == "sync" => return Err("edge shares what it has learned with no other edge (`sync`)".into()),
+            None if arg.text == "sync" => {
+                return Err("edge shares what it has learned with no other edge (`sync`)".into());
+            }
             _ => return Err(format!("unknown parameter \"{}\"", arg.text)),
         }
     }
@@ -163,8 +163,7 @@ fn learn(at: Span, args: &[Arg]) -> Result<Node, String> {
         (_, 2..) => return Err("duplicate timeout".into()),
         _ => {}
     }
-    let mut entries =
-        vec![entry("create", at, Node::list(at, create)), entry("lookup", at, Node::list(at, lookup))];
+    let mut entries = vec![entry("create", at, Node::list(at, create)), entry("lookup", at, Node::list(at, lookup))];
     entries.extend(rest);
     Ok(Node::map(at, vec![entry("learn", at, Node::map(at, entries))]))
 }

@@ -47,9 +47,9 @@ fn one(
         }
         (None, None, Some(by)) => learn(upstream, by.span, &by.value.0, texts, diagnostics).map(Sticky::Learn),
         (None, None, None) => {
-            diagnostics
-                .error(at, "`sticky` does not say what binds a client")
-                .help("write `cookie: NAME`, `route: [$VARIABLE]` or `learn: { create: $VARIABLE, lookup: $VARIABLE }`");
+            diagnostics.error(at, "`sticky` does not say what binds a client").help(
+                "write `cookie: NAME`, `route: [$VARIABLE]` or `learn: { create: $VARIABLE, lookup: $VARIABLE }`",
+            );
             None
         }
         _ => {

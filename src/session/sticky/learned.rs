@@ -106,10 +106,8 @@ impl Table {
     fn sweep(&mut self, limits: &Limits, now: Instant) {
         let mut expired = 0;
         while let Some((turn, key)) = self.order.first_key_value().map(|(turn, key)| (*turn, *key)) {
-            let is_over = self
-                .entries
-                .get(&key)
-                .is_none_or(|entry| now.saturating_duration_since(entry.used) >= limits.timeout);
+            let is_over =
+                self.entries.get(&key).is_none_or(|entry| now.saturating_duration_since(entry.used) >= limits.timeout);
             let too_many = self.entries.len() > limits.most;
             if !too_many && (!is_over || expired >= SWEEP) {
                 return;
@@ -196,7 +194,8 @@ mod tests {
         }
         learned.renew(b"a", &server("t1"), &LIMITS, now);
         learned.create(b"d", &server("t1"), &LIMITS, now);
-        let left: Vec<&str> = ["a", "b", "c", "d"].into_iter().filter(|id| found(&learned, id, now).is_some()).collect();
+        let left: Vec<&str> =
+            ["a", "b", "c", "d"].into_iter().filter(|id| found(&learned, id, now).is_some()).collect();
         assert_eq!(left, ["a", "c", "d"]);
         learned.create(b"e", &server("t1"), &Limits { most: 1, ..LIMITS }, now);
         assert_eq!((learned.len(), found(&learned, "e", now).is_some()), (1, true), "a reload has made it smaller");

@@ -88,3 +88,77 @@ fn write_first(texts: &[Template], exchange: &Exchange, out: &mut Vec<u8>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::variables::Defined;
+    use crate::variables::tests::exchange;
+    use std::time::Duration;
+
+    fn texts(written: &[&str]) -> Vec<Template> {
+        written.iter().map(|text| Template::compile(text, &Defined::default()).unwrap()).collect()
+    }
+
+    fn found(sticky: &Sticky) -> String {
+        let mut out = Vec::new();
+        sticky.find(&exchange(), Instant::now(), &mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    fn cookie(name: &str) -> Cookie {
+        Cookie {
+            name: name.into(),
+            expires: None,
+            domain: None,
+            path: None,
+            secure: false,
+            httponly: false,
+            samesite: None,
+        }
+    }
+
+    #[test]
+    fn the_first_that_says_something_counts() {
+        assert_eq!(found(&Sticky::Route(texts(&["$cookie_none", "$cookie_b", "$cookie_a"]))), "6");
+        assert_eq!(found(&Sticky::Route(texts(&["$cookie_none"]))), "");
+        assert_eq!(found(&Sticky::Cookie(cookie("b"))), "6");
+        assert_eq!(found(&Sticky::Cookie(cookie("none"))), "");
+    }
+
+    #[test]
+    fn a_request_that_says_nothing_allocates_nothing() {
+        for sticky in [Sticky::Route(texts(&["$cookie_none"])), Sticky::Cookie(cookie("none"))] {
+            let mut out = Vec::new();
+            sticky.find(&exchange(), Instant::now(), &mut out);
+            assert_eq!(out.capacity(), 0);
+        }
+    }
+
+    #[test]
+    fn who_has_the_cookie_is_told_again_only_if_its_time_begins_anew() {
+        let told = |cookie: Cookie, server: &str| {
+            Sticky::Cookie(cookie).set_cookie(&exchange(), server, SystemTime::now()).is_some()
+        };
+        assert!(!told(cookie("b"), "6"));
+        assert!(told(cookie("b"), "7") && told(cookie("none"), "6"));
+        assert!(told(Cookie { expires: Some(Expires::Max), ..cookie("b") }, "6"));
+    }
+
+    #[test]
+    fn an_id_is_learned_when_an_answer_gives_it_and_kept_by_requests() {
+        let (now, limits) = (Instant::now(), Limits { most: 8, timeout: Duration::from_secs(60) });
+        let learn = |create: &str| Learn {
+            create: texts(&[create]),
+            lookup: texts(&["$cookie_b"]),
+            limits,
+            learned: Arc::default(),
+        };
+        let only_asked = Sticky::Learn(learn("$cookie_none"));
+        only_asked.learn(&exchange(), &Arc::from("t1"), now);
+        assert_eq!(found(&only_asked), "", "a client's word makes no id");
+        let given = Sticky::Learn(learn("$cookie_b"));
+        given.learn(&exchange(), &Arc::from("t1"), now);
+        assert_eq!(found(&given), "t1");
+    }
+}
