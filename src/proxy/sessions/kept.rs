@@ -105,6 +105,11 @@ impl Sessions {
         route.is_some() && self.upstream.settings().servers.iter().any(|server| server.route.as_deref() == route)
     }
 
+    /// Of all servers.
+    pub(super) fn routes(&self) -> Vec<String> {
+        self.upstream.settings().servers.iter().filter_map(|server| server.route.clone()).collect()
+    }
+
     pub(super) fn live(&self) -> Option<Arc<Live>> {
         self.live.load_full()
     }

@@ -78,8 +78,7 @@ impl Request {
         if sticky && !demand.strict && (owner_may_live(&live, &id) || live.affinity.is_known(&asked)) {
             return Verdict::Pass;
         }
-        let routes: Vec<String> = live.outside.servers.iter().filter_map(|server| server.route.clone()).collect();
-        let found = look(&sessions.settings, &id, asked.path, &routes).await;
+        let found = look(&sessions.settings, &id, asked.path, &sessions.routes()).await;
         judge(&found, demand.strict, live.affinity.node_is_clean(&id))
     }
 }

@@ -69,7 +69,7 @@ impl Request {
             None => Session { state: Some("none"), ..Session::default() },
             Some((id, _)) => {
                 let stored = match asked.stored_session {
-                    true => look(&sessions.settings, &id, &self.path_of_session(), &[]).await,
+                    true => look(&sessions.settings, &id, &self.path_of_session(), &sessions.routes()).await,
                     false => Look::NotKnown,
                 };
                 Session {
