@@ -236,7 +236,11 @@ impl Life {
                 false => self.arrive(self.state, now),
             },
             // Others may use it as soon as they hear that it is up here: nothing is taken from it any more.
-            _ if told && self.state == State::Dead => State::Suspect,
+            _ if told && self.state == State::Dead => {
+                // Who still takes it for dead has the whole fence to see it, too.
+                self.fenced_since = None;
+                State::Suspect
+            }
             _ => self.state,
         }
     }

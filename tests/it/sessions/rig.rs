@@ -48,7 +48,8 @@ impl Plan {
             // So long it takes a JVM to make a session of what it loads: the time in which a takeover can go wrong.
             load_time: "5",
             session: "",
-            timeout: "250ms",
+            // A memcached that a busy machine holds up is not to be taken for one that is gone: then nothing is promised.
+            timeout: "2s",
             relays: false,
         }
     }
