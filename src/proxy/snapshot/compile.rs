@@ -84,18 +84,8 @@ pub fn compile(raw: &Raw, resources: &Resources, diagnostics: &mut Diagnostics) 
     let asked = asked.get();
     let log_key = LogKey::new(raw.main.session_log_key.as_ref().map(|key| key.as_bytes()));
     let sessions = sessions.values().cloned().collect();
-    let snapshot = Snapshot {
-        process,
-        sockets,
-        upstreams,
-        zones,
-        sessions,
-        sticky,
-        session_stores,
-        defined,
-        asked,
-        log_key,
-    };
+    let snapshot =
+        Snapshot { process, sockets, upstreams, zones, sessions, sticky, session_stores, defined, asked, log_key };
     (!diagnostics.has_errors()).then(|| Arc::new(snapshot))
 }
 
