@@ -12,6 +12,8 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
+const LIMITS: Limits = Limits { timeout: Duration::from_secs(2), connections: 32 };
+
 pub struct Memcached {
     child: Child,
     pub address: String,
@@ -149,10 +151,9 @@ impl Cluster {
 
     pub fn start_with(tomcats: usize, nodes: usize, edges: usize, settings: Settings) -> Cluster {
         let memcached: Vec<Memcached> = (0..nodes).map(|_| Memcached::start()).collect();
-        let limits = Limits { timeout: Duration::from_secs(2), ..Limits::default() };
         let named = memcached.iter().enumerate();
         let nodes: Vec<Arc<Node>> =
-            named.map(|(at, memcached)| Node::new(format!("n{}", at + 1), &memcached.address, limits)).collect();
+            named.map(|(at, memcached)| Node::new(format!("n{}", at + 1), &memcached.address, LIMITS)).collect();
         let tomcats: Vec<Arc<Tomcat>> = (1..=tomcats).map(|at| Tomcat::start(&format!("t{at}"), &nodes)).collect();
         let servers = tomcats.iter().map(|_| AtomicBool::new(false)).collect();
         let board = Arc::new(Board { servers, nodes: Mutex::default() });
@@ -179,7 +180,9 @@ impl Cluster {
             tomcats: self.tomcats.clone(),
             board: self.board.clone(),
         });
-        let affinity = Affinity::new(self.settings.clone(), self.nodes.clone(), eyes.clone());
+        // Connections of its own, which end with it.
+        let nodes = self.nodes.iter().map(|node| Node::new(node.name(), node.address(), LIMITS)).collect();
+        let affinity = Affinity::new(self.settings.clone(), nodes, eyes.clone());
         Arc::new(Edge { affinity, eyes })
     }
 
