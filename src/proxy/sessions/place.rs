@@ -30,6 +30,8 @@ pub struct Placed {
     standing: u64,
     /// Waits for a server that does not answer any more to be looked at.
     doubted: Option<usize>,
+    /// The process of the server that was meant may have ended.
+    shaken: Option<usize>,
     /// What the server that has answered says the client is to be told.
     told: Option<Arc<str>>,
     /// The answer is one of another session: the request goes out once more.
@@ -92,7 +94,7 @@ impl Request {
         let Some(live) = sessions.live() else { return Ok(()) };
         self.leave_gate().await;
         // What it holds is let go here: its own turn is not to be waited for.
-        let Placed { again, doubted, .. } = std::mem::take(&mut self.placed);
+        let Placed { again, doubted, shaken, .. } = std::mem::take(&mut self.placed);
         if let Some(to) = again {
             self.placed.standing = live.outside.watch.standing(to.server);
             self.placed.to = Some(to);
@@ -101,6 +103,9 @@ impl Request {
         if let Some(server) = doubted {
             live.outside.watch.doubt(server);
             live.outside.watch.settled(server, sessions.settings.owner_connect_timeout + LOOK).await;
+        }
+        if let Some(server) = shaken {
+            live.outside.watch.steady(server, sessions.settings.owner_connect_timeout + LOOK).await;
         }
         let Some((id, carried)) = self.session_id(&sessions) else { return Ok(()) };
         let read = self.read_for_session();
@@ -147,7 +152,7 @@ impl Request {
         let Some(live) = self.sessions().filter(sticky).and_then(|sessions| sessions.live()) else { return true };
         let stands = live.outside.watch.stands(server, self.placed.standing);
         if !stands {
-            self.placed.doubt();
+            self.placed.shaken = Some(server);
         }
         stands
     }

@@ -108,13 +108,20 @@ impl Cell {
 
     /// Another connection is watched. After what was seen before it is published: whoever finds its number has decided with that.
     pub fn watch(&self, descriptor: OwnedFd) {
-        let number = self.standing() + 1;
+        // As long as the one before is whole, it is the same process, and what was decided with it holds.
+        let same = self.line.load().as_ref().is_some_and(|line| line.is_whole());
+        let number = self.standing() + u64::from(!same);
         self.line.store(Some(Arc::new(Watched { number, descriptor })));
     }
 
     /// The number of the connection that is watched; 0 if there was none.
     pub fn standing(&self) -> u64 {
         self.line.load().as_ref().map_or(0, |line| line.number)
+    }
+
+    /// Whether a connection is watched that the server has not closed.
+    pub fn is_watched(&self) -> bool {
+        self.line.load().as_ref().is_some_and(|line| line.is_whole())
     }
 
     /// Whether that connection is still the one, and whole.
@@ -127,5 +134,27 @@ impl Cell {
         let number = self.doubts.fetch_add(1, Ordering::AcqRel) + 1;
         self.look.notify_one();
         number
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::net::UnixStream;
+
+    #[test]
+    fn a_second_look_while_the_connection_is_whole_makes_no_other_process_of_it() {
+        let cell = Cell::default();
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        cell.watch(ours.into());
+        let meant = cell.standing();
+        let (again, others) = UnixStream::pair().unwrap();
+        cell.watch(again.into());
+        assert!(cell.stands(meant) && cell.is_watched());
+        drop((theirs, others));
+        assert!(!cell.stands(meant) && !cell.is_watched());
+        let (ours, _theirs) = UnixStream::pair().unwrap();
+        cell.watch(ours.into());
+        assert!(!cell.stands(meant) && cell.is_watched());
     }
 }

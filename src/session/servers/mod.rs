@@ -255,6 +255,16 @@ impl Servers {
         done
     }
 
+    /// Waits until the server is watched again, or is not up any more: a connection that it has closed, as it does now and then,
+    /// is made anew at once. Nobody doubts it for that: each doubt makes another connection, which others then wait for.
+    pub async fn steady(&self, server: usize, limit: Duration) {
+        let end = Instant::now() + limit;
+        let watched = |cell: &Arc<cell::Cell>| cell.is_watched() || cell.state() != State::Up;
+        while Instant::now() < end && !self.shared.cells.get(server).is_none_or(watched) {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+
     async fn wait(&self, limit: Duration, mut over: impl FnMut() -> bool) -> bool {
         let end = tokio::time::Instant::now() + limit;
         let mut changes = self.changes();
