@@ -1,7 +1,7 @@
 //! The keys that blocks inside inherit.
 
 use crate::config::types::*;
-use crate::config::value::{Named, Size, Spanned, Time};
+use crate::config::value::{Named, Repeated, Size, Spanned, Time};
 use crate::keys;
 
 keys! {
@@ -277,6 +277,12 @@ keys! {
         ["hsl"] reset_timedout_connection: bool = "false",
         /// The directory of the files.
         ["hsl"] root: String = "html",
+        /// Rules that decide over requests here: rule files, as `lua-free-rules/canary.yaml` or `{file, with: {NAME: VALUE}}`, and rules
+        /// that stand here themselves, as `{name, when, then}`. Those of the blocks outside hold as well and come first.
+        ["hsl"] rules: Repeated<RuleSource>,
+        /// Whether the rules of the blocks outside hold here: `on`, `off`. Those of the whole and of the server have decided over a
+        /// request before a location is searched; `off` in a location drops them for its answers and the log.
+        ["sl"] rules_inherit: RulesInherit = "on",
         /// The longest wait between two writes to a client.
         ["hsl"] send_timeout: Time = "60s",
         /// Redirects edge makes name the first `server_name`, not the host of the request.
