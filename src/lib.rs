@@ -14,6 +14,7 @@ pub mod observe;
 pub mod pattern;
 pub mod proxy;
 pub mod route;
+pub mod rules;
 pub mod server;
 pub mod session;
 pub mod system;
