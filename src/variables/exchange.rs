@@ -47,6 +47,8 @@ pub struct Exchange {
     pub slice_range: Option<String>,
     /// Its session, if some text asks for it and the location's upstream keeps sessions. `$session_…`
     pub session: Option<Box<super::Session>>,
+    /// What rules have left behind, if any fired. `$rules_fired`, `$rules_log`
+    pub rules: Option<Box<super::Rules>>,
     /// The servers that were asked, in order.
     pub tries: Vec<Try>,
     pub answer: Answer,
@@ -158,6 +160,7 @@ impl Exchange {
             cache_status: None,
             slice_range: None,
             session: None,
+            rules: None,
             tries: Vec::new(),
             answer: Answer::default(),
             completed: false,

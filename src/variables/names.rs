@@ -43,6 +43,8 @@ pub enum Variable {
     RequestMethod,
     RequestTime,
     RequestUri,
+    RulesFired,
+    RulesLog,
     Scheme,
     ServerAddr,
     ServerName,
@@ -124,6 +126,8 @@ const FIXED: &[(&str, Variable)] = &[
     ("request_method", Variable::RequestMethod),
     ("request_time", Variable::RequestTime),
     ("request_uri", Variable::RequestUri),
+    ("rules_fired", Variable::RulesFired),
+    ("rules_log", Variable::RulesLog),
     ("scheme", Variable::Scheme),
     ("server_addr", Variable::ServerAddr),
     ("server_name", Variable::ServerName),
@@ -199,6 +203,10 @@ impl Defined {
 
     pub fn find(&self, name: &str) -> Option<usize> {
         self.0.iter().position(|n| n == name)
+    }
+
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(String::as_str)
     }
 
     pub fn len(&self) -> usize {

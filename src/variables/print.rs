@@ -58,6 +58,8 @@ pub fn value(variable: &Variable, x: &Exchange, out: &mut Vec<u8>) -> bool {
         RequestMethod => bytes(x.method.as_str().as_bytes(), out),
         RequestTime => seconds(x.started.elapsed(), out),
         RequestUri => bytes(&x.request_uri, out),
+        RulesFired => told_by_rules(x, super::Rules::write_fired, out),
+        RulesLog => told_by_rules(x, super::Rules::write_log, out),
         Scheme => bytes(x.scheme().as_bytes(), out),
         ServerAddr => ip(x.peer.local.ip().to_canonical(), out),
         ServerName => bytes(x.server_name.as_bytes(), out),
@@ -292,6 +294,13 @@ fn tries(x: &Exchange, out: &mut Vec<u8>, print: impl Fn(&Try, &mut Vec<u8>) -> 
         print(try_, out);
     }
     !x.tries.is_empty()
+}
+
+/// Nothing where no rule has anything to tell.
+fn told_by_rules(x: &Exchange, write: fn(&super::Rules, &mut Vec<u8>), out: &mut Vec<u8>) -> bool {
+    let before = out.len();
+    x.rules.iter().for_each(|rules| write(rules, out));
+    out.len() > before
 }
 
 fn hostname() -> &'static str {
