@@ -10,6 +10,7 @@ pub mod demo;
 pub mod files;
 pub mod health;
 pub mod http;
+pub mod limit;
 pub mod observe;
 pub mod pattern;
 pub mod proxy;

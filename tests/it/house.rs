@@ -11,7 +11,7 @@ const LAYERS: &[&[&str]] = &[
     &["server"],
     &["proxy", "health"],
     &["route", "rules", "session", "cache", "upstream", "compress", "files", "client", "observe"],
-    &["variables"],
+    &["variables", "limit"],
     &["tls"],
     &["config", "http", "pattern"],
     &["system"],
