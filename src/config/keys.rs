@@ -180,6 +180,7 @@ macro_rules! keys {
 
         impl $group {
             /// What is not set here is taken from the block outside.
+            #[allow(dead_code)] // parts of values stand in no block
             pub fn inherit(&self, outer: &$group) -> $group {
                 $group { $($key: self.$key.clone().or_else(|| outer.$key.clone()),)* }
             }

@@ -44,7 +44,7 @@ keys! {
         /// The status.
         ["-"] status: u16,
         /// The text of the answer; without it, the page there is for the status (`error_page`, or edge's own).
-        ["-"] body: Spanned<String>,
+        ["-"] body: String,
         /// The type of the text.
         ["-"] content_type: String = "text/plain",
         /// Fields of the answer.
@@ -77,7 +77,7 @@ pub(super) fn respond(node: &Node, reader: &mut Reader<'_>) -> Option<Vec<Action
     if keys.body.is_none() && let Some(kind) = &keys.content_type {
         reader.diagnostics.error(kind.span, "`content_type` is the type of a `body`, and there is none");
     }
-    let body = keys.body.as_ref().and_then(|body| reader.template(&body.value));
+    let body = keys.body.as_ref().and_then(|body| reader.template(body));
     let fields = keys.headers.as_ref().map(|headers| changes(&headers.0, How::Set, reader)).unwrap_or_default();
     let content_type = keys.content_type().into();
     Some(vec![Action::Answer(Page { status: status.value, body, content_type, fields: fields.into() })])
@@ -87,7 +87,7 @@ keys! {
     /// `redirect`
     pub struct RedirectKeys {
         /// Where to; may hold variables.
-        ["-"] to: Spanned<String>,
+        ["-"] to: String,
         /// The status.
         ["-"] status: u16 = "302",
     }
@@ -106,7 +106,7 @@ pub(super) fn redirect(node: &Node, reader: &mut Reader<'_>) -> Option<Vec<Actio
         let message = format!("{} is no status of a redirect", status.value);
         reader.diagnostics.error(status.span, message).help("expected 301, 302, 303, 307 or 308");
     }
-    let to = reader.template(&to.value)?;
+    let to = reader.template(to)?;
     Some(vec![Action::Redirect { to, status: keys.status() }])
 }
 
@@ -116,7 +116,7 @@ keys! {
         /// When clients may come again, told as `Retry-After`.
         ["-"] retry_after: Time,
         /// The page, HTML.
-        ["-"] body: Spanned<String>,
+        ["-"] body: String,
         /// The same as a file, read with the configuration.
         ["-"] file: String,
     }
@@ -131,7 +131,7 @@ pub(super) fn maintenance(node: &Node, reader: &mut Reader<'_>) -> Option<Vec<Ac
         reader.diagnostics.error(file.span, "a page of maintenance has either `body` or `file`");
     }
     let body = match (&keys.body, &keys.file) {
-        (Some(body), _) => reader.template(&body.value),
+        (Some(body), _) => reader.template(body),
         (None, Some(file)) => Some(Template::literal(read_page(file, reader)?)),
         (None, None) => None,
     };

@@ -27,7 +27,7 @@ keys! {
         /// How long an answer that may be stored is fresh, whatever it says itself.
         ["-"] ttl: Time,
         /// In the place of `proxy_cache_key`; may hold variables.
-        ["-"] key: Spanned<String>,
+        ["-"] key: String,
         /// Tags for `edge cache purge --tag`, beside those of `Cache-Tag`; may hold variables.
         ["-"] tags: Vec<Spanned<String>>,
         /// The answer is not stored.
@@ -52,7 +52,7 @@ pub(super) fn cache(node: &Node, reader: &mut Reader<'_>) -> Option<Vec<Action>>
         bypass: keys.bypass(),
         no_store: keys.no_store(),
         ttl: keys.ttl.as_ref().map(|ttl| ttl.value.0),
-        key: keys.key.as_ref().and_then(|key| reader.template(&key.value)),
+        key: keys.key.as_ref().and_then(|key| reader.template(key)),
         tags,
     })])
 }

@@ -57,7 +57,7 @@ keys! {
     pub struct RateKeys {
         /// What is counted, an expression: `client.ip`, `request.cookie('JSESSIONID')`. Requests for which it is empty, or has no value,
         /// are not limited.
-        ["-"] by: Spanned<String>,
+        ["-"] by: String,
         /// How many are let through, evenly: `10/s`, `5/m`, `100/h`.
         ["-"] rate: RateText,
         /// How many may come sooner than that.
@@ -69,7 +69,7 @@ keys! {
         /// What those beyond are answered with, with `Retry-After`.
         ["-"] status: Status = "429",
         /// The `session_store` in whose memcached several edges count together.
-        ["-"] shared: Spanned<String>,
+        ["-"] shared: String,
         /// The name it is counted under; that of the rule by default. Rules of one name count together.
         ["-"] name: String,
     }
@@ -85,7 +85,7 @@ pub(super) fn rate(node: &Node, reader: &mut Reader<'_>) -> Option<Vec<Action>> 
         reader.diagnostics.error(delay.span, "a limit has either `nodelay` or `delay`");
     }
     let shared = match &keys.shared {
-        Some(store) => Some(known_store(&store.value, reader)?),
+        Some(store) => Some(known_store(store, reader)?),
         None => None,
     };
     let delay = match (keys.nodelay(), &keys.delay) {
@@ -103,7 +103,7 @@ keys! {
     /// `concurrency_limit`
     pub struct ConcurrencyKeys {
         /// What is counted, an expression. Requests for which it is empty, or has no value, are not limited.
-        ["-"] by: Spanned<String>,
+        ["-"] by: String,
         /// How many requests of one kind may be under way.
         ["-"] limit: u32,
         /// What those beyond are answered with.
@@ -131,14 +131,14 @@ pub(super) fn concurrency(node: &Node, reader: &mut Reader<'_>) -> Option<Vec<Ac
     Some(vec![Action::ConcurrencyLimit(reader.parts.concurrencies.len() - 1)])
 }
 
-fn by(node: &Node, by: Option<&Spanned<Spanned<String>>>, word: &str, reader: &mut Reader<'_>) -> Option<Expr> {
+fn by(node: &Node, by: Option<&Spanned<String>>, word: &str, reader: &mut Reader<'_>) -> Option<Expr> {
     let Some(by) = by else {
         reader
             .error(node, format!("`{word}` has no `by`: what is counted"))
             .help("write `by: client.ip`, or `by: \"'all'\"` for all requests together");
         return None;
     };
-    reader.expression(&by.value)
+    reader.expression(by)
 }
 
 fn name(written: Option<&Spanned<String>>, reader: &Reader<'_>) -> Arc<str> {

@@ -191,8 +191,9 @@ impl Reader<'_> {
                 let span = place::within(text, at, end - at, self.diagnostics);
                 let told = self.diagnostics.error(span, mistake.message);
                 if let Some(name) = &mistake.name {
-                    let known = crate::variables::Variable::names().chain(self.names.defined.names());
-                    told.did_you_mean(name, known);
+                    let own: Vec<&str> = self.names.defined.names().collect();
+                    let known: Vec<&str> = crate::variables::Variable::names().collect();
+                    told.did_you_mean(name, own.into_iter().chain(known));
                 }
                 None
             }

@@ -3,7 +3,7 @@
 use super::{Action, Reader};
 use crate::config::Node;
 use crate::config::keys::read_map;
-use crate::config::value::{Spanned, Value};
+use crate::config::value::Value;
 use crate::keys;
 use crate::variables::Template;
 use std::sync::Arc;
@@ -22,11 +22,11 @@ keys! {
     /// `require_session`
     pub struct DemandKeys {
         /// Where who has none is sent (302, 303 after a POST); may hold variables. Without it the answer is 401.
-        ["-"] redirect: Spanned<String>,
+        ["-"] redirect: String,
         /// The session must be in memcached, even if its server lives; 503 where memcached does not answer.
         ["-"] strict: bool = "off",
         /// The upstream whose `session` says how sessions are kept.
-        ["-"] upstream: Spanned<String>,
+        ["-"] upstream: String,
     }
 }
 
@@ -40,10 +40,10 @@ pub(super) fn require(node: &Node, reader: &mut Reader<'_>) -> Option<Vec<Action
         None => read_map(node, "`require_session`", reader.diagnostics)?,
     };
     let upstream = match &keys.upstream {
-        Some(name) => Some(reader.upstream(&name.value)?),
+        Some(name) => Some(reader.upstream(name)?),
         None => None,
     };
-    let redirect = keys.redirect.as_ref().and_then(|to| reader.template(&to.value));
+    let redirect = keys.redirect.as_ref().and_then(|to| reader.template(to));
     let place = reader.parts.demands.len();
     reader.parts.demands.push(Demand { redirect, strict: keys.strict(), upstream });
     Some(vec![Action::RequireSession(place)])

@@ -23,13 +23,13 @@ keys! {
     /// `rewrite`
     pub struct RewriteKeys {
         /// The path, with variables.
-        ["-"] path: Spanned<String>,
+        ["-"] path: String,
         /// The arguments, without the `?`; empty: none.
-        ["-"] query: Spanned<String>,
+        ["-"] query: String,
         /// A regular expression over the path.
-        ["-"] pattern ("match"): Spanned<String>,
+        ["-"] pattern ("match"): String,
         /// What the target becomes where it matches, with `$1` and variables.
-        ["-"] to: Spanned<String>,
+        ["-"] to: String,
     }
 }
 
@@ -40,18 +40,18 @@ pub(super) fn rewrite(node: &Node, reader: &mut Reader<'_>) -> Option<Vec<Action
             if keys.path.is_some() || keys.query.is_some() {
                 reader.error(node, "a rewrite has either `match` and `to`, or `path` and `query`");
             }
-            let (pattern, to) = (compiled(&pattern.value, reader), &to.value);
+            let pattern = compiled(pattern, reader);
             let drops_args = to.ends_with('?');
             let text = Spanned { value: to.strip_suffix('?').unwrap_or(to).to_owned(), span: to.span };
             Rewrite::Match { pattern: pattern?, to: reader.template(&text)?, drops_args }
         }
         (None, None) if keys.path.is_some() || keys.query.is_some() => {
             if let Some(path) = keys.path.as_ref().filter(|path| !path.starts_with(['/', '$'])) {
-                let message = format!("the path `{}` does not begin with `/`", path.value.value);
+                let message = format!("the path `{}` does not begin with `/`", path.value);
                 reader.diagnostics.error(path.span, message);
             }
-            let path = keys.path.as_ref().and_then(|path| reader.template(&path.value));
-            let query = keys.query.as_ref().and_then(|query| reader.template(&query.value));
+            let path = keys.path.as_ref().and_then(|path| reader.template(path));
+            let query = keys.query.as_ref().and_then(|query| reader.template(query));
             Rewrite::To { path, query }
         }
         _ => {

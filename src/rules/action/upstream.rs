@@ -19,7 +19,7 @@ keys! {
     /// `mirror`
     pub struct MirrorKeys {
         /// The upstream that gets the copy.
-        ["-"] upstream: Spanned<String>,
+        ["-"] upstream: String,
         /// How many of the requests are copied; all by default.
         ["-"] percent: Percent = "100%",
         /// With their bodies, where edge has read them before it asks the upstream.
@@ -36,6 +36,6 @@ pub(super) fn mirror(node: &Node, reader: &mut Reader<'_>) -> Option<Vec<Action>
         reader.error(node, "`mirror` has no `upstream`").help("write `mirror: { upstream: NAME, percent: 10% }`");
         return None;
     };
-    let upstream = reader.upstream(&name.value)?;
+    let upstream = reader.upstream(name)?;
     Some(vec![Action::Mirror { upstream, percent: keys.percent().0, body: keys.body() }])
 }

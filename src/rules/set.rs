@@ -1,0 +1,259 @@
+//! The rules of one place, compiled: checked, put into their phases, and found by what is cheap to look up.
+//!
+//! A rule's phase is the one it names, or follows from its actions and from what its condition reads. What can never happen is
+//! a mistake: a rule behind one that ends every request, a condition that is never true, an action in a phase in which it
+//! does nothing.
+
+use super::Phase;
+use super::action::{self, Action, ConcurrencyAction, Demand, Phases, RateAction, Reader};
+use super::expr::{Expr, Mistake, Needs, Scope};
+use super::file::{Group, Rule};
+use super::index::Index;
+use super::place;
+use crate::config::{Diagnostics, Spanned};
+use crate::variables::{Defined, Template};
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// What the names in rules may mean.
+pub struct Names<'n> {
+    pub defined: &'n Defined,
+    /// `None`: any name will do, as in the tests of a file.
+    pub upstreams: Option<&'n [String]>,
+    /// The `session_store`s; `None`: any name will do.
+    pub stores: Option<&'n [String]>,
+    /// Where relative paths begin.
+    pub prefix: &'n Path,
+    /// Hears of each text with variables.
+    pub note: &'n dyn Fn(&Template),
+}
+
+/// What actions have that somebody else does, by its place.
+#[derive(Debug, Default)]
+pub struct Parts {
+    pub rates: Vec<RateAction>,
+    pub concurrencies: Vec<ConcurrencyAction>,
+    pub demands: Vec<Demand>,
+    /// What has to be known, by phase.
+    needs: [Needs; 4],
+}
+
+impl Parts {
+    pub fn need(&mut self, phase: Phase, needs: Needs) {
+        self.needs[phase as usize] |= needs;
+    }
+}
+
+/// The rules of one place.
+#[derive(Debug)]
+pub struct RuleSet {
+    phases: [Phased; 4],
+    parts: Parts,
+}
+
+/// Those of one phase, in order.
+#[derive(Debug, Default)]
+pub struct Phased {
+    pub rules: Vec<Compiled>,
+    pub index: Index,
+}
+
+#[derive(Debug)]
+pub struct Compiled {
+    pub name: Arc<str>,
+    /// `stop` ends the group.
+    pub group: usize,
+    /// What can be decided at once, and what needs memcached.
+    pub when: [Option<Expr>; 2],
+    pub then: Box<[Action]>,
+    pub otherwise: Box<[Action]>,
+    pub stop: bool,
+    pub faults: Faults,
+}
+
+/// Conditions that had no value.
+#[derive(Debug, Default)]
+pub struct Faults {
+    count: AtomicU64,
+    /// The minute in which the last one was told.
+    told: AtomicU64,
+}
+
+impl Faults {
+    /// Counts one; whether it is to be told, which is so once in a minute.
+    pub fn count(&self, now: SystemTime) -> bool {
+        self.count.fetch_add(1, Ordering::Relaxed);
+        // 0: never.
+        let minute = now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() / 60) + 1;
+        self.told.swap(minute, Ordering::Relaxed) != minute
+    }
+}
+
+impl RuleSet {
+    /// Compiles what stands in one place; `None` if nothing does.
+    pub fn compile(groups: &[Group], names: &Names<'_>, diagnostics: &mut Diagnostics) -> Option<RuleSet> {
+        if groups.iter().all(|group| group.rules.is_empty()) {
+            return None;
+        }
+        let vars: BTreeSet<String> = names.defined.names().map(str::to_owned).collect();
+        let mut set = RuleSet { phases: Default::default(), parts: Parts::default() };
+        for (at, group) in groups.iter().enumerate() {
+            let mut ended: [Option<&Rule>; 4] = [None; 4];
+            for rule in &group.rules {
+                let mut compiler = Compiler { group: at, with: group, vars: &vars, names, set: &mut set, diagnostics };
+                let Some((phase, compiled)) = compiler.rule(rule) else { continue };
+                if let Some(first) = ended[phase as usize] {
+                    unreachable(rule, first, phase, diagnostics);
+                }
+                if compiled.ends_all(rule) {
+                    ended[phase as usize].get_or_insert(rule);
+                }
+                set.phases[phase as usize].rules.push(compiled);
+            }
+        }
+        for phased in &mut set.phases {
+            phased.index = Index::new(&phased.rules);
+        }
+        Some(set)
+    }
+
+    pub(super) fn phase(&self, phase: Phase) -> &Phased {
+        &self.phases[phase as usize]
+    }
+
+    /// Whether there are rules of a phase.
+    pub fn has(&self, phase: Phase) -> bool {
+        !self.phase(phase).rules.is_empty()
+    }
+
+    /// What the rules of a phase have to know.
+    pub fn needs(&self, phase: Phase) -> Needs {
+        self.parts.needs[phase as usize]
+    }
+
+    pub fn rates(&self) -> &[RateAction] {
+        &self.parts.rates
+    }
+
+    pub fn concurrencies(&self) -> &[ConcurrencyAction] {
+        &self.parts.concurrencies
+    }
+
+    pub fn demands(&self) -> &[Demand] {
+        &self.parts.demands
+    }
+
+    /// The names of its rules, phase by phase.
+    pub fn rules(&self) -> impl Iterator<Item = (Phase, &str)> {
+        Phase::ALL.into_iter().flat_map(|phase| self.phase(phase).rules.iter().map(move |rule| (phase, &*rule.name)))
+    }
+}
+
+impl Compiled {
+    /// Whether no request goes beyond it, as far as its group goes.
+    fn ends_all(&self, written: &Rule) -> bool {
+        let always = match &written.when {
+            None => true,
+            Some(when) => when.value.trim() == "true",
+        };
+        always && (self.stop || self.then.iter().any(Action::ends))
+    }
+}
+
+fn unreachable(rule: &Rule, first: &Rule, phase: Phase, diagnostics: &mut Diagnostics) {
+    let line = first.name.span.line;
+    diagnostics
+        .error(rule.name.span, format!("no request reaches the rule `{}`", rule.name.value))
+        .help(format!("`{}` (line {line}) ends every request before it in the phase `{phase}`", first.name.value));
+}
+
+struct Compiler<'c> {
+    group: usize,
+    with: &'c Group,
+    vars: &'c BTreeSet<String>,
+    names: &'c Names<'c>,
+    set: &'c mut RuleSet,
+    diagnostics: &'c mut Diagnostics,
+}
+
+impl Compiler<'_> {
+    fn rule(&mut self, rule: &Rule) -> Option<(Phase, Compiled)> {
+        let (phase, when) = self.phase_of(rule)?;
+        let parts = &mut self.set.parts;
+        if let Some(when) = &when {
+            parts.need(phase, when.needs());
+        }
+        let impossible = when.as_ref().is_some_and(|when| when.precheck().is_impossible())
+            || rule.when.as_ref().is_some_and(|when| when.trim() == "false");
+        if let (true, Some(written)) = (impossible, &rule.when) {
+            self.diagnostics
+                .error(written.span, format!("the rule `{}` never fires: its condition is never true", rule.name.value));
+        }
+        // Only before there is an answer can be waited for memcached.
+        let when = match when {
+            Some(when) if phase < Phase::Response => {
+                let (now, then) = when.split();
+                [now, then]
+            }
+            when => [when, None],
+        };
+        let scope = Scope { phase, with: &self.with.with.constants, vars: self.vars };
+        let (names, diagnostics) = (self.names, &mut *self.diagnostics);
+        let mut reader = Reader { names, scope, rule: &rule.name, parts, diagnostics };
+        let then = action::read(&rule.then, &mut reader);
+        let otherwise = action::read(&rule.otherwise, &mut reader);
+        let (name, stop) = (rule.name.as_str().into(), rule.stop);
+        Some((phase, Compiled { name, group: self.group, when, then, otherwise, stop, faults: Faults::default() }))
+    }
+
+    /// The phase of a rule, with its condition as it is understood there.
+    fn phase_of(&mut self, rule: &Rule) -> Option<(Phase, Option<Expr>)> {
+        let candidates = match &rule.phase {
+            Some(phase) => vec![phase.value],
+            None => self.candidates(rule)?,
+        };
+        let Some(when) = &rule.when else {
+            return candidates.first().map(|phase| (*phase, None));
+        };
+        let mut first: Option<Vec<Mistake>> = None;
+        for phase in candidates {
+            let scope = Scope { phase, with: &self.with.with.constants, vars: self.vars };
+            match Expr::condition(when, &scope) {
+                Ok(expr) => return Some((phase, Some(expr))),
+                Err(mistakes) => drop(first.get_or_insert(mistakes)),
+            }
+        }
+        self.tell(first.unwrap_or_default(), when);
+        None
+    }
+
+    fn tell(&mut self, mistakes: Vec<Mistake>, when: &Spanned<String>) {
+        place::tell(mistakes, when, self.diagnostics);
+    }
+
+    /// The phases in which all actions of a rule work, the likeliest first.
+    fn candidates(&mut self, rule: &Rule) -> Option<Vec<Phase>> {
+        let entries = || rule.then.iter().chain(&rule.otherwise);
+        let words: Vec<_> = entries().filter_map(|e| Some((e, action::find(&e.key)?))).collect();
+        let mut common = Phases::ANY;
+        for (e, word) in &words {
+            let narrowed = common.and(word.phases);
+            if Phase::ALL.into_iter().all(|phase| !narrowed.contains(phase)) {
+                self.diagnostics
+                    .error(e.span, format!("`{}` works in no phase in which the actions before it work", word.name))
+                    .help("make two rules of it; `set` in the first one can tell the second one that it fired");
+                return None;
+            }
+            common = narrowed;
+        }
+        let mut phases: Vec<Phase> = Phase::ALL.into_iter().filter(|phase| common.contains(*phase)).collect();
+        let usual: Option<Vec<Phase>> = words.iter().map(|(_, word)| word.usual).collect();
+        if let Some(latest) = usual.and_then(|usual| usual.into_iter().max()).filter(|latest| phases.contains(latest)) {
+            phases.sort_by_key(|phase| *phase != latest);
+        }
+        Some(phases)
+    }
+}
