@@ -1,6 +1,5 @@
 //! What may be sent as a key: the only way from text to a memcached command.
 
-use crate::session::id::Id;
 use sha2::{Digest, Sha256};
 use std::fmt;
 
@@ -10,11 +9,6 @@ pub struct Key(String);
 
 impl Key {
     const LONGEST: usize = 250;
-
-    /// A session as MSM stores it: `before` is what MSM puts in front (`bak:validity:` and the storage key prefix).
-    pub fn of_session(before: &str, id: &Id) -> Option<Key> {
-        Key::checked(format!("{before}{}", id.as_str()))
-    }
 
     /// Of edge's own: nothing that a client wrote is in it but as a hash.
     pub fn own(kind: &'static str, named: &[&str]) -> Key {
