@@ -11,11 +11,11 @@ impl Key {
     const LONGEST: usize = 250;
 
     /// Of edge's own: nothing that a client wrote is in it but as a hash.
-    pub fn own(kind: &'static str, named: &[&str]) -> Key {
+    pub fn own(kind: &'static str, named: &[impl AsRef<[u8]>]) -> Key {
         let mut hash = Sha256::new();
         for name in named {
             // Framed: no two lists of names are the same bytes.
-            hash.update((name.len() as u64).to_be_bytes());
+            hash.update((name.as_ref().len() as u64).to_be_bytes());
             hash.update(name);
         }
         let hash = hash.finalize();
