@@ -11,6 +11,7 @@ pub mod files;
 pub mod health;
 pub mod http;
 pub mod limit;
+pub mod memcached;
 pub mod observe;
 pub mod pattern;
 pub mod proxy;

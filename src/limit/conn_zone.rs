@@ -3,17 +3,12 @@
 //! Who is let in holds a [`Guard`]; dropping it lets the next one in. What is counted cannot be forgotten, so that a full zone
 //! lets nobody in, as in nginx.
 
-use super::lock;
-use super::table::Table;
-use std::hash::{BuildHasher, RandomState};
-use std::sync::{Arc, Mutex};
+use super::table::Parts;
+use std::sync::Arc;
 
 /// Counts of one size altogether; a key takes room only while somebody is in.
 #[derive(Debug)]
-pub struct ConnZone {
-    shards: Box<[Mutex<Table<u32>>]>,
-    hasher: RandomState,
-}
+pub struct ConnZone(Parts<u32>);
 
 /// Why nobody is let in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,14 +20,9 @@ pub enum Crowded {
 }
 
 impl ConnZone {
-    const PART: usize = 64 << 10;
-    const MOST_PARTS: usize = 16;
-
     /// `size`: bytes, of which each key takes 128 or, if it is long, more.
     pub fn new(size: usize) -> ConnZone {
-        let parts = (size / ConnZone::PART).clamp(1, ConnZone::MOST_PARTS);
-        let shards = (0..parts).map(|_| Mutex::new(Table::new(size / parts))).collect();
-        ConnZone { shards, hasher: RandomState::new() }
+        ConnZone(Parts::new(size))
     }
 
     /// Lets one more in, if fewer than `limit` are.
@@ -42,14 +32,13 @@ impl ConnZone {
 
     /// The same, with the reason.
     pub fn try_enter(self: &Arc<Self>, key: &[u8], limit: u32) -> Result<Guard, Crowded> {
-        let part = self.hasher.hash_one(key) as usize % self.shards.len();
-        let mut table = lock(&self.shards[part]);
+        let mut table = self.0.of(key);
         if let Some(count) = table.get(key) {
             if *count >= limit {
                 return Err(Crowded::Limit);
             }
             *count += 1;
-            return Ok(Guard { zone: Arc::clone(self), part, key: key.into() });
+            return Ok(Guard { zone: Arc::clone(self), key: key.into() });
         }
         if limit == 0 {
             return Err(Crowded::Limit);
@@ -58,13 +47,12 @@ impl ConnZone {
             return Err(Crowded::Zone);
         }
         let key = Arc::clone(table.insert(key, 1));
-        Ok(Guard { zone: Arc::clone(self), part, key })
+        Ok(Guard { zone: Arc::clone(self), key })
     }
 
     /// How many are in.
     pub fn count(&self, key: &[u8]) -> u32 {
-        let part = self.hasher.hash_one(key) as usize % self.shards.len();
-        lock(&self.shards[part]).get(key).map_or(0, |count| *count)
+        self.0.of(key).get(key).map_or(0, |count| *count)
     }
 }
 
@@ -72,13 +60,12 @@ impl ConnZone {
 #[derive(Debug)]
 pub struct Guard {
     zone: Arc<ConnZone>,
-    part: usize,
     key: Arc<[u8]>,
 }
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        let mut table = lock(&self.zone.shards[self.part]);
+        let mut table = self.zone.0.of(&self.key);
         match table.get(&self.key) {
             Some(count) if *count > 1 => *count -= 1,
             _ => table.remove(&self.key),
@@ -104,7 +91,7 @@ mod tests {
         assert_eq!(zone.count(b"a"), 2);
         drop((second, third));
         assert_eq!((zone.count(b"a"), zone.count(b"b")), (0, 0));
-        assert!(zone.shards.iter().all(|shard| lock(shard).len() == 0));
+        assert_eq!(zone.0.len(), 0);
     }
 
     #[test]

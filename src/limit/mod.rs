@@ -6,25 +6,29 @@
 //!   rate_zone   buckets by key; several limits over one request
 //!   conn_zone   requests in flight by key
 //!   zones       the zones of the process by name
+//!   shared      one count for several edges, in memcached
 //! ```
 //!
 //! It is here because both nginx's directives (`limit_req`, `limit_conn`) and rules limit, and must count alike.
 //!
-//! What always holds: a zone never takes more than its size; nobody sleeps here and no clock is read, `now` is handed in; what
-//! one request counts is counted for all limits over it or for none.
+//! What always holds: a zone never takes more than its size; nobody sleeps here and no clock is read in a decision, `now` is
+//! handed in; what one request counts is counted for all limits over it or for none; whoever asks memcached and gets no answer
+//! is told what the edge knows by itself.
 
 mod conn_zone;
 mod rate;
 mod rate_zone;
+mod shared;
 mod table;
 mod zones;
 
 pub use conn_zone::{ConnZone, Crowded, Guard};
 pub use rate::{Delay, Rate, RateLimit};
 pub use rate_zone::{Ask, Checked, RateVerdict, RateZone, check_all};
+pub use shared::{Clock, Counts, Shared};
 pub use zones::{KeyChanged, LEAST_SIZE, Zones};
 
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::OnceLock;
 use std::time::Instant;
 
 /// Milliseconds of a clock that never goes back, from an arbitrary beginning.
@@ -37,9 +41,4 @@ impl Millis {
         static BEGINNING: OnceLock<Instant> = OnceLock::new();
         Millis(BEGINNING.get_or_init(Instant::now).elapsed().as_millis() as u64)
     }
-}
-
-/// Nothing below a lock of this room panics half-way, so that what a panicking thread held is whole.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -3,11 +3,9 @@
 //! As in nginx all limits are looked at before any counts the request: one that is refused has cost its client nothing. Of
 //! several delays the longest is waited for.
 
+use super::Millis;
 use super::rate::{Bucket, RateLimit};
-use super::table::Table;
-use super::{Millis, lock};
-use std::hash::{BuildHasher, RandomState};
-use std::sync::Mutex;
+use super::table::Parts;
 use std::time::Duration;
 
 /// What a limit says to a request.
@@ -42,21 +40,12 @@ pub struct Ask<'a> {
 
 /// Buckets of one size altogether. Where it is full, the bucket that was asked for longest ago goes.
 #[derive(Debug)]
-pub struct RateZone {
-    shards: Box<[Mutex<Table<Bucket>>]>,
-    hasher: RandomState,
-}
+pub struct RateZone(Parts<Bucket>);
 
 impl RateZone {
-    /// Each part has a lock of its own; a small zone is one part, so that it holds what it says.
-    const PART: usize = 64 << 10;
-    const MOST_PARTS: usize = 16;
-
     /// `size`: bytes, of which each key takes 128 or, if it is long, more.
     pub fn new(size: usize) -> RateZone {
-        let parts = (size / RateZone::PART).clamp(1, RateZone::MOST_PARTS);
-        let shards = (0..parts).map(|_| Mutex::new(Table::new(size / parts))).collect();
-        RateZone { shards, hasher: RandomState::new() }
+        RateZone(Parts::new(size))
     }
 
     /// Looks at one limit and counts the request if it passes.
@@ -64,24 +53,20 @@ impl RateZone {
         check_all(&[Ask { zone: self, key, limit }], now).verdict
     }
 
-    fn part(&self, key: &[u8]) -> &Mutex<Table<Bucket>> {
-        &self.shards[self.hasher.hash_one(key) as usize % self.shards.len()]
-    }
-
     /// The excess there would be with this request.
-    fn look(&self, key: &[u8], limit: &RateLimit, now: Millis) -> u64 {
-        let mut table = lock(self.part(key));
+    pub(super) fn look(&self, key: &[u8], limit: &RateLimit, now: Millis) -> u64 {
+        let mut table = self.0.of(key);
         table.get(key).map_or(0, |bucket| bucket.with_one_more(limit.rate, now))
     }
 
     /// Counts the request, whatever the excess. `None`: the key is too long for the zone.
-    fn count(&self, key: &[u8], limit: &RateLimit, now: Millis) -> Option<u64> {
+    pub(super) fn count(&self, key: &[u8], limit: &RateLimit, now: Millis) -> Option<u64> {
         self.count_if(key, limit, now, |_| true)
     }
 
     /// Counts the request if the excess is agreeable, and tells it in any case.
     fn count_if(&self, key: &[u8], limit: &RateLimit, now: Millis, agreeable: impl FnOnce(u64) -> bool) -> Option<u64> {
-        let mut table = lock(self.part(key));
+        let mut table = self.0.of(key);
         if let Some(bucket) = table.get(key) {
             let excess = bucket.with_one_more(limit.rate, now);
             if agreeable(excess) {

@@ -4,7 +4,37 @@
 //! is out of room can let the oldest go.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Tables of one size altogether, each with a lock of its own. A small one is one part, so that it holds what it says.
+#[derive(Debug)]
+pub(super) struct Parts<S> {
+    parts: Box<[Mutex<Table<S>>]>,
+    hasher: RandomState,
+}
+
+impl<S> Parts<S> {
+    const PART: usize = 64 << 10;
+    const MOST: usize = 16;
+
+    pub fn new(size: usize) -> Parts<S> {
+        let count = (size / Self::PART).clamp(1, Self::MOST);
+        let parts = (0..count).map(|_| Mutex::new(Table::new(size / count))).collect();
+        Parts { parts, hasher: RandomState::new() }
+    }
+
+    /// The part of a key.
+    pub fn of(&self, key: &[u8]) -> MutexGuard<'_, Table<S>> {
+        // Nothing below this lock panics half-way, so that what a panicking thread held is whole.
+        self.parts[self.hasher.hash_one(key) as usize % self.parts.len()].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    #[cfg(test)]
+    pub fn len(&self) -> usize {
+        self.parts.iter().map(|part| part.lock().unwrap().index.len()).sum()
+    }
+}
 
 const NIL: u32 = u32::MAX;
 
@@ -37,11 +67,6 @@ struct Node<S> {
 impl<S> Table<S> {
     pub fn new(room: usize) -> Table<S> {
         Table { index: HashMap::new(), nodes: Vec::new(), free: Vec::new(), newest: NIL, oldest: NIL, used: 0, room }
-    }
-
-    #[cfg(test)]
-    pub fn len(&self) -> usize {
-        self.index.len()
     }
 
     /// What is known of a key, which is then the newest.
@@ -140,13 +165,13 @@ mod tests {
         assert!(table.make_room(b"d"));
         table.insert(b"d", ());
         assert!(table.get(b"b").is_none() && table.get(b"a").is_some() && table.get(b"c").is_some());
-        assert_eq!(table.len(), 3);
+        assert_eq!(table.index.len(), 3);
         // One long key takes the room of two.
         assert!(table.make_room(&[b'x'; 160]));
         table.insert(&[b'x'; 160], ());
-        assert_eq!((table.len(), table.used), (2, 128 + 256));
+        assert_eq!((table.index.len(), table.used), (2, 128 + 256));
         assert!(!table.make_room(&[b'y'; 10_000]));
-        assert_eq!((table.len(), table.used), (0, 0));
+        assert_eq!((table.index.len(), table.used), (0, 0));
     }
 
     #[test]
@@ -170,7 +195,7 @@ mod tests {
                 }
             }
         }
-        assert_eq!((table.len(), table.used), (known.len(), known.len() * 128));
+        assert_eq!((table.index.len(), table.used), (known.len(), known.len() * 128));
         assert!(table.nodes.len() <= 50 && known.iter().all(|key| table.get(&key.to_be_bytes()).is_some()));
         // From the oldest to the newest there are as many as there are keys.
         let (mut count, mut at) = (0, table.oldest);

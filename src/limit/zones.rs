@@ -3,9 +3,9 @@
 //! As in nginx a zone of another size is another one, which begins empty, and one that counts by another key is refused: the
 //! old counts would be read as something else.
 
-use super::{ConnZone, RateZone, lock};
+use super::{ConnZone, RateZone};
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 /// nginx's "zone is too small": eight pages.
 pub const LEAST_SIZE: usize = 8 * 4096;
@@ -58,7 +58,7 @@ impl<Z> Default for Known<Z> {
 
 impl<Z> Known<Z> {
     fn find(&self, name: &str, size: usize, key: &str, make: fn(usize) -> Z) -> Result<Arc<Z>, KeyChanged> {
-        let mut known = lock(&self.0);
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         known.retain(|_, made| {
             made.retain(|made| made.zone.strong_count() > 0);
             !made.is_empty()

@@ -8,8 +8,8 @@ mod flights;
 
 pub use answers::Answered;
 
+use crate::memcached::Node;
 use crate::session::id::Id;
-use crate::session::memcached::Node;
 use crate::session::record::Named;
 use crate::session::takeover::counts::{Counts, one};
 use crate::session::takeover::ground::Ground;

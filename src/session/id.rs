@@ -3,6 +3,8 @@
 //!
 //! MSM: the first dot begins the route, whatever it holds; the first dash begins the node, if it stands before that dot.
 
+use crate::memcached::Key;
+
 /// The longest id that is read. MSM's longest key, `bak:validity:` and a prefix before it, has to stay within memcached's 250.
 pub const LONGEST: usize = 200;
 
@@ -27,6 +29,11 @@ impl<'a> Id<'a> {
         let dot = text.find('.').unwrap_or(text.len());
         let base = text[..dot].find('-').unwrap_or(dot);
         (base > 0).then_some(Id { text, base, dot })
+    }
+
+    /// The session as MSM stores it: `before` is what MSM puts in front (`bak:validity:` and the storage key prefix).
+    pub fn key(&self, before: &str) -> Option<Key> {
+        Key::checked(format!("{before}{}", self.text))
     }
 
     pub fn as_str(&self) -> &'a str {

@@ -1,7 +1,7 @@
 //! MSM's keys: where a session, its validity, its backup and its lock lie (StorageKeyFormat.java, SessionIdFormat.java).
 
 use super::id::Id;
-use super::memcached::Key;
+use crate::memcached::Key;
 use sha2::{Digest, Sha256};
 
 /// The keys of one web application's sessions.
@@ -59,27 +59,27 @@ impl Layout {
 
     /// The session.
     pub fn session(&self, id: &Id) -> Option<Key> {
-        Key::of_session(&self.prefix, id)
+        id.key(&self.prefix)
     }
 
     /// Non-sticky: when it was last accessed. On the session's node.
     pub fn validity(&self, id: &Id) -> Option<Key> {
-        Key::of_session(&format!("validity:{}", self.prefix), id)
+        id.key(&format!("validity:{}", self.prefix))
     }
 
     /// Non-sticky: the copy of the session, on the next node.
     pub fn backup(&self, id: &Id) -> Option<Key> {
-        Key::of_session(&format!("bak:{}", self.prefix), id)
+        id.key(&format!("bak:{}", self.prefix))
     }
 
     /// Non-sticky: the copy of the validity, on the next node. MSM puts the prefix before a key that has it already.
     pub fn backup_validity(&self, id: &Id) -> Option<Key> {
-        Key::of_session(&format!("bak:{0}validity:{0}", self.prefix), id)
+        id.key(&format!("bak:{0}validity:{0}", self.prefix))
     }
 
     /// Non-sticky: some Tomcat works on the session. On the session's node.
     pub fn lock(&self, id: &Id) -> Option<Key> {
-        Key::of_session(&format!("lock:{}", self.prefix), id)
+        id.key(&format!("lock:{}", self.prefix))
     }
 }
 

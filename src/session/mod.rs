@@ -5,7 +5,6 @@
 //!   id           what is written in a session id: base, node, route
 //!   carried      where an id stands in a request (cookie, path parameter), and another one in its place
 //!   blob         what MSM stores, as far as it can be read without a serializer
-//!   memcached/   the nodes: connections, limits, a breaker for each
 //!   store        nodes by name, which of them holds what
 //!   layout       MSM's keys
 //!   servers/     whether a server lives, looked at and not guessed from requests, and what all edges know of that
@@ -27,7 +26,6 @@ pub mod blob;
 pub mod carried;
 pub mod id;
 pub mod layout;
-pub mod memcached;
 pub mod record;
 pub mod servers;
 pub mod sticky;

@@ -1,7 +1,7 @@
 //! The nodes of a session store by name, as MSM's `memcachedNodes` names them, and which of them holds what.
 
 use super::id::Id;
-use super::memcached::{Limits, Node};
+use crate::memcached::{Limits, Node};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use tokio::task::JoinSet;

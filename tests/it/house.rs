@@ -12,7 +12,7 @@ const LAYERS: &[&[&str]] = &[
     &["proxy", "health"],
     &["route", "rules", "session", "cache", "upstream", "compress", "files", "client", "observe"],
     &["variables", "limit"],
-    &["tls"],
+    &["tls", "memcached"],
     &["config", "http", "pattern"],
     &["system"],
 ];

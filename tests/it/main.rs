@@ -15,6 +15,7 @@ mod grpc;
 mod health;
 mod house;
 mod http2;
+mod limits;
 mod messages;
 mod msm;
 mod process;

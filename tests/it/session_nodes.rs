@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use edge::session::memcached::{Failure, Key, Life, Limits, Node, Swap};
+use edge::memcached::{Failure, Key, Life, Limits, Node, Swap};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 

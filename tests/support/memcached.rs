@@ -30,7 +30,8 @@ impl Memcached {
         let output = self.process.output();
         let heard = output.lines().filter_map(|line| line.strip_prefix('<')?.split_once(' '));
         let heard = heard.filter(|(connection, _)| connection.bytes().all(|byte| byte.is_ascii_digit()));
-        let known = ["get", "set", "add", "delete", "touch", "cas", "gets", "replace", "mg", "ms", "md"];
+        let known =
+            ["get", "set", "add", "delete", "touch", "cas", "incr", "decr", "gets", "replace", "mg", "ms", "md"];
         let commands = heard.filter(|(_, command)| known.contains(&command.split(' ').next().unwrap_or_default()));
         commands.map(|(_, command)| command.trim_end().to_string()).collect()
     }

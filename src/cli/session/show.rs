@@ -1,9 +1,9 @@
 //! What is printed of a session.
 
+use crate::memcached::{Failure, Key, Node};
 use crate::session::blob::{Header, Unreadable, Validity};
 use crate::session::id::Id;
 use crate::session::layout::Layout;
-use crate::session::memcached::{Failure, Key, Node};
 use crate::session::store::Store;
 use bytes::Bytes;
 use std::time::{Duration, UNIX_EPOCH};

@@ -11,11 +11,11 @@
 
 use super::kept::{Live, Sessions};
 use super::look::now;
+use crate::memcached::{Failure, Key, Life, Node, Swap};
 use crate::proxy::request::Request;
 use crate::session::blob::{Header, refreshed};
 use crate::session::id::Id;
 use crate::session::layout::Layout;
-use crate::session::memcached::{Failure, Key, Life, Node, Swap};
 use crate::session::store::Store;
 use crate::session::takeover;
 use std::collections::HashMap;

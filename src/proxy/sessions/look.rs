@@ -2,10 +2,10 @@
 
 use super::kept::Settings;
 use super::state;
+use crate::memcached::Key;
 use crate::session::blob::{Header, Validity};
 use crate::session::id::Id;
 use crate::session::layout::Layout;
-use crate::session::memcached::Key;
 use crate::variables::StoredSession;
 use bytes::Bytes;
 use std::time::SystemTime;

@@ -1,9 +1,9 @@
 //! The servers of an upstream as the session room wants them told: who they are, how they are, and somebody who asks them.
 
 use super::probe;
+use crate::memcached::Node;
 use crate::proxy::line::Lines;
 use crate::session::carried::Names;
-use crate::session::memcached::Node;
 use crate::session::servers::{self, Servers};
 use crate::session::takeover::{Moved, NodeView, Probe, Probed, Server, State, View, World};
 use crate::upstream::{Address, Upstream};

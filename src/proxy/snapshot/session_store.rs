@@ -3,7 +3,7 @@
 use crate::config::raw::Raw;
 use crate::config::types::{MemcachedNodes, SessionStoreKeys};
 use crate::config::{Diagnostics, Span};
-use crate::session::memcached::Limits;
+use crate::memcached::Limits;
 use crate::session::store::{NodesMistake, StoreSettings, check_nodes, parse_nodes};
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -15,7 +15,7 @@
 use super::count::Count;
 use super::random_word;
 use super::slot::{Slot, Word};
-use crate::session::memcached::{Failure, Key, Life, Node, Swap};
+use crate::memcached::{Failure, Key, Life, Node, Swap};
 use bytes::Bytes;
 use std::collections::HashMap;
 use std::sync::Arc;

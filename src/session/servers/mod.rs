@@ -37,7 +37,7 @@ mod watch;
 pub use answer::Question;
 pub use life::State;
 
-use crate::session::memcached::{Life as Lifetime, Node};
+use crate::memcached::{Life as Lifetime, Node};
 use board::Board;
 use rounds::Rounds;
 use shared::Shared;

@@ -1,7 +1,7 @@
 //! What the tests of servers are made of: memcacheds, servers in this process, and one that can be killed and frozen.
 
 use super::*;
-use crate::session::memcached::{Key, Limits};
+use crate::memcached::{Key, Limits};
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;

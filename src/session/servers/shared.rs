@@ -3,7 +3,7 @@
 use super::cell::{Cell, Epoch};
 use super::life::State;
 use super::{Moved, Server, Settings, View};
-use crate::session::memcached::Node;
+use crate::memcached::Node;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};

@@ -1,9 +1,9 @@
 //! Tomcats, memcached nodes, and edges that each see them with their own eyes.
 
 use super::tomcat::{Failed, Kind, Reply, Tomcat};
+use crate::memcached::{Limits, Node};
 use crate::session::affinity::{Affinity, Answered, Asked, To, Way};
 use crate::session::id::Id;
-use crate::session::memcached::{Limits, Node};
 use crate::session::takeover::{Carried, Moved, NodeView, Probe, Probed, Server, Settings, State, View, World};
 use async_trait::async_trait;
 use std::process::{Child, Command};

@@ -2,8 +2,8 @@
 
 use super::Clients;
 use super::cluster::{Cluster, asked};
+use crate::memcached::{Key, Life};
 use crate::session::affinity::{Answered, To, Way};
-use crate::session::memcached::{Key, Life};
 use crate::session::takeover::{Cause, Context, Lost, Mode, SetCookie, Settings, State, Why};
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};

@@ -203,7 +203,7 @@ async fn records_are_evicted_and_the_sessions_keys_tell() {
     cluster.kill(0);
     clients.burst(&cluster, UPDATES, false).await;
     for client in &clients.0 {
-        let key = crate::session::memcached::Key::own("s", &["web", "/", super::base(&client.first)]);
+        let key = crate::memcached::Key::own("s", &["web", "/", super::base(&client.first)]);
         cluster.nodes[0].delete(&key).await.unwrap();
     }
     // An edge that has seen nothing of it.

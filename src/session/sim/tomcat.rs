@@ -1,7 +1,7 @@
 //! A Tomcat with memcached-session-manager, sticky, with its races: a session is loaded under the old id before it is taken
 //! over, its key is deleted at once and set again only at the end of the request, parallel requests load copies of their own.
 
-use crate::session::memcached::{Key, Life, Node};
+use crate::memcached::{Key, Life, Node};
 use crate::session::record::Named;
 use crate::session::takeover::SetCookie;
 use std::collections::HashMap;

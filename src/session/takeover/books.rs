@@ -6,8 +6,8 @@
 use super::ground::Seen;
 use super::settings::Settings;
 use super::stored::Stored;
+use crate::memcached::{Failure, Key, Life, Node, Swap, Token};
 use crate::session::id::Id;
-use crate::session::memcached::{Failure, Key, Life, Node, Swap, Token};
 use crate::session::record::{Named, Record};
 use bytes::Bytes;
 use std::future::Future;
@@ -236,7 +236,7 @@ impl Reading {
 }
 
 fn key_of(prefix: &str, id: &str) -> Option<Key> {
-    Key::of_session(prefix, &Id::parse(id.as_bytes())?)
+    Id::parse(id.as_bytes())?.key(prefix)
 }
 
 fn is_later(value: &[u8], record: &Record) -> bool {

@@ -7,7 +7,7 @@ use super::place::{Place, Places};
 use super::recent::Recent;
 use super::settings::{Context, Settings};
 use super::world::{NodeView, Server, State, View, World};
-use crate::session::memcached::Node;
+use crate::memcached::Node;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};

@@ -2,7 +2,7 @@
 //!
 //! It is let go only while it surely is one's own; otherwise it runs out.
 
-use crate::session::memcached::{Failure, Key, Life, Node, Swap};
+use crate::memcached::{Failure, Key, Life, Node, Swap};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};

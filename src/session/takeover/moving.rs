@@ -6,7 +6,7 @@ use super::ground::Seen;
 use super::pick::{self, Target};
 use super::taking::{End, Taking, Why};
 use super::world::{Moved, State};
-use crate::session::memcached::Life;
+use crate::memcached::Life;
 use crate::session::record::{Former, Named, Record, had};
 use bytes::Bytes;
 use std::time::Duration;

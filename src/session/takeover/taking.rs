@@ -14,7 +14,7 @@ use super::moving::Saved;
 use super::place::Place;
 use super::step::{Step, Subject, step};
 use super::world::Carried;
-use crate::session::memcached::Key;
+use crate::memcached::Key;
 use crate::session::record::{Named, Record};
 use std::sync::Arc;
 use std::time::{Duration, Instant};

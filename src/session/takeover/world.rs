@@ -1,7 +1,7 @@
 //! What a takeover needs from outside: the servers and how they are, whether nodes of memcached are, and somebody who asks a
 //! server. The proxy implements it over what watches the servers; tests simulate it.
 
-use crate::session::memcached::Node;
+use crate::memcached::Node;
 use async_trait::async_trait;
 use std::sync::Arc;
 use std::time::{Duration, Instant};

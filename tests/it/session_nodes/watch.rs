@@ -1,7 +1,7 @@
 //! What the watch sees without any request.
 
 use super::*;
-use edge::session::memcached::Sight;
+use edge::memcached::Sight;
 use std::time::Instant;
 use tokio::sync::watch::Receiver;
 use tokio::task::JoinHandle;

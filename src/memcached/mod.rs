@@ -55,7 +55,7 @@ impl Life {
 
 /// Which state of an item was read (`gets`), for [`Node::cas`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Token(pub(super) u64);
+pub struct Token(u64);
 
 /// What became of a compare-and-swap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

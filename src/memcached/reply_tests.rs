@@ -49,6 +49,20 @@ fn a_key_that_was_asked_for_twice_is_answered_twice_and_no_more() {
 }
 
 #[test]
+fn a_number_is_a_number_or_not_there() {
+    for text in ["0\r\n", "99  \r\n", "18446744073709551615\r\n", "NOT_FOUND\r\n"] {
+        assert_eq!(read_all(Expected::Number, text), Ok(true), "{text:?}");
+    }
+    for text in
+        ["\r\n", "-1\r\n", "+1\r\n", " 1\r\n", "18446744073709551616\r\n", "1\r\n2\r\n", "STORED\r\n", "END\r\n"]
+    {
+        assert!(read_all(Expected::Number, text).is_err(), "{text:?}");
+    }
+    let said = read(Expected::Number, b"CLIENT_ERROR cannot increment or decrement non-numeric value\r\n", 99);
+    assert!(matches!(said, Err(Wrong::Said(_))));
+}
+
+#[test]
 fn what_does_not_belong_to_the_question_is_refused() {
     let keys = keys(&["a"]);
     for text in [
@@ -108,6 +122,7 @@ proptest! {
     fn any_bytes_are_read_or_refused(text in proptest::collection::vec(any::<u8>(), 0..300), step in 1usize..50) {
         let keys = keys(&["a", "b"]);
         let _ = read(Expected::Values(&keys), &text, step);
+        let _ = read(Expected::Number, &text, step);
         let _ = read(Expected::Line(&["STORED", "VERSION "]), &text, step);
     }
 

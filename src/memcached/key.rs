@@ -1,6 +1,5 @@
 //! What may be sent as a key: the only way from text to a memcached command.
 
-use crate::session::id::Id;
 use sha2::{Digest, Sha256};
 use std::fmt;
 
@@ -11,17 +10,12 @@ pub struct Key(String);
 impl Key {
     const LONGEST: usize = 250;
 
-    /// A session as MSM stores it: `before` is what MSM puts in front (`bak:validity:` and the storage key prefix).
-    pub fn of_session(before: &str, id: &Id) -> Option<Key> {
-        Key::checked(format!("{before}{}", id.as_str()))
-    }
-
     /// Of edge's own: nothing that a client wrote is in it but as a hash.
-    pub fn own(kind: &'static str, named: &[&str]) -> Key {
+    pub fn own(kind: &'static str, named: &[impl AsRef<[u8]>]) -> Key {
         let mut hash = Sha256::new();
         for name in named {
             // Framed: no two lists of names are the same bytes.
-            hash.update((name.len() as u64).to_be_bytes());
+            hash.update((name.as_ref().len() as u64).to_be_bytes());
             hash.update(name);
         }
         let hash = hash.finalize();

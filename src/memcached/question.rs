@@ -18,6 +18,8 @@ pub(super) enum Question<'q> {
     Add(&'q Key, &'q [u8], Life),
     Cas(&'q Key, &'q [u8], Life, Token),
     Set(&'q Key, &'q [u8], Life),
+    Incr(&'q Key, u64),
+    Decr(&'q Key, u64),
     Delete(&'q Key),
     Version,
 }
@@ -26,6 +28,7 @@ pub(super) enum Answer {
     Values(HashMap<String, Vec<u8>>),
     Value(Option<(Vec<u8>, Token)>),
     Swap(Swap),
+    Number(Option<u64>),
     /// It was done, or the condition for it was not met.
     Done(bool),
 }
@@ -37,6 +40,7 @@ impl Question<'_> {
             Question::Gets(key) => Expected::Values(std::slice::from_ref(key)),
             Question::Add(..) => Expected::Line(&["STORED", "NOT_STORED"]),
             Question::Cas(..) => Expected::Line(&["STORED", "EXISTS", "NOT_FOUND"]),
+            Question::Incr(..) | Question::Decr(..) => Expected::Number,
             Question::Set(..) | Question::Delete(_) | Question::Version => Expected::Line(&["VERSION "]),
         }
     }
@@ -79,6 +83,8 @@ impl Question<'_> {
                 Err(e) if is_gone(&e) => Answer::Swap(Swap::Gone),
                 Err(e) => return Err(e),
             },
+            Question::Incr(key, by) => Answer::Number(number(to.increment(key, by).await)?),
+            Question::Decr(key, by) => Answer::Number(number(to.decrement(key, by).await)?),
             Question::Set(key, value, life) => {
                 to.set(key, value, life.seconds()).await?;
                 to.version().await?;
@@ -94,6 +100,14 @@ impl Question<'_> {
                 Answer::Done(true)
             }
         })
+    }
+}
+
+fn number(answer: io::Result<u64>) -> io::Result<Option<u64>> {
+    match answer {
+        Ok(number) => Ok(Some(number)),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(e),
     }
 }
 

@@ -127,6 +127,22 @@ impl Node {
         }
     }
 
+    /// Adds to a number, which wraps at 2^64; `None` if there is none.
+    pub async fn incr(&self, key: &Key, by: u64) -> Result<Option<u64>, Failure> {
+        match self.ask(Question::Incr(key, by)).await? {
+            Answer::Number(number) => Ok(number),
+            _ => Err(mixed_up()),
+        }
+    }
+
+    /// Takes from a number, which stops at 0; `None` if there is none.
+    pub async fn decr(&self, key: &Key, by: u64) -> Result<Option<u64>, Failure> {
+        match self.ask(Question::Decr(key, by)).await? {
+            Answer::Number(number) => Ok(number),
+            _ => Err(mixed_up()),
+        }
+    }
+
     /// Nobody says whether it was stored, but that memcached has read it: for what may be lost.
     pub async fn set(&self, key: &Key, value: &[u8], life: Life) -> Result<(), Failure> {
         self.ask(Question::Set(key, value, life)).await.map(drop)

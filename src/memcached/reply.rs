@@ -21,6 +21,8 @@ pub(super) const KEYS: usize = 64;
 pub(super) enum Expected<'q> {
     /// One line that is, or begins with, one of these.
     Line(&'q [&'q str]),
+    /// A number, or that there is none.
+    Number,
     /// Values of some of these keys, at most [`KEYS`], then END.
     Values(&'q [Key]),
 }
@@ -116,9 +118,10 @@ impl<'q> Reply<'q> {
         }
         match self.expected {
             Expected::Line(words) if words.iter().any(|word| is_word(text, word)) => Ok(At::End),
+            Expected::Number if text == "NOT_FOUND" || is_number(text) => Ok(At::End),
             Expected::Values(_) if text == "END" => Ok(At::End),
             Expected::Values(keys) => self.value_begins(text, keys),
-            Expected::Line(_) => Err(nonsense("an answer to another question", line)),
+            Expected::Line(_) | Expected::Number => Err(nonsense("an answer to another question", line)),
         }
     }
 
@@ -154,6 +157,11 @@ impl<'q> Reply<'q> {
 /// A word that ends with a space is only the beginning of a line.
 fn is_word(text: &str, word: &str) -> bool {
     text == word || (word.ends_with(' ') && text.starts_with(word))
+}
+
+/// What the crate reads as a number; memcached fills up with spaces what has become shorter.
+fn is_number(text: &str) -> bool {
+    text.trim_end_matches(' ').bytes().all(|b| b.is_ascii_digit()) && text.trim_end_matches(' ').parse::<u64>().is_ok()
 }
 
 fn nonsense(what: &str, bytes: &[u8]) -> Wrong {
