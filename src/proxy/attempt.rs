@@ -115,6 +115,7 @@ impl Request {
         let upstream = self.upstream().await?;
         self.place_session().await?;
         self.find_bound(upstream.name());
+        self.placed.wanted = self.wanted_place(&upstream).map(|place| [place]);
         if self.attempts.began.is_none() {
             self.attempts.key.clear();
             if let Some(key) = &upstream.settings().hash_key {
@@ -174,11 +175,17 @@ impl Request {
         let Handler::Proxy(pass) = &location.handler else {
             return Err(500);
         };
-        let (upstream, host, port, tls) = match &pass.target {
-            PassTarget::Upstream { upstream, host, port, tls, .. } => {
+        let wanted = self.wanted_upstream().and_then(|name| self.bound.snapshot.upstreams.get(name)).cloned();
+        let (upstream, host, port, tls) = match (&pass.target, wanted) {
+            (_, Some(upstream)) => {
+                self.attempts.variable_uri = None;
+                let host = Bytes::copy_from_slice(upstream.name().as_bytes());
+                (upstream, host, Bytes::from_static(b"80"), self.pass().is_some_and(Pass::is_tls))
+            }
+            (PassTarget::Upstream { upstream, host, port, tls, .. }, None) => {
                 (upstream.clone(), host.clone(), port.clone(), *tls)
             }
-            PassTarget::Variable(url) => {
+            (PassTarget::Variable(url), None) => {
                 let url = url.evaluate(&self.exchange).into_owned();
                 self.variable_upstream(&url).await?
             }
@@ -193,6 +200,11 @@ impl Request {
     /// `$proxy_host` and `$proxy_port`, of which the cache's key may be made before anybody is asked.
     pub fn name_target(&mut self) {
         let Handler::Proxy(pass) = &self.location.handler else { return };
+        if let Some(name) = self.wanted_upstream() {
+            self.exchange.proxy_host = Bytes::copy_from_slice(name.as_bytes());
+            self.exchange.proxy_port = Bytes::from_static(b"80");
+            return;
+        }
         let (host, port) = match &pass.target {
             PassTarget::Upstream { host, port, .. } => (host.clone(), port.clone()),
             PassTarget::Variable(url) => {

@@ -9,6 +9,7 @@ use super::handshake;
 use super::redirect;
 use super::request::Request;
 use super::rewrite::{self, Outcome};
+use super::rules::{Mirrored, Ruled};
 use super::sessions::Refused;
 use super::snapshot::{Candidate, Handler, LastResort, Location, Return, Server};
 use crate::client::Connection;
@@ -92,10 +93,14 @@ pub fn accept(request: &mut Request) -> Result<(), u16> {
 
 /// Who answers: all phases, the cache included. `None`: an upstream is asked.
 pub async fn decide(request: &mut Request, connection: &Arc<Connection>) -> Option<Content> {
+    request.is_errand = connection.facts().errand.is_some();
+    let copied = connection.facts().errand.clone().and_then(|errand| errand.downcast::<Mirrored>().ok());
+    request.copy_for = copied.map(|copied| copied.upstream.clone());
     let content = match accept(request) {
         Ok(()) => find(request).await,
         Err(status) => fail(request, status).await,
     };
+    request.wait_for_rules().await;
     match content {
         Content::Proxy => caching::look(request, connection).await,
         other => Some(other),
@@ -129,7 +134,7 @@ pub async fn fail(request: &mut Request, status: u16) -> Content {
 async fn run(request: &mut Request, mut step: Step) -> Content {
     loop {
         step = match step {
-            Step::Server => at_server(request),
+            Step::Server => at_server(request).await,
             Step::Find => at_find(request),
             Step::Enter => at_location(request).await,
             Step::Done(content) => return content,
@@ -137,9 +142,15 @@ async fn run(request: &mut Request, mut step: Step) -> Content {
     }
 }
 
-/// The rewrites that stand in the server itself.
-fn at_server(request: &mut Request) -> Step {
+/// The rules and rewrites that stand in the server itself.
+async fn at_server(request: &mut Request) -> Step {
     let server: Arc<Server> = request.server.clone();
+    match request.ruled_by_server().await {
+        // The path that the rewrites and the locations are for is the one that the rules have left.
+        Ruled::On | Ruled::Moved => {}
+        Ruled::Content(content) => return Step::Done(content),
+        Ruled::Status(status) => return failed(request, status, Vec::new()),
+    }
     match rewrite::run(&server.script.rewrites, request) {
         Outcome::Redirect { status, location } => return Step::Done(Content::Redirect { status, location }),
         Outcome::Last | Outcome::Break => return Step::Find,
@@ -195,6 +206,12 @@ fn at_find(request: &mut Request) -> Step {
 async fn at_location(request: &mut Request) -> Step {
     let location: Arc<Location> = request.location.clone();
     request.note_session().await;
+    match request.ruled_by_location().await {
+        Ruled::On => {}
+        Ruled::Moved => return again(request, Step::Find),
+        Ruled::Content(content) => return Step::Done(content),
+        Ruled::Status(status) => return failed(request, status, Vec::new()),
+    }
     let outcome = rewrite::run(&location.script.rewrites, request);
     if request.bound.snapshot.asked.files || location.try_files.is_some() || matches!(location.handler, Handler::Files)
     {

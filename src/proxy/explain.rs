@@ -46,6 +46,10 @@ pub async fn explain(snapshot: &Arc<Snapshot>, asked: &Asked<'_>) -> Result<Stri
     }
     let place = if request.location.pattern.is_empty() { "none: the server itself" } else { &request.location.pattern };
     line(&mut out, "location", place);
+    let fired = request.exchange.rules.as_ref().map(|rules| rules.fired.join(", "));
+    if let Some(fired) = fired.filter(|fired| !fired.is_empty()) {
+        line(&mut out, "rules", &fired);
+    }
     tell_content(&mut out, &mut request, &content).await;
     tell_answer(&mut out, &request);
     Ok(out)
@@ -186,7 +190,9 @@ async fn tell_proxy(out: &mut String, request: &mut Request) {
     // Choosing sets $proxy_host as well; nobody is connected to.
     let chosen = request.next_peer().await;
     let Some(pass) = request.pass() else { return };
+    let wanted = request.wanted_upstream().and_then(|name| request.bound.snapshot.upstreams.get(name));
     let upstream = match &pass.target {
+        _ if let Some(upstream) = wanted => format!("{}, as a rule wants it", upstream.name()),
         PassTarget::Upstream { upstream, .. } => {
             let servers: Vec<String> = upstream.settings().servers.iter().map(|s| s.address.clone()).collect();
             format!("{} ({})", upstream.name(), servers.join(", "))
@@ -198,7 +204,8 @@ async fn tell_proxy(out: &mut String, request: &mut Request) {
         Ok(_) => line(out, "server", &request.exchange.tries.last().map(|t| t.address.clone()).unwrap_or_default()),
         Err(status) => line(out, "server", &format!("none can be asked: {status}")),
     }
-    if let Ok(sent) = headers::for_upstream(request, pass, BodyFraming::of(request, pass), pass.version()) {
+    if let Ok(mut sent) = headers::for_upstream(request, pass, BodyFraming::of(request, pass), pass.version()) {
+        request.told_upstream_request(&mut sent);
         line(out, "sent", &format!("{} {}", sent.method, text(sent.raw_path())));
         for (name, value) in sent.case_header_iter() {
             line(out, "", &format!("{}: {}", text(name.as_slice()), text(value.as_bytes())));

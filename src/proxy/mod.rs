@@ -11,6 +11,7 @@
 //! body       the request's body, collected before an upstream is asked
 //! attempt    which server is asked next, what became of it
 //! sessions/  whose server has the session of the request; what the answer says of that
+//! rules/     what rules decide over it, in each phase, and doing that
 //! peer       how it is connected to; dial makes the connection, line is what is known of it
 //! headers/   what the upstream is sent, what the client is told
 //! keepalive  whether the client's connection goes on after the answer
@@ -37,6 +38,7 @@ mod redirect;
 mod refuse;
 mod request;
 mod rewrite;
+pub mod rules;
 pub mod sessions;
 pub mod snapshot;
 
@@ -119,6 +121,7 @@ impl ProxyHttp for Edge {
             content => content,
         };
         keepalive::decide(session, request, connection);
+        request.send_copies(connection);
         match content {
             None => Ok(false),
             Some(content) => deliver::deliver(session, request, connection, content).await.map(|()| true),
@@ -191,6 +194,7 @@ impl ProxyHttp for Edge {
         }
         *upstream_request = headers::for_upstream(request, pass, BodyFraming::of(request, pass), version)?;
         request.exchange_session_id(upstream_request)?;
+        request.rule_upstream_request(upstream_request).await;
         let length = record::request_length(upstream_request);
         if let Some(last) = request.exchange.tries.last_mut() {
             last.bytes_sent = length;
@@ -311,6 +315,8 @@ impl ProxyHttp for Edge {
             return deliver::deliver(session, request, connection, Content::Stored(stored)).await;
         }
         caching::forget_changed(request, answer).await;
+        // Whether and how long it is stored may be theirs to say.
+        request.rule_answer(answer);
         let met_here = caching::admit(request, connection, answer);
         if let Some(status) = request.error_status {
             answer.set_status(status)?;

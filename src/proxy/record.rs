@@ -57,7 +57,8 @@ pub async fn answered(
     };
     answer.sent = None;
     let answered = written.is_some();
-    if let Some(head) = written.and_then(|written| written.head) {
+    let head = written.and_then(|written| written.head);
+    if let Some(head) = head {
         request.note_sent_head(head);
     }
     request.exchange.completed = answered && delivered && (e.is_none() || request.exchange.completed);
@@ -67,6 +68,10 @@ pub async fn answered(
         return;
     }
     caching::count(request);
+    request.rule_log(head);
+    if !request.is_logged() {
+        return;
+    }
     for log in &request.location.access_logs {
         log.record(&request.exchange);
     }

@@ -5,6 +5,7 @@ use super::caching::{Stored, Work};
 use super::content::Content;
 use super::headers;
 use super::live::Bound;
+use super::rules::Decided;
 use super::sessions::Placed;
 use super::snapshot::{Location, Server};
 use crate::cache::store::Zone;
@@ -85,6 +86,12 @@ pub struct Request {
     pub told: Option<Box<ResponseHeader>>,
     /// What is to be looked for before the next upstream is asked.
     pub pending: Option<Pending>,
+    /// What rules have decided.
+    pub rules: Option<Box<Decided>>,
+    /// A request of edge's own.
+    pub is_errand: bool,
+    /// The upstream that gets this copy of a request.
+    pub copy_for: Option<Arc<str>>,
     /// What is to be answered once Pingora has given up asking upstreams.
     pub content: Option<Content>,
 }
@@ -120,6 +127,9 @@ impl Request {
             confirmed: None,
             told: None,
             pending: None,
+            rules: None,
+            is_errand: false,
+            copy_for: None,
             content: None,
         }
     }
@@ -168,6 +178,11 @@ impl Request {
 
     pub fn log_info(&self, message: impl std::fmt::Display) {
         log::info!("*{} {message}, {}", self.exchange.peer.serial, self.context());
+    }
+
+    /// What a rule has to complain of.
+    pub fn warn(&self, message: impl std::fmt::Display) {
+        log::warn!("*{} {message}, {}", self.exchange.peer.serial, self.context());
     }
 
     fn context(&self) -> String {

@@ -1,6 +1,7 @@
 //! What rules have decided over a request, for whoever does it.
 
 use bytes::Bytes;
+use pingora_http::{RequestHeader, ResponseHeader};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -93,14 +94,35 @@ pub struct Copy {
     pub body: bool,
 }
 
-impl Outcome {
-    /// Notes what a rule wants of the cache; what it does not mention stays.
-    pub(super) fn wish(&mut self, wishes: CacheWishes) {
-        let cache = &mut self.cache;
-        cache.bypass |= wishes.bypass;
-        cache.no_store |= wishes.no_store;
-        cache.ttl = wishes.ttl.or(cache.ttl);
-        cache.key = wishes.key.or(cache.key.take());
-        cache.tags.extend(wishes.tags);
+impl Change {
+    /// Changes the fields of an answer. False: the value is one that no field can have.
+    pub fn apply(&self, head: &mut ResponseHeader) -> bool {
+        if self.how != How::Add {
+            head.remove_header(&*self.name);
+        }
+        !self.has_value() || head.append_header(self.name.to_string(), &self.value[..]).is_ok()
+    }
+
+    /// The same for a request.
+    pub fn apply_to_request(&self, head: &mut RequestHeader) -> bool {
+        if self.how != How::Add {
+            head.remove_header(&*self.name);
+        }
+        !self.has_value() || head.append_header(self.name.to_string(), &self.value[..]).is_ok()
+    }
+
+    fn has_value(&self) -> bool {
+        self.how != How::Remove && !self.value.is_empty()
+    }
+}
+
+impl CacheWishes {
+    /// What is wished later adds to what was wished before, or takes its place.
+    pub fn add(&mut self, wishes: CacheWishes) {
+        self.bypass |= wishes.bypass;
+        self.no_store |= wishes.no_store;
+        self.ttl = wishes.ttl.or(self.ttl);
+        self.key = wishes.key.or(self.key.take());
+        self.tags.extend(wishes.tags);
     }
 }

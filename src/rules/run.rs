@@ -11,7 +11,6 @@ use crate::variables::{Captures, Defined, Exchange};
 use bytes::Bytes;
 use pingora_http::ResponseHeader;
 use std::borrow::Cow;
-use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 /// What a run looks at, and the little that it changes: variables, captures, and the names of the rules that fired.
@@ -291,7 +290,7 @@ fn perform<'s>(action: &Action, world: &mut World<'_>, outcome: &mut Outcome) ->
         Action::ResponseField(change) => outcome.to_client.push(changed(change, x)),
         Action::Upstream(name) => outcome.upstream = Some(name.clone()),
         Action::Server(server) => outcome.server = Some(server.evaluate(x).into_owned()),
-        Action::Cache(wish) => outcome.wish(wishes(wish, x)),
+        Action::Cache(wish) => outcome.cache.add(wishes(wish, x)),
         Action::Mirror { upstream, percent, body } => {
             if world.happens(*percent) {
                 outcome.mirrors.push(Copy { upstream: upstream.clone(), body: *body });
@@ -404,12 +403,5 @@ fn rooted(path: Cow<'_, [u8]>) -> Vec<u8> {
     match path.first() {
         Some(b'/') => path.into_owned(),
         _ => [b"/", &path[..]].concat(),
-    }
-}
-
-impl RuleSet {
-    /// Whether any rule is asked for a phase at all; where not, no [`Run`] is needed.
-    pub fn run<'s>(self: &'s Arc<RuleSet>, phase: Phase, exchange: &Exchange) -> Option<Run<'s>> {
-        self.has(phase).then(|| Run::new(self, phase, exchange))
     }
 }

@@ -202,7 +202,11 @@ impl Compiler<'_> {
         };
         let scope = Scope { phase, with: &self.with.with.constants, vars: self.vars };
         let (names, diagnostics) = (self.names, &mut *self.diagnostics);
-        let mut reader = Reader { names, scope, rule: &rule.name, parts, diagnostics };
+        let counted = match Path::new(&self.with.from).file_stem() {
+            Some(file) => format!("{}/{}", file.to_string_lossy(), rule.name.value),
+            None => rule.name.value.clone(),
+        };
+        let mut reader = Reader { names, scope, rule: &counted, parts, diagnostics };
         let then = action::read(&rule.then, &mut reader);
         let otherwise = action::read(&rule.otherwise, &mut reader);
         let (name, stop) = (rule.name.as_str().into(), rule.stop);

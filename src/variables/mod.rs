@@ -17,6 +17,7 @@ pub use clock::{http_date, iso8601, local, write_http_date};
 pub(crate) use exchange::tests;
 pub use exchange::{Answer, Captures, Exchange, Peer, Try};
 pub use names::{Defined, Variable};
+pub use print::hostname;
 pub use rules::Rules;
 pub use session::{Session, SessionField, StoredSession};
 pub use template::{Mistake, Template};

@@ -303,7 +303,8 @@ fn told_by_rules(x: &Exchange, write: fn(&super::Rules, &mut Vec<u8>), out: &mut
     out.len() > before
 }
 
-fn hostname() -> &'static str {
+/// The name of this machine.
+pub fn hostname() -> &'static str {
     static NAME: once_cell::sync::Lazy<String> = once_cell::sync::Lazy::new(|| {
         std::fs::read_to_string("/proc/sys/kernel/hostname").map(|n| n.trim().to_lowercase()).unwrap_or_default()
     });

@@ -5,7 +5,9 @@ use super::{Work, holds, key_of, note, url_of, variant};
 use crate::cache::key::Key;
 use crate::cache::meta::Meta;
 use crate::cache::policy::stored::{self, NOT_SENT_UP};
-use crate::cache::policy::{Admission, Asked, CacheStatus, Failures, Lifetime, Rules, Times, admit as judge, freshen};
+use crate::cache::policy::{
+    Admission, Asked, CacheStatus, Failures, Lifetime, Rules, Times, Valid, admit as judge, freshen,
+};
 use crate::cache::store::{Begun, Fill, Head, Pressure, Purge, Zone};
 use crate::client::Connection;
 use crate::proxy::headers::is_bodiless;
@@ -107,6 +109,7 @@ pub async fn confirm(request: &mut Request, answer: &ResponseHeader) -> Option<C
     let response = with_fields(&copy.head.response, &fields);
     let head = match admission {
         Admission::Store(lifetime) => {
+            let lifetime = as_wished(lifetime, request);
             let url = copy.head.meta.url.clone();
             let meta = Meta { bodiless: copy.head.meta.bodiless, ..meta_of(&lifetime, url) };
             let head = Head::new(response.clone(), meta.clone());
@@ -156,7 +159,7 @@ pub fn admit(request: &mut Request, connection: &Arc<Connection>, answer: &Respo
     let admission =
         judged(request, &work.caching, |asked, rules| judge(asked, answer.status, &answer.headers, rules, times));
     let lifetime = match admission {
-        Admission::Store(lifetime) => lifetime,
+        Admission::Store(lifetime) => as_wished(lifetime, request),
         Admission::Refuse(reason) => {
             log::debug!("{}: not stored: {reason}", url_of(&request.exchange));
             if let Some(guard) = work.guard.take() {
@@ -234,7 +237,7 @@ pub async fn forget_changed(request: &mut Request, answer: &ResponseHeader) {
         return;
     }
     let asked = std::mem::replace(&mut request.exchange.method, Method::GET);
-    let key = key_of(&caching, &request.exchange);
+    let key = key_of(&caching, request);
     request.exchange.method = asked;
     // What nobody has need not be forgotten: those who write to ever new addresses would make ever more marks.
     if zone.knows(&key) {
@@ -253,18 +256,36 @@ pub async fn purge(zone: &Arc<Zone>, key: &Key) {
 fn judged<T>(request: &Request, caching: &Caching, judge: impl FnOnce(Asked<'_>, &Rules<'_>) -> T) -> T {
     let converted = caching.convert_head && request.exchange.method == Method::HEAD;
     let get = Method::GET;
+    let wishes = request.cache_wishes().unwrap_or_default();
+    // An answer that does not say itself how long it is fresh is fresh for as long as a rule says.
+    let wished = wishes.ttl.map(|ttl| Valid(vec![(None, ttl)]));
     let method = if converted { &get } else { &request.exchange.method };
     let rules = Rules {
         methods: &caching.methods,
-        valid: &caching.valid,
+        valid: wished.as_ref().unwrap_or(&caching.valid),
         ignored: caching.ignored,
-        no_cache: holds(&caching.no_cache, &request.exchange),
+        no_cache: wishes.no_store || holds(&caching.no_cache, &request.exchange),
         head_apart: caching.method_in_key,
         partial: caching.slice_in_key,
         authorization_harmless: caching.authorization_in_key || request.pass().is_some_and(drops_authorization),
         obey_request: caching.use_rules.obey_request,
     };
     judge(Asked { method, headers: &request.exchange.head.headers }, &rules)
+}
+
+/// With the time and the tags that rules want.
+fn as_wished(mut lifetime: Lifetime, request: &Request) -> Lifetime {
+    let Some(wishes) = request.cache_wishes() else { return lifetime };
+    if let Some(ttl) = wishes.ttl {
+        // As `proxy_cache_valid` counts: from now on, whatever age it came with.
+        lifetime.fresh_until = lifetime.stored_at + ttl;
+    }
+    for tag in wishes.tags.into_iter().filter(|tag| !tag.is_empty()) {
+        if !lifetime.tags.contains(&tag) {
+            lifetime.tags.push(tag);
+        }
+    }
+    lifetime
 }
 
 fn drops_authorization(pass: &Pass) -> bool {

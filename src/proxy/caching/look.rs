@@ -31,6 +31,9 @@ enum Found {
 pub async fn look(request: &mut Request, connection: &Arc<Connection>) -> Option<Content> {
     let caching = request.pass()?.caching.clone()?;
     let zone = caching.zone.zone()?.clone();
+    if request.copy_for.is_some() {
+        return None;
+    }
     request.name_target();
     if let Some(content) = purge::answer(request, &caching, &zone).await {
         return Some(content);
@@ -40,7 +43,7 @@ pub async fn look(request: &mut Request, connection: &Arc<Connection>) -> Option
     }
     let errand = connection.facts().errand.clone().and_then(|errand| errand.downcast::<Errand>().ok());
     request.exchange.slice_range = errand.as_ref().and_then(|errand| errand.slice_range());
-    let key = key_of(&caching, &request.exchange);
+    let key = key_of(&caching, request);
     if let Some(errand) = errand {
         let mut work = Work::new(caching, zone, key);
         work.take_over(errand.guard(), request).await;
@@ -48,7 +51,8 @@ pub async fn look(request: &mut Request, connection: &Arc<Connection>) -> Option
         return None;
     }
     request.zone = Some(zone.clone());
-    if holds(&caching.bypass, &request.exchange) {
+    let wishes = request.cache_wishes().unwrap_or_default();
+    if wishes.bypass || holds(&caching.bypass, &request.exchange) {
         note(request, CacheStatus::Bypass);
         let mut work = Work::new(caching, zone, key);
         // No part is asked for: the whole has no place among parts.

@@ -105,8 +105,12 @@ pub fn count(request: &Request) {
 }
 
 /// The key of a request; each variable of `proxy_cache_key` is a part of its own.
-fn key_of(caching: &Caching, exchange: &Exchange) -> Key {
-    Key::written(|each| caching.key.write_parts(exchange, each))
+fn key_of(caching: &Caching, request: &Request) -> Key {
+    match request.cache_wishes().and_then(|wishes| wishes.key) {
+        // What a rule makes is no key that a configuration could make.
+        Some(key) => Key::written(|mut each| [&b"rules"[..], &key].into_iter().for_each(&mut each)),
+        None => Key::written(|each| caching.key.write_parts(&request.exchange, each)),
+    }
 }
 
 /// What a list and a purge call an answer.

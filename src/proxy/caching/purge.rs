@@ -57,7 +57,7 @@ fn what(request: &mut Request, caching: &Caching) -> What {
     }
     // The key is that of a GET.
     let asked = std::mem::replace(&mut request.exchange.method, Method::GET);
-    let key = key_of(caching, &request.exchange);
+    let key = key_of(caching, request);
     request.exchange.method = asked;
     What::Key(key)
 }

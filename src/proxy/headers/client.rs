@@ -17,6 +17,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 /// Makes an answer fit for the client, whoever gave it.
 pub fn for_client(answer: &mut ResponseHeader, request: &mut Request, from_upstream: bool) -> Result<()> {
     let location = request.location.clone();
+    request.rule_answer_once(answer);
     answer.set_version(http::Version::HTTP_11);
     if let (true, Handler::Proxy(pass)) = (from_upstream, &location.handler) {
         filter_upstream(answer, pass, request)?;
@@ -41,6 +42,7 @@ pub fn for_client(answer: &mut ResponseHeader, request: &mut Request, from_upstr
     if let Some(told) = told {
         answer.insert_header("Keep-Alive", format!("timeout={}", told.as_secs()))?;
     }
+    request.change_answer(answer);
     if request.is_http10() {
         // A client of HTTP/1.0 knows no chunks: the end of the connection is the end of the body.
         answer.remove_header(&TRANSFER_ENCODING);

@@ -97,6 +97,10 @@ impl Sessions {
         Arc::new(Sessions { settings, upstream, live: ArcSwapOption::empty() })
     }
 
+    pub fn upstream_name(&self) -> &str {
+        self.upstream.name()
+    }
+
     pub fn names(&self) -> &Names {
         &self.settings.names
     }

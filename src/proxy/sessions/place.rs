@@ -26,6 +26,8 @@ pub struct Placed {
     pub(super) strays: bool,
     /// The server that the client is bound to without a session; empty: none.
     pub(super) bound_to: Vec<u8>,
+    /// The server that a rule wants, while it is up.
+    pub(in crate::proxy) wanted: Option<[usize; 1]>,
     /// Which process of the server was meant.
     standing: u64,
     /// Waits for a server that does not answer any more to be looked at.
@@ -45,6 +47,7 @@ impl Placed {
     pub fn wish(&self) -> Wish<'_> {
         match self.server() {
             Some(server) => Wish::Only(server),
+            None if let Some(wanted) = &self.wanted => Wish::Rather(wanted),
             None if !self.bound_to.is_empty() => Wish::Bound(&self.bound_to),
             None if self.rather.is_empty() => Wish::Any,
             None => Wish::Rather(&self.rather),
@@ -82,6 +85,11 @@ pub(super) struct Read<'r> {
 impl Request {
     /// How the upstream's applications keep sessions, if it is said.
     pub(in crate::proxy) fn sessions(&self) -> Option<&Arc<Sessions>> {
+        if let Some(name) = self.wanted_upstream() {
+            // A copy of a request must move no session.
+            let all = self.bound.snapshot.sessions.iter().filter(|_| self.copy_for.is_none());
+            return all.into_iter().find(|sessions| sessions.upstream_name() == &**name);
+        }
         match &self.pass()?.target {
             PassTarget::Upstream { sessions, .. } => sessions.as_ref(),
             PassTarget::Variable(_) => None,

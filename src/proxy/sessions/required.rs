@@ -42,7 +42,11 @@ enum Verdict {
 impl Request {
     /// Nothing if it may go on.
     pub(in crate::proxy) async fn refused_without_session(&self, location: &Location) -> Option<Refused> {
-        let demand = location.demand.as_ref()?;
+        self.refused_by(location.demand.as_ref()?).await
+    }
+
+    /// The same for what a rule demands.
+    pub(in crate::proxy) async fn refused_by(&mut self, demand: &Demand) -> Option<Refused> {
         // The page that tells who was refused.
         if self.error_page_used && self.failed == 401 {
             return None;

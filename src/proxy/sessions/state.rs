@@ -9,6 +9,7 @@ use once_cell::sync::Lazy;
 use ring::hmac::{self, HMAC_SHA256};
 use ring::rand::{SecureRandom, SystemRandom};
 use std::fmt;
+use std::sync::Arc;
 
 /// The key of the hashes.
 #[derive(Clone)]
@@ -65,23 +66,58 @@ impl Request {
             return;
         }
         let Some(sessions) = self.sessions().cloned() else { return };
-        let session = match self.session_id(&sessions) {
-            None => Session { state: Some("none"), ..Session::default() },
-            Some((id, _)) => {
-                let stored = match asked.stored_session {
-                    true => look(&sessions.settings, &id, &self.path_of_session(), &sessions.routes()).await,
-                    false => Look::NotKnown,
-                };
-                Session {
-                    id: Some(self.bound.snapshot.log_key.hash(id.base())),
-                    route: id.route().map(str::to_owned),
-                    node: id.node().map(str::to_owned),
-                    state: None,
-                    stored: if let Look::There(stored) = stored { Some(stored) } else { None },
-                }
+        let found = match self.session_id(&sessions) {
+            Some((id, _)) if asked.stored_session => {
+                look(&sessions.settings, &id, &self.path_of_session(), &sessions.routes()).await
             }
+            _ => Look::NotKnown,
         };
+        let session = self.session_told(&sessions, found);
         self.exchange.session = Some(Box::new(session));
+    }
+
+    /// Whose sessions rules mean: those of the location's upstream, or where none is chosen yet, of the only one that keeps them.
+    fn sessions_for_rules(&self) -> Option<Arc<Sessions>> {
+        match (self.sessions(), self.bound.snapshot.sessions.as_slice()) {
+            (Some(sessions), _) => Some(sessions.clone()),
+            (None, [only]) if self.copy_for.is_none() => Some(only.clone()),
+            _ => None,
+        }
+    }
+
+    /// What the request itself says of its session, for rules that run before a location is found.
+    pub(in crate::proxy) fn note_session_for_rules(&mut self) {
+        if !self.bound.snapshot.asked.session || self.exchange.session.is_some() {
+            return;
+        }
+        let Some(sessions) = self.sessions_for_rules() else { return };
+        let session = self.session_told(&sessions, Look::NotKnown);
+        self.exchange.session = Some(Box::new(session));
+    }
+
+    /// What memcached knows of the session, for a rule that has come to need it; asked once.
+    pub(in crate::proxy) async fn read_stored_session(&mut self) {
+        let Some(sessions) = self.sessions_for_rules() else { return };
+        if self.exchange.session.as_ref().is_some_and(|session| session.stored.is_some()) {
+            return;
+        }
+        let Some((id, _)) = self.session_id(&sessions) else { return };
+        let found = look(&sessions.settings, &id, &self.path_of_session(), &sessions.routes()).await;
+        let session = self.session_told(&sessions, found);
+        self.exchange.session = Some(Box::new(session));
+    }
+
+    fn session_told(&self, sessions: &Sessions, found: Look) -> Session {
+        let Some((id, _)) = self.session_id(sessions) else {
+            return Session { state: Some("none"), ..Session::default() };
+        };
+        Session {
+            id: Some(self.bound.snapshot.log_key.hash(id.base())),
+            route: id.route().map(str::to_owned),
+            node: id.node().map(str::to_owned),
+            state: None,
+            stored: if let Look::There(stored) = found { Some(stored) } else { None },
+        }
     }
 
     /// What was decided on where the session is.

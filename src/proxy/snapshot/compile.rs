@@ -1,23 +1,25 @@
 //! From what was written to what runs: [`Raw`] → [`Snapshot`], all mistakes at once.
 
 use super::cache::{self, ZonePlace};
-use super::{Asked, Server, Snapshot, defined, process, references, server, session, session_store, sticky, tls};
+use super::{Asked, Server, Snapshot, defined, process, references, rules, server, session, session_store, sticky, tls};
 use crate::cache::store::Zones;
 use crate::config::diagnostics::{nearest, plain};
 use crate::config::raw::Raw;
 use crate::config::types::TempPath;
 use crate::config::{Diagnostics, Span, Spanned};
+use crate::limit;
 use crate::observe::{self, LogFile, Mask};
 use crate::pattern::Pattern;
 use crate::proxy::sessions::{LogKey, Sessions};
+use crate::rules::file::Library;
 use crate::session::sticky::LearnedTables;
-use crate::session::store::Stores;
+use crate::session::store::{Store, Stores};
 use crate::system;
 use crate::tls::Pem;
 use crate::upstream::{self, Table};
 use crate::variables::{Defined, Template, Variable};
-use std::cell::Cell;
-use std::collections::HashMap;
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
@@ -28,6 +30,7 @@ pub struct Resources {
     pub zones: Arc<Zones>,
     pub stores: Arc<Stores>,
     pub learned: Arc<LearnedTables>,
+    pub limits: Arc<limit::Zones>,
     /// Where relative paths begin.
     pub prefix: PathBuf,
     /// Only check: open no log, create no directory.
@@ -36,12 +39,15 @@ pub struct Resources {
 
 /// Compiles a configuration; `None` if it has mistakes.
 pub fn compile(raw: &Raw, resources: &Resources, diagnostics: &mut Diagnostics) -> Option<Arc<Snapshot>> {
-    let defined = defined::names(raw);
+    let library = RefCell::new(Library::new(&resources.prefix));
+    let mut defined = defined::names(raw);
+    rules::names(raw, &mut library.borrow_mut(), &mut defined, diagnostics);
     let asked = Cell::new(Asked::default());
     let unverified = Cell::new(false);
     // The texts of upstreams name no upstreams.
     let none = Table::default();
     let (no_zones, no_sessions) = (HashMap::new(), HashMap::new());
+    let no_stores = BTreeMap::new();
     let texts = Texts {
         asked: &asked,
         unverified: &unverified,
@@ -50,6 +56,8 @@ pub fn compile(raw: &Raw, resources: &Resources, diagnostics: &mut Diagnostics) 
         zones: &no_zones,
         sessions: &no_sessions,
         mask: None,
+        library: &library,
+        stores: &no_stores,
         resources,
         raw,
     };
@@ -58,7 +66,9 @@ pub fn compile(raw: &Raw, resources: &Resources, diagnostics: &mut Diagnostics) 
     let zones = cache::zones(raw, &texts);
     let texts = Texts { upstreams: &upstreams, zones: &zones, ..texts };
     let session_stores = session_store::session_stores(raw, diagnostics);
-    let sessions = session::sessions(raw, &session_stores, &texts, diagnostics);
+    let stores = resources.stores.apply(&session_stores);
+    let texts = Texts { stores: &stores, ..texts };
+    let sessions = session::sessions(raw, &texts, diagnostics);
     let texts = Texts { sessions: &sessions, mask: session::mask(&sessions), ..texts };
     let sticky = sticky::sticky(raw, &texts, diagnostics);
     let process = process::compile(raw, &texts, diagnostics);
@@ -74,6 +84,9 @@ pub fn compile(raw: &Raw, resources: &Resources, diagnostics: &mut Diagnostics) 
         diagnostics.error_nowhere("no `server` is configured: there is nothing to listen on");
     }
     let sockets = server::sockets(raw, &wishes, &servers, diagnostics)?;
+    if resources.check_only {
+        rules::run_tests(&library.borrow(), resources, diagnostics);
+    }
     let zones: Vec<ZonePlace> = zones.values().cloned().collect();
     if resources.check_only {
         zones.iter().for_each(|place| place.look(diagnostics));
@@ -82,10 +95,11 @@ pub fn compile(raw: &Raw, resources: &Resources, diagnostics: &mut Diagnostics) 
     }
     let defined = defined.clone();
     let asked = asked.get();
+    let edge = rules::edge_facts();
     let log_key = LogKey::new(raw.main.session_log_key.as_ref().map(|key| key.as_bytes()));
     let sessions = sessions.values().cloned().collect();
     let snapshot =
-        Snapshot { process, sockets, upstreams, zones, sessions, sticky, session_stores, defined, asked, log_key };
+        Snapshot { process, sockets, upstreams, zones, sessions, sticky, session_stores, defined, asked, edge, log_key };
     (!diagnostics.has_errors()).then(|| Arc::new(snapshot))
 }
 
@@ -100,6 +114,10 @@ pub(super) struct Texts<'t> {
     pub sessions: &'t HashMap<String, Arc<Sessions>>,
     /// Hides the ids of these sessions in logs.
     pub mask: Option<Arc<Mask>>,
+    /// The rule files.
+    pub library: &'t RefCell<Library>,
+    /// The memcacheds, by the name of their store.
+    pub stores: &'t BTreeMap<String, Arc<Store>>,
     pub resources: &'t Resources,
     pub raw: &'t Raw,
 }
@@ -123,7 +141,7 @@ impl Texts<'_> {
         }
     }
 
-    fn note(&self, template: &Template) {
+    pub(super) fn note(&self, template: &Template) {
         let mut asked = self.asked.get();
         asked.files |= template.uses(|v| matches!(v, Variable::DocumentRoot | Variable::RequestFilename));
         asked.upstream_head |=

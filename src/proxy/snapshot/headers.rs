@@ -2,7 +2,8 @@
 
 use super::compile::Texts;
 use crate::config::raw::Scope;
-use crate::config::types::ListInherit;
+use crate::config::types::{ListInherit, RuleSource, RulesInherit};
+use crate::config::value::Repeated;
 use crate::config::{Diagnostics, Named, Span, Spanned};
 use crate::variables::Template;
 use std::time::Duration;
@@ -145,6 +146,7 @@ pub(super) fn inherit_lists(inner: &Scope, outer: &Scope, diagnostics: &mut Diag
             }
         };
     }
+    scope.rules = rules_of(inner, outer);
     list!(add_header, add_header_inherit);
     list!(proxy_set_header, proxy_set_header_inherit);
     if let (Some(own), Some(others)) = (&inner.grpc_set_header, &outer.grpc_set_header) {
@@ -152,6 +154,18 @@ pub(super) fn inherit_lists(inner: &Scope, outer: &Scope, diagnostics: &mut Diag
         warn_of_dropped("grpc_set_header", own.span, names(own).iter(), names(others).iter(), diagnostics);
     }
     scope
+}
+
+/// Unlike nginx's lists these add up: a rule that protects the whole must not vanish because a location has one of its own.
+fn rules_of(inner: &Scope, outer: &Scope) -> Option<Spanned<Repeated<RuleSource>>> {
+    match (inner.rules_inherit(), &inner.rules, &outer.rules) {
+        (RulesInherit::Off, own, _) => own.clone(),
+        (RulesInherit::On, Some(own), Some(others)) => {
+            let all = others.value.0.iter().chain(&own.value.0).cloned().collect();
+            Some(Spanned { value: Repeated(all), span: own.span })
+        }
+        (RulesInherit::On, own, others) => own.clone().or_else(|| others.clone()),
+    }
 }
 
 fn warn_of_dropped<'n>(

@@ -153,6 +153,8 @@ fn compile(
         }
     }
     location.demand = session::demand(scope, &location.handler, texts, diagnostics);
+    location.rules = rules::compile(scope.rules.as_deref(), Some(&location.handler), texts, diagnostics);
+    location.rules_alone = scope.rules_inherit() == types::RulesInherit::Off;
     location
 }
 
@@ -173,6 +175,8 @@ fn settings(scope: &Scope, texts: &Texts<'_>, diagnostics: &mut Diagnostics) -> 
         prefix: 0,
         is_regex: false,
         internal: false,
+        rules: None,
+        rules_alone: false,
         script: Script::default(),
         try_files: None,
         demand: None,

@@ -14,6 +14,7 @@ mod location;
 mod pass;
 mod process;
 mod references;
+mod rules;
 mod secure;
 mod server;
 mod session;
@@ -41,8 +42,10 @@ use crate::config::types::{ErrorPageStatus, LingeringClose, RewriteFlag};
 use crate::files::{FileSettings, mime::Charset};
 use crate::observe::{AccessLog, errors};
 use crate::pattern::Pattern;
+use crate::proxy::rules::PlacedRules;
 use crate::proxy::sessions::{Demand, LogKey, Sessions};
 use crate::route::Locations;
+use crate::rules::EdgeFacts;
 use crate::session::sticky::Sticky;
 use crate::session::store::StoreSettings;
 use crate::upstream::{Table, retry};
@@ -69,6 +72,8 @@ pub struct Snapshot {
     /// The names of variables that the configuration itself defines.
     pub defined: Defined,
     pub asked: Asked,
+    /// What rules are told of this edge.
+    pub edge: EdgeFacts,
     /// Of the hashes that stand for sessions.
     pub log_key: LogKey,
 }
@@ -128,6 +133,8 @@ pub struct Server {
     pub merge_slashes: bool,
     /// Rewrites and `return` that come before the search for a location.
     pub script: Script,
+    /// The rules of the whole and of the server.
+    pub rules: Option<Arc<PlacedRules>>,
     pub locations: Locations<Arc<Location>>,
     /// What holds where no location has been found yet, for the pages of early errors.
     pub outside: Arc<Location>,
@@ -174,6 +181,10 @@ pub struct Location {
     pub prefix: usize,
     pub is_regex: bool,
     pub internal: bool,
+    /// Its own rules and those of the locations around it.
+    pub rules: Option<Arc<PlacedRules>>,
+    /// Those of the server have no say in its answers and in the log.
+    pub rules_alone: bool,
     pub script: Script,
     /// `session`: who has none is not let in.
     pub demand: Option<Demand>,

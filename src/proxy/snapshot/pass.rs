@@ -105,6 +105,14 @@ pub(super) struct Place<'p> {
 }
 
 impl Pass {
+    /// Whether the servers are spoken to over TLS, as far as the configuration says.
+    pub fn is_tls(&self) -> bool {
+        match &self.target {
+            PassTarget::Upstream { tls, .. } => *tls,
+            PassTarget::Variable(_) => false,
+        }
+    }
+
     pub(super) fn compile(
         written: &Spanned<String>,
         place: &Place<'_>,

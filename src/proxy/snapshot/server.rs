@@ -2,7 +2,7 @@
 
 use super::compile::Texts;
 use super::listen::{self, ListenAddress, Wish};
-use super::{Server, Socket, Virtual, location, tls};
+use super::{Server, Socket, Virtual, location, rules, tls};
 use crate::client;
 use crate::config::raw::{self, Raw};
 use crate::config::{Diagnostics, Span};
@@ -17,7 +17,10 @@ pub(super) fn compile(
     texts: &Texts<'_>,
     diagnostics: &mut Diagnostics,
 ) -> Arc<Server> {
-    let scope = super::headers::inherit_lists(&raw.scope, &texts.raw.scope, diagnostics);
+    let mut scope = super::headers::inherit_lists(&raw.scope, &texts.raw.scope, diagnostics);
+    // They run once for a request, whichever locations it comes through: those of locations add up by themselves.
+    let rules = rules::compile(scope.rules.take().as_deref(), None, texts, diagnostics);
+    scope.rules_inherit = None;
     let locations = location::tree(&raw.locations, &scope, texts, diagnostics);
     let outside = location::outside(raw, &scope, texts, diagnostics);
     let name = raw.keys.server_name().first().map(|n| n.trim_start_matches('.').to_owned()).unwrap_or_default();
@@ -38,6 +41,7 @@ pub(super) fn compile(
         verify_client: keys.ssl_verify_client(),
         merge_slashes: scope.merge_slashes(),
         script: location::script(&raw.handling, texts, diagnostics),
+        rules,
         locations,
         outside,
     })

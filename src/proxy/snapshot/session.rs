@@ -10,7 +10,7 @@ use crate::proxy::sessions::{Demand, Sessions, Settings};
 use crate::session::carried::Names;
 use crate::session::layout::{Application, Layout};
 use crate::session::servers;
-use crate::session::store::{Store, StoreSettings};
+use crate::session::store::Store;
 use crate::session::takeover::{self, Context, Ignore, Mode};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -19,15 +19,13 @@ use std::time::Duration;
 /// The sessions of each upstream that says how its applications keep them.
 pub(super) fn sessions(
     raw: &Raw,
-    stores: &BTreeMap<String, StoreSettings>,
     texts: &Texts<'_>,
     diagnostics: &mut Diagnostics,
 ) -> HashMap<String, Arc<Sessions>> {
-    let opened = texts.resources.stores.apply(stores);
     let mut all = HashMap::new();
     for upstream in &raw.upstreams {
         let Some(keys) = &upstream.keys.session else { continue };
-        let settings = settings(upstream, &keys.value.0, raw, &opened, texts, diagnostics);
+        let settings = settings(upstream, &keys.value.0, raw, texts.stores, texts, diagnostics);
         if let (Some(settings), Some(table)) = (settings, texts.upstreams.get(&upstream.name)) {
             all.insert(upstream.name.value.clone(), Sessions::new(settings, table.clone()));
         }

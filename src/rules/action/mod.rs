@@ -143,7 +143,7 @@ pub fn is_word(word: &str) -> bool {
 pub struct Reader<'r> {
     pub names: &'r Names<'r>,
     pub scope: Scope<'r>,
-    /// The name of the rule that is read.
+    /// The name that limits of the rule count under: with that of its file.
     pub rule: &'r str,
     /// What of the actions is kept by the set.
     pub parts: &'r mut Parts,

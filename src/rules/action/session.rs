@@ -1,7 +1,7 @@
 //! `require_session`: as the key `session: required`, where a rule says so.
 
 use super::{Action, Reader};
-use crate::config::Node;
+use crate::config::{Node, Span};
 use crate::config::keys::read_map;
 use crate::config::value::Value;
 use crate::keys;
@@ -16,6 +16,8 @@ pub struct Demand {
     pub strict: bool,
     /// Whose sessions are meant; by default those of the location's upstream, else of the only one that keeps them.
     pub upstream: Option<Arc<str>>,
+    /// Where it is written.
+    pub at: Span,
 }
 
 keys! {
@@ -45,6 +47,6 @@ pub(super) fn require(node: &Node, reader: &mut Reader<'_>) -> Option<Vec<Action
     };
     let redirect = keys.redirect.as_ref().and_then(|to| reader.template(to));
     let place = reader.parts.demands.len();
-    reader.parts.demands.push(Demand { redirect, strict: keys.strict(), upstream });
+    reader.parts.demands.push(Demand { redirect, strict: keys.strict(), upstream, at: node.span });
     Some(vec![Action::RequireSession(place)])
 }

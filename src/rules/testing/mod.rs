@@ -152,7 +152,7 @@ impl Rules {
         };
         walk.phase(Phase::Response, &mut exchange, Some(&response), &mut outcome);
         let fields = std::mem::take(&mut outcome.to_client);
-        apply(&fields, &mut response);
+        fields.iter().for_each(|change| drop(change.apply(&mut response)));
         exchange.answer.status = response.status.as_u16();
         walk.phase(Phase::Log, &mut exchange, Some(&response), &mut outcome);
         let told = response.headers.iter().map(|(name, value)| Change {
@@ -163,20 +163,6 @@ impl Rules {
         let fields = told.collect();
         outcome.upstream = outcome.upstream.or(walk.upstream.map(Into::into));
         Some(Came { status: response.status.as_u16(), fields, outcome, exchange: Some(exchange) })
-    }
-}
-
-/// Changes the fields of a message as rules want it. What no field can hold is left out.
-pub fn apply(changes: &[Change], head: &mut ResponseHeader) {
-    for change in changes {
-        let name = change.name.to_string();
-        if change.how != How::Add {
-            head.remove_header(name.as_str());
-        }
-        if change.how != How::Remove && !change.value.is_empty() {
-            // The name was checked when the rule was compiled; a value with a line's end is none.
-            let _ = head.append_header(name, &change.value[..]);
-        }
     }
 }
 

@@ -1,0 +1,208 @@
+//! What rules decided, done: to the request, to what the upstream is sent, to what the client is told.
+
+use super::{Decided, PlacedRules};
+use crate::proxy::content::Content;
+use crate::proxy::redirect;
+use crate::proxy::request::Request;
+use crate::rules::outcome::{Answer, Target};
+use crate::rules::{Outcome, Phase};
+use crate::upstream::Upstream;
+use bytes::Bytes;
+use http::HeaderValue;
+use pingora_http::{RequestHeader, ResponseHeader};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Nobody waits longer because of a rule.
+pub const LONGEST_WAIT: Duration = Duration::from_secs(60);
+
+/// How a request goes on after the rules of a place.
+#[derive(Debug)]
+pub(in crate::proxy) enum Ruled {
+    /// As it would have gone.
+    On,
+    /// Its path is another.
+    Moved,
+    /// It is answered.
+    Content(Content),
+    /// It is answered with the page there is for the status.
+    Status(u16),
+}
+
+impl Request {
+    /// The rules of the whole and the server, once.
+    pub(in crate::proxy) async fn ruled_by_server(&mut self) -> Ruled {
+        let Some(placed) = self.server.rules.clone().filter(|_| self.copy_for.is_none()) else { return Ruled::On };
+        let mut decided = Decided::take_of(self);
+        if std::mem::replace(&mut decided.server_ran, true) {
+            self.rules = Some(decided);
+            return Ruled::On;
+        }
+        self.note_session_for_rules();
+        self.ruled_by(&placed, decided).await
+    }
+
+    /// Those of the location, when it is entered first.
+    pub(in crate::proxy) async fn ruled_by_location(&mut self) -> Ruled {
+        if !self.any_rules() || self.copy_for.is_some() {
+            return Ruled::On;
+        }
+        let places = self.rules_in_force();
+        self.fetch_for_later(&places).await;
+        let Some(placed) = self.location.rules.clone() else { return Ruled::On };
+        let mut decided = Decided::take_of(self);
+        if decided.ran.iter().any(|ran| Arc::ptr_eq(ran, &self.location)) {
+            self.rules = Some(decided);
+            return Ruled::On;
+        }
+        decided.ran.push(self.location.clone());
+        self.note_session_for_rules();
+        self.ruled_by(&placed, decided).await
+    }
+
+    async fn ruled_by(&mut self, placed: &PlacedRules, mut decided: Box<Decided>) -> Ruled {
+        let Decided { request, guards, .. } = &mut *decided;
+        self.walk(placed, Phase::Request, request, guards).await;
+        let (answer, target) = (request.answer.take(), request.target.take());
+        self.rules = Some(decided);
+        match (answer, target) {
+            (Some(answer), _) => self.answered_by_rule(answer),
+            (None, Some(target)) => self.moved(target),
+            (None, None) => Ruled::On,
+        }
+    }
+
+    fn answered_by_rule(&self, answer: Answer) -> Ruled {
+        match answer {
+            Answer::Status(status @ ..300) => {
+                Ruled::Content(Content::Text { status, content_type: None, body: Bytes::new() })
+            }
+            Answer::Status(status) => Ruled::Status(status),
+            Answer::Text { status, content_type, body } => {
+                let content_type = HeaderValue::from_str(&content_type).ok();
+                Ruled::Content(Content::Text { status, content_type, body })
+            }
+            Answer::Redirect { status, to } => {
+                Ruled::Content(Content::Redirect { status, location: redirect::absolute(self, to) })
+            }
+            Answer::Close => Ruled::Status(444),
+        }
+    }
+
+    /// As after a `rewrite`.
+    fn moved(&mut self, target: Target) -> Ruled {
+        if let Some(query) = target.query {
+            self.exchange.args = Some(query).filter(|query| !query.is_empty());
+            self.changed = true;
+        }
+        match target.path {
+            Some(path) if path != self.exchange.path => {
+                self.exchange.path = path;
+                self.changed = true;
+                self.internal = true;
+                self.prefix_holds = false;
+                Ruled::Moved
+            }
+            _ => Ruled::On,
+        }
+    }
+
+    /// Waits as long as rules want it.
+    pub(in crate::proxy) async fn wait_for_rules(&mut self) {
+        let Some(decided) = &mut self.rules else { return };
+        let delay = std::mem::take(&mut decided.request.delay).min(LONGEST_WAIT);
+        if !delay.is_zero() && !self.is_errand {
+            tokio::time::sleep(delay).await;
+        }
+    }
+
+    /// What the server that is asked now is sent.
+    pub(in crate::proxy) async fn rule_upstream_request(&mut self, head: &mut RequestHeader) {
+        if !self.any_rules() || self.copy_for.is_some() {
+            return;
+        }
+        let mut decided = Decided::take_of(self);
+        let mut attempt = Outcome::default();
+        for placed in self.rules_in_force().iter().flatten() {
+            self.walk(placed, Phase::UpstreamRequest, &mut attempt, &mut decided.guards).await;
+        }
+        decided.attempt = attempt;
+        self.change_upstream_request(&decided, head);
+        self.rules = Some(decided);
+    }
+
+    /// The same as far as it is known before a server is chosen, for `edge explain`.
+    pub(in crate::proxy) fn told_upstream_request(&self, head: &mut RequestHeader) {
+        if let Some(decided) = &self.rules {
+            self.change_upstream_request(decided, head);
+        }
+    }
+
+    fn change_upstream_request(&self, decided: &Decided, head: &mut RequestHeader) {
+        for change in decided.request.to_upstream.iter().chain(&decided.attempt.to_upstream) {
+            if !change.apply_to_request(head) {
+                self.warn(format_args!("a rule wants the field {} to have a value that no field can have", change.name));
+            }
+        }
+    }
+
+    /// The place of the server that a rule wants to be asked.
+    pub(in crate::proxy) fn wanted_place(&self, upstream: &Upstream) -> Option<usize> {
+        let wanted = self.wanted_server().filter(|wanted| !wanted.is_empty())?;
+        let servers = &upstream.settings().servers;
+        servers.iter().position(|server| {
+            server.route.as_deref().is_some_and(|route| route.as_bytes() == wanted)
+                || server.address.as_bytes() == wanted
+        })
+    }
+
+    /// Asks the rules over an answer as it was given.
+    pub(in crate::proxy) fn rule_answer(&mut self, answer: &ResponseHeader) {
+        if !self.any_rules() || self.copy_for.is_some() {
+            return;
+        }
+        let mut decided = Decided::take_of(self);
+        self.exchange.answer.status = answer.status.as_u16();
+        let mut outcome = Outcome::default();
+        for placed in self.rules_in_force().iter().flatten() {
+            self.walk_on(placed, Phase::Response, Some(answer), &mut outcome);
+        }
+        decided.answer = outcome;
+        decided.answer_known = true;
+        self.rules = Some(decided);
+    }
+
+    /// The same, unless they were asked over this one already.
+    pub(in crate::proxy) fn rule_answer_once(&mut self, answer: &ResponseHeader) {
+        let known = self.rules.as_mut().is_some_and(|decided| std::mem::take(&mut decided.answer_known));
+        if !known {
+            self.rule_answer(answer);
+            self.rules.iter_mut().for_each(|decided| decided.answer_known = false);
+        }
+    }
+
+    /// Changes what the client is told.
+    pub(in crate::proxy) fn change_answer(&self, answer: &mut ResponseHeader) {
+        for change in self.rules.iter().flat_map(|decided| decided.to_client()) {
+            if !change.apply(answer) {
+                self.warn(format_args!("a rule wants the field {} to have a value that no field can have", change.name));
+            }
+        }
+    }
+
+    /// What rules want in the log.
+    pub(in crate::proxy) fn rule_log(&mut self, answer: Option<&ResponseHeader>) {
+        if !self.any_rules() {
+            return;
+        }
+        let mut decided = Decided::take_of(self);
+        let mut outcome = Outcome::default();
+        for placed in self.rules_in_force().iter().flatten() {
+            self.walk_on(placed, Phase::Log, answer, &mut outcome);
+        }
+        decided.log = outcome;
+        // Nobody is under way any more.
+        decided.guards.clear();
+        self.rules = Some(decided);
+    }
+}
