@@ -7,67 +7,103 @@
 //! What always holds: an expression that compiles never panics and ends after a bounded number of steps; every mistake
 //! says where in the expression it is.
 
+mod check;
+mod eval;
 mod fault;
+mod functions;
+mod maps;
+mod names;
+mod node;
+mod parse;
 mod precheck;
 mod scope;
+mod time;
+mod tokens;
 mod types;
 mod value;
 
+#[cfg(test)]
+mod tests;
+
 pub use fault::Fault;
+pub use functions::table::{Signature, TABLE as FUNCTIONS};
+pub use maps::Map;
+pub use names::{Entry, TABLE as NAMES};
 pub use precheck::{Needs, PathTest, Precheck};
 pub use scope::{Constant, Mistake, Scope};
+pub use time::Timestamp;
 pub use types::Kind;
-pub use value::Value;
+pub use value::{List, Value};
 
 use super::View;
+use eval::Evaluation;
+use node::Node;
 
 /// A compiled expression.
 #[derive(Debug)]
 pub struct Expr {
-    constant: bool,
+    node: Node,
+    kind: Kind,
 }
 
 impl Expr {
     /// Compiles an expression of any type; else tells all that is wrong with it.
     pub fn compile(text: &str, scope: &Scope<'_>) -> Result<Expr, Vec<Mistake>> {
-        let _ = scope;
-        match text.trim() {
-            "true" => Ok(Expr { constant: true }),
-            "false" => Ok(Expr { constant: false }),
-            _ => Err(vec![Mistake::new(0, text.len(), "only `true` and `false` are understood")]),
-        }
+        compile(text, scope, false)
     }
 
-    /// Compiles a condition, which is a bool.
+    /// Compiles a condition: a bool, or what is known to be one only when it runs.
     pub fn condition(text: &str, scope: &Scope<'_>) -> Result<Expr, Vec<Mistake>> {
-        Expr::compile(text, scope)
+        compile(text, scope, true)
     }
 
+    /// The type of what it yields.
     pub fn kind(&self) -> Kind {
-        Kind::Bool
+        self.kind.clone()
     }
 
     /// What has to be known before it runs.
     pub fn needs(&self) -> Needs {
-        Needs::NOTHING
+        precheck::needs(&self.node)
     }
 
     /// What must hold for it to be true.
     pub fn precheck(&self) -> Precheck {
-        Precheck::default()
+        precheck::precheck(&self.node)
     }
 
-    /// The conjuncts that need no memcached, and those that do.
+    /// The conjuncts that need no memcached, and those that do. Both hold if and only if the whole does.
     pub fn split(self) -> (Option<Expr>, Option<Expr>) {
-        (Some(self), None)
+        let nodes = match self.node {
+            Node::All(nodes) => nodes.into_vec(),
+            node => vec![node],
+        };
+        let is_stored = |node: &Node| precheck::needs(node).contains(Needs::SESSION_STORE);
+        let (stored, cheap): (Vec<Node>, Vec<Node>) = nodes.into_iter().partition(is_stored);
+        let joined = |mut nodes: Vec<Node>| match nodes.len() {
+            0 | 1 => nodes.pop(),
+            _ => Some(Node::All(nodes.into())),
+        };
+        let expr = |nodes| joined(nodes).map(|node| Expr { node, kind: Kind::Bool });
+        (expr(cheap), expr(stored))
     }
 
     /// Whether a condition holds.
-    pub fn test(&self, _view: &View<'_>) -> Result<bool, Fault> {
-        Ok(self.constant)
+    pub fn test(&self, view: &View<'_>) -> Result<bool, Fault> {
+        Evaluation::new(view).test(&self.node)
     }
 
-    pub fn evaluate<'v>(&'v self, _view: &View<'v>) -> Result<Value<'v>, Fault> {
-        Ok(Value::Bool(self.constant))
+    pub fn evaluate<'v>(&'v self, view: &View<'v>) -> Result<Value<'v>, Fault> {
+        Evaluation::new(view).whole(&self.node)
     }
+}
+
+fn compile(text: &str, scope: &Scope<'_>, condition: bool) -> Result<Expr, Vec<Mistake>> {
+    let run = || {
+        let parsed = parse::parse(text).map_err(|mistake| vec![mistake])?;
+        check::check(&parsed, scope, condition)
+    };
+    let unread = || vec![Mistake::new(0, text.len(), "this expression cannot be read: the system gave no thread for it")];
+    let typed = parse::on_a_deep_stack(run).ok_or_else(unread)??;
+    Ok(Expr { node: typed.node, kind: typed.kind })
 }
