@@ -5,6 +5,7 @@ mod check;
 mod convert;
 mod demo;
 mod explain;
+mod rules;
 mod schema;
 mod serve;
 mod session;
@@ -80,6 +81,9 @@ fn source(text: &str) -> Result<Source, std::convert::Infallible> {
 enum Command {
     /// Say which server and location answer a request, and why
     Explain(explain::Arguments),
+    /// Run the tests of rule files
+    #[command(subcommand)]
+    Rules(rules::Rules),
     /// Take a server of the running edge out of rotation, or back
     #[command(subcommand)]
     Upstream(upstream::Upstream),
@@ -102,6 +106,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
     let configuration = &arguments.configuration;
     match arguments.command {
         Some(Command::Explain(explain)) => explain::run(&explain, configuration),
+        Some(Command::Rules(command)) => rules::run(&command, configuration),
         Some(Command::Upstream(command)) => upstream::run(&command, configuration),
         Some(Command::Cache(command)) => cache::run(&command, configuration),
         Some(Command::Session(command)) => session::run(&command, configuration),

@@ -191,13 +191,13 @@ async fn tell_proxy(out: &mut String, request: &mut Request) {
     let chosen = request.next_peer().await;
     let Some(pass) = request.pass() else { return };
     let wanted = request.wanted_upstream().and_then(|name| request.bound.snapshot.upstreams.get(name));
-    let upstream = match &pass.target {
-        _ if let Some(upstream) = wanted => format!("{}, as a rule wants it", upstream.name()),
-        PassTarget::Upstream { upstream, .. } => {
+    let upstream = match (&pass.target, wanted) {
+        (_, Some(upstream)) => format!("{}, as a rule wants it", upstream.name()),
+        (PassTarget::Upstream { upstream, .. }, None) => {
             let servers: Vec<String> = upstream.settings().servers.iter().map(|s| s.address.clone()).collect();
             format!("{} ({})", upstream.name(), servers.join(", "))
         }
-        PassTarget::Variable(_) => "named by variables".to_owned(),
+        (PassTarget::Variable(_), None) => "named by variables".to_owned(),
     };
     line(out, "upstream", &upstream);
     match chosen {

@@ -27,6 +27,9 @@ mod set;
 pub mod testing;
 mod view;
 
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 
 pub use outcome::Outcome;

@@ -23,6 +23,7 @@ mod proxy_protocol;
 mod purging;
 mod reload;
 mod rig;
+mod rules;
 mod session_context;
 mod session_nodes;
 mod session_show;

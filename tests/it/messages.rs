@@ -156,6 +156,31 @@ fn mistakes_in_nginx_conf_are_told_in_these_words() {
     check_all("nginx_conf.txt", "nginx.conf");
 }
 
+/// Mistakes in rule files, and tests of theirs that fail.
+#[test]
+fn mistakes_in_rule_files_are_told_in_these_words() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/messages/rules.txt");
+    let cases = read_cases(&std::fs::read_to_string(&path).unwrap());
+    assert!(cases.len() >= 60);
+    let (mut wrong, mut blessed) = (String::new(), String::new());
+    for case in &cases {
+        let output = Desk::new().with("a.yaml", &case.configuration).edge(&["rules", "test", "a.yaml"]);
+        let said = format!("{}{}", output.stdout, output.stderr);
+        blessed += &format!("== {}\n{}--\n{said}", case.title, case.configuration);
+        if said != case.said || output.status.code() != Some(1) {
+            wrong += &format!(
+                "== {}\n{}-- expected\n{}-- said\n{said}\n",
+                case.title, case.configuration, case.said
+            );
+        }
+    }
+    if std::env::var_os("EDGE_TEST_BLESS").is_some() {
+        std::fs::write(&path, blessed).unwrap();
+        return;
+    }
+    assert!(wrong.is_empty(), "\n{wrong}");
+}
+
 /// Whatever the words: a place, the line with a mark below the very word, and a last line that counts.
 #[test]
 fn every_mistake_has_its_place_and_its_line() {

@@ -20,7 +20,7 @@ mod walk;
 pub(super) use apply::Ruled;
 pub(super) use mirror::Mirrored;
 
-use crate::limit::shared::Shared;
+use crate::limit::Shared;
 use crate::limit::{ConnZone, Guard, RateZone};
 use crate::proxy::request::Request;
 use crate::proxy::sessions::Demand;

@@ -1,7 +1,7 @@
 //! Goes through the rules of a place, and fetches what they need.
 
 use super::{Counting, Decided, PlacedRules};
-use crate::limit::shared::Clock;
+use crate::limit::Clock;
 use crate::limit::{Guard, Millis, RateVerdict};
 use crate::proxy::request::Request;
 use crate::proxy::sessions::Refused;

@@ -45,12 +45,12 @@ const LOOK: Duration = Duration::from_millis(500);
 
 impl Placed {
     pub fn wish(&self) -> Wish<'_> {
-        match self.server() {
-            Some(server) => Wish::Only(server),
-            None if let Some(wanted) = &self.wanted => Wish::Rather(wanted),
-            None if !self.bound_to.is_empty() => Wish::Bound(&self.bound_to),
-            None if self.rather.is_empty() => Wish::Any,
-            None => Wish::Rather(&self.rather),
+        match (self.server(), &self.wanted) {
+            (Some(server), _) => Wish::Only(server),
+            (None, Some(wanted)) => Wish::Rather(wanted),
+            (None, None) if !self.bound_to.is_empty() => Wish::Bound(&self.bound_to),
+            (None, None) if self.rather.is_empty() => Wish::Any,
+            (None, None) => Wish::Rather(&self.rather),
         }
     }
 

@@ -46,7 +46,7 @@ impl Request {
     }
 
     /// The same for what a rule demands.
-    pub(in crate::proxy) async fn refused_by(&mut self, demand: &Demand) -> Option<Refused> {
+    pub(in crate::proxy) async fn refused_by(&self, demand: &Demand) -> Option<Refused> {
         // The page that tells who was refused.
         if self.error_page_used && self.failed == 401 {
             return None;

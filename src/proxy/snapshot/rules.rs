@@ -6,7 +6,7 @@ use crate::config::raw::{self, Raw, Scope};
 use crate::config::types::RuleSource;
 use crate::config::value::Repeated;
 use crate::config::Diagnostics;
-use crate::limit::{RateZone, shared::Shared};
+use crate::limit::{RateZone, Shared};
 use crate::proxy::rules::{Counting, PlacedRules};
 use crate::proxy::sessions::{Demand, Sessions};
 use crate::rules::action::{self, RateAction};
@@ -25,7 +25,9 @@ pub(super) fn names(raw: &Raw, library: &mut Library, defined: &mut Defined, dia
     each_scope(raw, &mut |scope| {
         let Some(written) = &scope.rules else { return };
         let groups = library.groups(&written.value.0, diagnostics);
-        testing::defined(&groups).names().for_each(|name| drop(defined.slot(name)));
+        for name in testing::defined(&groups).names() {
+            defined.slot(name);
+        }
     });
 }
 

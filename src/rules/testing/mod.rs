@@ -73,9 +73,13 @@ pub fn run(file: &File, prefix: &Path, diagnostics: &mut Diagnostics) -> Report 
 pub fn defined(groups: &[Group]) -> Defined {
     let mut defined = Defined::default();
     for group in groups {
-        group.sets().for_each(|name| drop(defined.slot(name)));
+        for name in group.sets() {
+            defined.slot(name);
+        }
         for pattern in group.patterns().filter_map(|text| Pattern::compile(text, false).ok()) {
-            pattern.names().for_each(|(name, _)| drop(defined.slot(&name.to_ascii_lowercase())));
+            for (name, _) in pattern.names() {
+                defined.slot(&name.to_ascii_lowercase());
+            }
         }
     }
     defined
@@ -87,7 +91,7 @@ struct Rules {
 }
 
 /// What came out of one request.
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Came {
     outcome: Outcome,
     /// As the client gets it.
@@ -152,7 +156,9 @@ impl Rules {
         };
         walk.phase(Phase::Response, &mut exchange, Some(&response), &mut outcome);
         let fields = std::mem::take(&mut outcome.to_client);
-        fields.iter().for_each(|change| drop(change.apply(&mut response)));
+        for change in &fields {
+            change.apply(&mut response);
+        }
         exchange.answer.status = response.status.as_u16();
         walk.phase(Phase::Log, &mut exchange, Some(&response), &mut outcome);
         let told = response.headers.iter().map(|(name, value)| Change {
