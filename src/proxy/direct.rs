@@ -54,6 +54,7 @@ pub async fn answer(client: &mut Client, slot: &Slot, ending: bool) -> bool {
                 request.keepalive = false;
                 connection.close_after();
             }
+            request.pace(&connection, None);
             let usual = Usual::of(&request, &stored);
             let prepared = usual.as_ref().and_then(|usual| usual.head(&request));
             if let Some(text) = prepared {

@@ -40,12 +40,15 @@ pub async fn explain(snapshot: &Arc<Snapshot>, asked: &Asked<'_>) -> Result<Stri
     line(&mut out, "path", &text(&request.exchange.path));
     tell_locations(&mut out, &request);
     let asked_for = request.exchange.path.clone();
-    let content = content::find(&mut request).await;
+    let content = content::find(&mut request, None).await;
     if request.exchange.path != asked_for {
         line(&mut out, "rewritten", &text(&request.exchange.path));
     }
     let place = if request.location.pattern.is_empty() { "none: the server itself" } else { &request.location.pattern };
     line(&mut out, "location", place);
+    for (name, told) in request.told_limits() {
+        line(&mut out, name, &told);
+    }
     tell_content(&mut out, &mut request, &content).await;
     tell_answer(&mut out, &request);
     Ok(out)

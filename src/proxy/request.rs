@@ -10,6 +10,7 @@ use super::snapshot::{Location, Server};
 use crate::cache::store::Zone;
 use crate::client::{Body, Connection};
 use crate::http::{Head, Version};
+use crate::limit::Guard;
 use crate::pattern::Pattern;
 use crate::variables::{Captures, Exchange, Peer};
 use bytes::Bytes;
@@ -87,6 +88,8 @@ pub struct Request {
     pub pending: Option<Pending>,
     /// What is to be answered once Pingora has given up asking upstreams.
     pub content: Option<Content>,
+    /// It is counted among the requests in flight as long as it lives.
+    pub guards: Vec<Guard>,
 }
 
 impl Request {
@@ -121,6 +124,7 @@ impl Request {
             told: None,
             pending: None,
             content: None,
+            guards: Vec::new(),
         }
     }
 
@@ -168,6 +172,14 @@ impl Request {
 
     pub fn log_info(&self, message: impl std::fmt::Display) {
         log::info!("*{} {message}, {}", self.exchange.peer.serial, self.context());
+    }
+
+    pub fn log_notice(&self, message: impl std::fmt::Display) {
+        log::info!(target: "edge::notice", "*{} {message}, {}", self.exchange.peer.serial, self.context());
+    }
+
+    pub fn log_warn(&self, message: impl std::fmt::Display) {
+        log::warn!("*{} {message}, {}", self.exchange.peer.serial, self.context());
     }
 
     fn context(&self) -> String {

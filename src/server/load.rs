@@ -3,6 +3,7 @@
 use crate::cache::store::Zones;
 use crate::config::{Diagnostics, Node, Raw, yaml};
 use crate::convert::{self, tomcat};
+use crate::limit;
 use crate::proxy::snapshot::{self, Resources, Snapshot};
 use crate::session::sticky::LearnedTables;
 use crate::session::store::Stores;
@@ -49,6 +50,7 @@ pub struct Loader {
     zones: Arc<Zones>,
     stores: Arc<Stores>,
     learned: Arc<LearnedTables>,
+    limits: Arc<limit::Zones>,
 }
 
 impl Options {
@@ -85,8 +87,8 @@ impl Options {
 impl Loader {
     pub fn new(options: Options) -> Loader {
         let names = NamesSettings { offline: options.offline, ..NamesSettings::default() };
-        let (zones, stores, learned) = (Arc::default(), Arc::default(), Arc::default());
-        Loader { options, upstreams: Upstreams::new(names), zones, stores, learned }
+        let (zones, stores, learned, limits) = Default::default();
+        Loader { options, upstreams: Upstreams::new(names), zones, stores, learned, limits }
     }
 
     /// As the heir of a process that goes on for a while; until it ends, both use the directories of the cache.
@@ -120,6 +122,7 @@ impl Loader {
             zones: self.zones.clone(),
             stores: self.stores.clone(),
             learned: self.learned.clone(),
+            limits: self.limits.clone(),
             prefix: self.prefix(),
             check_only: self.options.check_only,
         };

@@ -1,12 +1,14 @@
 //! From what was written to what runs: [`Raw`] → [`Snapshot`], all mistakes at once.
 
 use super::cache::{self, ZonePlace};
+use super::limits::{self, LimitZones};
 use super::{Asked, Server, Snapshot, defined, process, references, server, session, session_store, sticky, tls};
 use crate::cache::store::Zones;
 use crate::config::diagnostics::{nearest, plain};
 use crate::config::raw::Raw;
 use crate::config::types::TempPath;
 use crate::config::{Diagnostics, Span, Spanned};
+use crate::limit;
 use crate::observe::{self, LogFile, Mask};
 use crate::pattern::Pattern;
 use crate::proxy::sessions::{LogKey, Sessions};
@@ -28,6 +30,7 @@ pub struct Resources {
     pub zones: Arc<Zones>,
     pub stores: Arc<Stores>,
     pub learned: Arc<LearnedTables>,
+    pub limits: Arc<limit::Zones>,
     /// Where relative paths begin.
     pub prefix: PathBuf,
     /// Only check: open no log, create no directory.
@@ -41,13 +44,14 @@ pub fn compile(raw: &Raw, resources: &Resources, diagnostics: &mut Diagnostics) 
     let unverified = Cell::new(false);
     // The texts of upstreams name no upstreams.
     let none = Table::default();
-    let (no_zones, no_sessions) = (HashMap::new(), HashMap::new());
+    let (no_zones, no_sessions, no_limits) = (HashMap::new(), HashMap::new(), LimitZones::default());
     let texts = Texts {
         asked: &asked,
         unverified: &unverified,
         defined: &defined,
         upstreams: &none,
         zones: &no_zones,
+        limits: &no_limits,
         sessions: &no_sessions,
         mask: None,
         resources,
@@ -56,7 +60,8 @@ pub fn compile(raw: &Raw, resources: &Resources, diagnostics: &mut Diagnostics) 
     let settings = super::upstream::settings(raw, &texts, diagnostics);
     let upstreams = resources.upstreams.apply(&settings, Instant::now());
     let zones = cache::zones(raw, &texts);
-    let texts = Texts { upstreams: &upstreams, zones: &zones, ..texts };
+    let limits = limits::zones(raw, &texts, diagnostics);
+    let texts = Texts { upstreams: &upstreams, zones: &zones, limits: &limits, ..texts };
     let session_stores = session_store::session_stores(raw, diagnostics);
     let sessions = session::sessions(raw, &session_stores, &texts, diagnostics);
     let texts = Texts { sessions: &sessions, mask: session::mask(&sessions), ..texts };
@@ -84,8 +89,19 @@ pub fn compile(raw: &Raw, resources: &Resources, diagnostics: &mut Diagnostics) 
     let asked = asked.get();
     let log_key = LogKey::new(raw.main.session_log_key.as_ref().map(|key| key.as_bytes()));
     let sessions = sessions.values().cloned().collect();
-    let snapshot =
-        Snapshot { process, sockets, upstreams, zones, sessions, sticky, session_stores, defined, asked, log_key };
+    let snapshot = Snapshot {
+        process,
+        sockets,
+        upstreams,
+        zones,
+        limits,
+        sessions,
+        sticky,
+        session_stores,
+        defined,
+        asked,
+        log_key,
+    };
     (!diagnostics.has_errors()).then(|| Arc::new(snapshot))
 }
 
@@ -97,6 +113,7 @@ pub(super) struct Texts<'t> {
     pub defined: &'t Defined,
     pub upstreams: &'t Table,
     pub zones: &'t HashMap<String, ZonePlace>,
+    pub limits: &'t LimitZones,
     pub sessions: &'t HashMap<String, Arc<Sessions>>,
     /// Hides the ids of these sessions in logs.
     pub mask: Option<Arc<Mask>>,
