@@ -1,5 +1,6 @@
 //! The end of a request: what is known now is written into its line.
 
+use super::access;
 use super::caching;
 use super::request::Request;
 use crate::client::Connection;
@@ -57,13 +58,15 @@ pub async fn answered(
     };
     answer.sent = None;
     let answered = written.is_some();
-    if let Some(head) = written.and_then(|written| written.head) {
+    let head = written.and_then(|written| written.head);
+    if let Some(head) = head {
         request.note_sent_head(head);
     }
     request.exchange.completed = answered && delivered && (e.is_none() || request.exchange.completed);
     request.exchange.request_length = head_length(request) + request.exchange.body_length;
     // As in nginx, what edge asks for itself is not logged.
     if connection.facts().errand.is_some() {
+        access::tell(request, connection, head);
         return;
     }
     caching::count(request);

@@ -15,7 +15,7 @@ use crate::variables::{Captures, Exchange, Peer};
 use bytes::Bytes;
 use pingora_http::ResponseHeader;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 /// The context Pingora carries through the phases. Empty until the head has been looked at.
 #[derive(Default)]
@@ -87,6 +87,10 @@ pub struct Request {
     pub pending: Option<Pending>,
     /// What is to be answered once Pingora has given up asking upstreams.
     pub content: Option<Content>,
+    /// It is one of edge's own, for another that was let in.
+    pub is_errand: bool,
+    /// Over which it came, for requests of edge's own.
+    pub connection: Weak<Connection>,
 }
 
 impl Request {
@@ -121,12 +125,23 @@ impl Request {
             told: None,
             pending: None,
             content: None,
+            is_errand: false,
+            connection: Weak::new(),
         }
     }
 
     /// A line for the error log, with the connection's number before and the request behind it, as nginx writes it.
     pub fn log_error(&self, message: impl std::fmt::Display) {
         log::error!("*{} {message}, {}", self.exchange.peer.serial, self.context());
+    }
+
+    /// The location it has come to, or what `limit_except` says of its method there.
+    pub fn enter(&mut self, location: Arc<Location>) {
+        let limit = location.limit_except.as_ref().filter(|limit| limit.limits(&self.exchange.method));
+        self.location = limit.map_or_else(|| location.clone(), |limit| limit.location.clone());
+        if self.bound.snapshot.asked.placed {
+            self.exchange.place = Some(self.location.clone());
+        }
     }
 
     /// Remembers what a pattern captured: `$1` and the named groups.
@@ -195,6 +210,7 @@ pub fn peer_of(connection: &Connection, requests: u64) -> Peer {
     let facts = connection.facts();
     Peer {
         remote: facts.remote.unwrap_or(NO_ADDRESS),
+        connected: None,
         local: facts.local.unwrap_or(NO_ADDRESS),
         announced: facts.announced.as_ref().and_then(|a| a.source),
         announced_server: facts.announced.as_ref().and_then(|a| a.destination),

@@ -6,6 +6,7 @@
 mod clock;
 mod exchange;
 mod names;
+mod placed;
 mod print;
 mod session;
 mod template;
@@ -15,6 +16,7 @@ pub use clock::{http_date, iso8601, local, write_http_date};
 #[cfg(test)]
 pub(crate) use exchange::tests;
 pub use exchange::{Answer, Captures, Exchange, Peer, Try};
+pub use placed::{Place, PlacedField};
 pub use names::{Defined, Variable};
 pub use session::{Session, SessionField, StoredSession};
 pub use template::{Mistake, Template};

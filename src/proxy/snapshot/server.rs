@@ -17,6 +17,7 @@ pub(super) fn compile(
     texts: &Texts<'_>,
     diagnostics: &mut Diagnostics,
 ) -> Arc<Server> {
+    let texts = &Texts { server: texts.raw.servers.get(place), ..texts.clone() };
     let scope = super::headers::inherit_lists(&raw.scope, &texts.raw.scope, diagnostics);
     let locations = location::tree(&raw.locations, &scope, texts, diagnostics);
     let outside = location::outside(raw, &scope, texts, diagnostics);
