@@ -1,5 +1,6 @@
 //! edge: a programmable edge proxy on Pingora.
 
+pub mod access;
 pub mod cache;
 pub mod cli;
 pub mod client;

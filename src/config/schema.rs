@@ -20,7 +20,8 @@ pub fn schema() -> Value {
     top["title"] = "edge.yaml".into();
     top["$defs"] = json!({
         "server": with_locations(block(Contexts::SERVER)),
-        "location": with_locations(block(Contexts::LOCATION)),
+        "location": with_limit(with_locations(block(Contexts::LOCATION))),
+        "limit_except": block(Contexts::LIMIT_EXCEPT),
         "upstream": block(Contexts::UPSTREAM),
     });
     top
@@ -62,6 +63,14 @@ fn with_locations(mut schema: Value) -> Value {
     schema
 }
 
+fn with_limit(mut schema: Value) -> Value {
+    schema["properties"]["limit_except"] = json!({
+        "$ref": "#/$defs/limit_except",
+        "description": "What holds for other methods than those named.",
+    });
+    schema
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -75,6 +84,7 @@ mod tests {
                 (Contexts::HTTP, &schema["properties"]),
                 (Contexts::SERVER, &schema["$defs"]["server"]["properties"]),
                 (Contexts::LOCATION, &schema["$defs"]["location"]["properties"]),
+                (Contexts::LIMIT_EXCEPT, &schema["$defs"]["limit_except"]["properties"]),
                 (Contexts::UPSTREAM, &schema["$defs"]["upstream"]["properties"]),
             ];
             for (context, properties) in places {

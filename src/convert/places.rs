@@ -11,11 +11,12 @@ pub enum Place {
     Http,
     Server,
     Location,
+    LimitExcept,
     Upstream,
 }
 
 /// Keys of edge.yaml that nginx.conf writes in other words: `location MODIFIER URI`, `server` and a method in `upstream`.
-const NOT_DIRECTIVES: &[&str] = &["match", "balance", "servers"];
+const NOT_DIRECTIVES: &[&str] = &["match", "balance", "servers", "access", "methods"];
 
 /// The keys of the process that nginx wants in `events {}`.
 const OF_EVENTS: &[&str] = &["use", "multi_accept", "accept_mutex", "worker_connections"];
@@ -25,6 +26,8 @@ const OF_NGINX: &[(&str, &[Place])] = &[
     ("events", &[Place::Main]),
     ("http", &[Place::Main]),
     ("load_module", &[Place::Main]),
+    ("allow", &[Place::Http, Place::Server, Place::Location, Place::LimitExcept]),
+    ("deny", &[Place::Http, Place::Server, Place::Location, Place::LimitExcept]),
     ("error_log", &[Place::Main, Place::Http, Place::Server, Place::Location]),
     ("server", &[Place::Http, Place::Upstream]),
     ("least_conn", &[Place::Upstream]),
@@ -34,7 +37,15 @@ const OF_NGINX: &[(&str, &[Place])] = &[
     ("least_time", &[Place::Upstream]),
 ];
 
-const ALL: [Place; 6] = [Place::Main, Place::Events, Place::Http, Place::Server, Place::Location, Place::Upstream];
+const ALL: [Place; 7] = [
+    Place::Main,
+    Place::Events,
+    Place::Http,
+    Place::Server,
+    Place::Location,
+    Place::LimitExcept,
+    Place::Upstream,
+];
 
 impl Place {
     pub fn name(self) -> &'static str {
@@ -44,6 +55,7 @@ impl Place {
             Place::Http => "http",
             Place::Server => "server",
             Place::Location => "location",
+            Place::LimitExcept => "limit_except",
             Place::Upstream => "upstream",
         }
     }
@@ -54,6 +66,7 @@ impl Place {
             Place::Http => Contexts::HTTP,
             Place::Server => Contexts::SERVER,
             Place::Location => Contexts::LOCATION,
+            Place::LimitExcept => Contexts::LIMIT_EXCEPT,
             Place::Upstream => Contexts::UPSTREAM,
         }
     }

@@ -68,6 +68,8 @@ impl Builder<'_> {
             (Place::Http, "server") => self.server(d, into),
             (Place::Http, "upstream") => self.upstream(d, into),
             (Place::Server | Place::Location, "location") => self.location(d, into),
+            (Place::Location, "limit_except") => self.limit_except(d, into),
+            (Place::Http | Place::Server | Place::Location | Place::LimitExcept, "allow" | "deny") => self.rule(d, into),
             (Place::Http | Place::Server | Place::Location, "types") => self.types(d, place, into),
             (Place::Upstream, "server") => self.upstream_server(d, into),
             (Place::Upstream, "least_conn" | "ip_hash" | "random" | "hash" | "least_time") => self.balance(d, into),
@@ -125,6 +127,31 @@ impl Builder<'_> {
         location.set("match", Entry { key: "match".into(), span: d.name.span, value: pattern });
         self.block(block, Place::Location, &mut location);
         into.append("location", d.name.span, location.into_node(d.name.span));
+    }
+
+    /// What holds for other methods is a block inside of the location.
+    fn limit_except(&mut self, d: &Directive, into: &mut Entries) {
+        let Some(block) = self.block_of(d, 1..=usize::MAX) else { return };
+        if let Some(before) = into.get("limit_except").map(|entry| entry.span) {
+            let place = self.diagnostics.place(before);
+            let help = format!("edge takes one in a location; another one stands at {place}");
+            return self.error(d.name.span, "a second \"limit_except\"".into(), Some(help));
+        }
+        let span = d.name.span;
+        let mut inside = Entries::default();
+        let methods = Node::list(span, d.args.iter().map(|arg| arg.node()).collect());
+        inside.set("methods", Entry { key: "methods".into(), span, value: methods });
+        self.block(block, Place::LimitExcept, &mut inside);
+        into.set("limit_except", Entry { key: "limit_except".into(), span, value: inside.into_node(span) });
+    }
+
+    /// `allow` and `deny` are one list, because their order counts.
+    fn rule(&mut self, d: &Directive, into: &mut Entries) {
+        if !self.is_simple(d) {
+            return;
+        }
+        let [who] = d.args.as_slice() else { return self.wrong_number(d, None) };
+        into.append("access", d.name.span, Node::pair(d.name.span, &d.name.text, who.node()));
     }
 
     /// `= /a`, `=/a` and their like as edge.yaml writes them.

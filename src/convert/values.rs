@@ -10,6 +10,7 @@ use std::collections::{HashMap, HashSet};
 
 /// Directives that nginx lets stand twice in a block although each has one list for a value: the lists are appended.
 const APPENDED: &[&str] = &[
+    "ancient_browser",
     "brotli_types",
     "charset_types",
     "gzip_disable",
@@ -20,6 +21,7 @@ const APPENDED: &[&str] = &[
     "proxy_next_upstream",
     "rewrite",
     "server_name",
+    "valid_referers",
     "zstd_types",
 ];
 

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 const WIDTH: usize = 120;
 /// What is never squeezed into one line.
 const BLOCKS: &[&str] =
-    &["location", "log_format", "proxy_cache_path", "server", "servers", "session_store", "upstream"];
+    &["limit_except", "location", "log_format", "proxy_cache_path", "server", "servers", "session_store", "upstream"];
 /// Maps by name, each in lines of its own.
 const NAMED: &[&str] = &["upstream"];
 

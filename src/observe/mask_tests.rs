@@ -73,6 +73,7 @@ fn exchange(id: &str, noise: &str, quoted: bool) -> Exchange {
     };
     let peer = Peer {
         remote: "192.0.2.7:4711".parse().unwrap(),
+        connected: None,
         local: "127.0.0.1:8888".parse().unwrap(),
         announced: None,
         announced_server: None,

@@ -3,6 +3,7 @@
 //! Plain decisions over the request's state: nothing here reads from or writes to a client. nginx's phases in nginx's order;
 //! the URI may change ten times, then it is a circle.
 
+use super::access;
 use super::caching::{self, Stored};
 use super::deliver::Payload;
 use super::handshake;
@@ -77,7 +78,7 @@ pub fn accept(request: &mut Request) -> Result<(), u16> {
     if let Some(pattern) = pattern {
         request.capture(pattern, name);
     }
-    request.location = request.server.outside.clone();
+    request.enter(request.server.outside.clone());
     request.quoted = uri.quoted;
     let exchange = &mut request.exchange;
     exchange.server_name = request.server.name.clone();
@@ -88,16 +89,20 @@ pub fn accept(request: &mut Request) -> Result<(), u16> {
     exchange.request_uri = uri.original.clone();
     exchange.path = uri.path.to_vec();
     exchange.args = uri.args.as_ref().map(|a| a.to_vec());
-    handshake::check(request, name)
+    handshake::check(request, name)?;
+    access::find_client(request, &request.location.clone());
+    Ok(())
 }
 
 /// Who answers: all phases, the cache included. `None`: an upstream is asked.
 pub async fn decide(request: &mut Request, connection: &Arc<Connection>) -> Option<Content> {
-    request.is_errand = connection.facts().errand.is_some();
     let copied = connection.facts().errand.clone().and_then(|errand| errand.downcast::<Mirrored>().ok());
     request.copy_for = copied.map(|copied| copied.upstream.clone());
     let content = match accept(request) {
-        Ok(()) => find(request, Some(connection)).await,
+        Ok(()) => {
+            access::begin(request, connection);
+            find(request, Some(connection)).await
+        }
         Err(status) => fail(request, status).await,
     };
     request.wait_for_rules().await;
@@ -173,7 +178,7 @@ fn at_find(request: &mut Request) -> Step {
     }
     let location = picked.map(|p| p.value.clone()).unwrap_or_else(|| server.outside.clone());
     request.exchange.path = path;
-    request.location = location;
+    request.enter(location);
     request.prefix_holds = true;
     if request.bound.snapshot.asked.files {
         let location = request.location.clone();
@@ -226,8 +231,12 @@ async fn at_location(request: &mut Request, client: Option<&Arc<Connection>>) ->
         (Outcome::Changed, None) => return again(request, Step::Find),
         (Outcome::Unchanged, None) => {}
     }
+    access::find_client(request, &location);
     if let Some(status) = request.refused_by_limit(&location, client).await {
         return failed(request, status, Vec::new());
+    }
+    if let Err(refused) = access::check(request, &location).await {
+        return failed(request, refused.status, refused.headers);
     }
     if let Some(refused) = request.refused_without_session(&location).await {
         return match refused {
@@ -361,7 +370,7 @@ fn enter_named(request: &mut Request, name: &str) -> Step {
         request.log_error(format_args!("could not find named location \"{name}\""));
         return Step::Done(Content::status(500));
     };
-    request.location = location;
+    request.enter(location);
     request.internal = true;
     again(request, Step::Enter)
 }
@@ -440,7 +449,7 @@ fn failed(request: &mut Request, status: u16, headers: files::Headers) -> Step {
         return Step::Done(Content::Status { status, headers });
     };
     request.error_page_used = true;
-    request.kept.extend(headers.into_iter().filter(|(name, _)| *name == "Location"));
+    request.kept.extend(headers.into_iter().filter(|(name, _)| matches!(*name, "Location" | "WWW-Authenticate")));
     request.error_status = match page.status {
         ErrorPageStatus::Same => Some(pages::told(status)),
         ErrorPageStatus::OfPage => None,

@@ -125,6 +125,7 @@ fn question(
     let client = SocketAddr::from(([127, 0, 0, 1], 0));
     let peer = Peer {
         remote: client,
+        connected: None,
         local,
         announced: None,
         announced_server: None,

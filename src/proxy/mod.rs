@@ -5,6 +5,7 @@
 //! client/    a head arrives, is checked, and the body behind it is framed anew
 //! content    server, location, rewrites, try_files, error_page → who answers, with what
 //! limits     whether a request goes on, when, and how fast its answer leaves
+//! access/    who may come in: addresses, passwords, whoever is asked inside
 //! handshake  whether the connection is one the server takes: TLS, certificates
 //! caching/   is the answer stored? is one to be stored?
 //! direct     the short way of an answer from the cache, without Pingora
@@ -19,6 +20,7 @@
 //! snapshot/  the configuration all of this runs on, compiled
 //! ```
 
+mod access;
 mod attempt;
 mod body;
 mod caching;
@@ -99,7 +101,8 @@ impl ProxyHttp for Edge {
                 request
             }
             None => {
-                let head = connection.head().ok_or_else(|| internal("a request without a head"))?;
+                let head = access::head_of(&connection).or_else(|| connection.head());
+                let head = head.ok_or_else(|| internal("a request without a head"))?;
                 let peer = request::peer_of(&connection, connection.requests());
                 Box::new(Request::new(head, peer, slot.bound()))
             }

@@ -1,5 +1,6 @@
 //! The end of a request: what is known now is written into its line.
 
+use super::access;
 use super::caching;
 use super::request::Request;
 use crate::client::Connection;
@@ -65,6 +66,7 @@ pub async fn answered(
     request.exchange.request_length = head_length(request) + request.exchange.body_length;
     // As in nginx, what edge asks for itself is not logged.
     if connection.facts().errand.is_some() {
+        access::tell(request, connection, head);
         return;
     }
     caching::count(request);

@@ -17,7 +17,7 @@ use crate::variables::{Captures, Exchange, Peer};
 use bytes::Bytes;
 use pingora_http::ResponseHeader;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 /// The context Pingora carries through the phases. Empty until the head has been looked at.
 #[derive(Default)]
@@ -89,7 +89,7 @@ pub struct Request {
     pub pending: Option<Pending>,
     /// What rules have decided.
     pub rules: Option<Box<Decided>>,
-    /// A request of edge's own.
+    /// It is one of edge's own, for another that was let in.
     pub is_errand: bool,
     /// The upstream that gets this copy of a request.
     pub copy_for: Option<Arc<str>>,
@@ -97,6 +97,8 @@ pub struct Request {
     pub content: Option<Content>,
     /// It is counted among the requests in flight as long as it lives.
     pub guards: Vec<Guard>,
+    /// Over which it came, for requests of edge's own.
+    pub connection: Weak<Connection>,
 }
 
 impl Request {
@@ -135,12 +137,22 @@ impl Request {
             copy_for: None,
             content: None,
             guards: Vec::new(),
+            connection: Weak::new(),
         }
     }
 
     /// A line for the error log, with the connection's number before and the request behind it, as nginx writes it.
     pub fn log_error(&self, message: impl std::fmt::Display) {
         log::error!("*{} {message}, {}", self.exchange.peer.serial, self.context());
+    }
+
+    /// The location it has come to, or what `limit_except` says of its method there.
+    pub fn enter(&mut self, location: Arc<Location>) {
+        let limit = location.limit_except.as_ref().filter(|limit| limit.limits(&self.exchange.method));
+        self.location = limit.map_or_else(|| location.clone(), |limit| limit.location.clone());
+        if self.bound.snapshot.asked.placed {
+            self.exchange.place = Some(self.location.clone());
+        }
     }
 
     /// Remembers what a pattern captured: `$1` and the named groups.
@@ -217,6 +229,7 @@ pub fn peer_of(connection: &Connection, requests: u64) -> Peer {
     let facts = connection.facts();
     Peer {
         remote: facts.remote.unwrap_or(NO_ADDRESS),
+        connected: None,
         local: facts.local.unwrap_or(NO_ADDRESS),
         announced: facts.announced.as_ref().and_then(|a| a.source),
         announced_server: facts.announced.as_ref().and_then(|a| a.destination),

@@ -3,6 +3,10 @@
 
 use crate::http::Head;
 use crate::pattern::{self, Pattern};
+use super::Place;
+use base64::Engine as _;
+use base64::alphabet;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use bytes::Bytes;
 use std::net::SocketAddr;
 use std::sync::{Arc, LazyLock, OnceLock};
@@ -14,6 +18,8 @@ pub struct Exchange {
     pub peer: Peer,
     /// The client's method, or GET once `error_page` has led elsewhere. `$request_method`
     pub method: http::Method,
+    /// The client's method, where edge asks something inside for its sake.
+    pub asked_method: Option<http::Method>,
     /// The host asked for: lower case, without port; the server's first name if the client named none. `$host`
     pub host: Bytes,
     /// The target as sent, without scheme and host. `$request_uri`
@@ -54,6 +60,10 @@ pub struct Exchange {
     pub session: Option<Box<super::Session>>,
     /// What rules have left behind, if any fired. `$rules_fired`, `$rules_log`
     pub rules: Option<Box<super::Rules>>,
+    /// The place the request has come to, if some text asks for what it says.
+    pub place: Option<Arc<dyn Place>>,
+    /// The number a client without one is given. `$uid_set`
+    pub uid_set: OnceLock<[u32; 4]>,
     /// The servers that were asked, in order.
     pub tries: Vec<Try>,
     pub answer: Answer,
@@ -65,6 +75,8 @@ pub struct Exchange {
 #[derive(Clone, Debug)]
 pub struct Peer {
     pub remote: SocketAddr,
+    /// Where the connection itself came from, if a trusted proxy has told of another client. `$realip_remote_addr`
+    pub connected: Option<SocketAddr>,
     pub local: SocketAddr,
     /// What the PROXY protocol told of both ends, where it is spoken. `$proxy_protocol_addr`
     pub announced: Option<SocketAddr>,
@@ -137,6 +149,14 @@ impl Captures {
     }
 }
 
+/// With or without its padding, as nginx takes it.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new()
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
+        .with_decode_allow_trailing_bits(true),
+);
+
 /// Before the server is known.
 static NAMELESS: LazyLock<Arc<str>> = LazyLock::new(|| Arc::from(""));
 
@@ -146,6 +166,7 @@ impl Exchange {
         Exchange {
             request_uri: head.target.clone(),
             method: head.method.clone(),
+            asked_method: None,
             head,
             peer,
             host: Bytes::new(),
@@ -169,6 +190,8 @@ impl Exchange {
             slice_range: None,
             session: None,
             rules: None,
+            place: None,
+            uid_set: OnceLock::new(),
             tries: Vec::new(),
             answer: Answer::default(),
             completed: false,
@@ -192,6 +215,17 @@ impl Exchange {
                 pair[..at].eq_ignore_ascii_case(name.as_bytes()).then_some(&pair[at + 1..])
             })
         })
+    }
+
+    /// User and password of `Authorization: Basic`; the user is never empty.
+    pub fn credentials(&self) -> Option<(Vec<u8>, Vec<u8>)> {
+        let (scheme, encoded) = self.head.headers.get("authorization")?.split_at_checked(6)?;
+        let encoded = Some(encoded.trim_ascii()).filter(|_| scheme.eq_ignore_ascii_case(b"basic "))?;
+        let mut user = BASE64.decode(encoded).ok()?;
+        let at = user.iter().position(|b| *b == b':').filter(|at| *at > 0)?;
+        let password = user.split_off(at + 1);
+        user.truncate(at);
+        Some((user, password))
     }
 
     pub fn scheme(&self) -> &'static str {
@@ -218,6 +252,7 @@ pub(crate) mod tests {
         };
         let peer = Peer {
             remote: "192.0.2.7:4711".parse().unwrap(),
+            connected: None,
             local: "127.0.0.1:8888".parse().unwrap(),
             announced: None,
             announced_server: None,

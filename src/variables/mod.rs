@@ -6,6 +6,7 @@
 mod clock;
 mod exchange;
 mod names;
+mod placed;
 mod print;
 mod rules;
 mod session;
@@ -16,6 +17,7 @@ pub use clock::{http_date, iso8601, local, write_http_date};
 #[cfg(test)]
 pub(crate) use exchange::tests;
 pub use exchange::{Answer, Captures, Exchange, Peer, Try};
+pub use placed::{Place, PlacedField};
 pub use names::{Defined, Variable};
 pub use print::hostname;
 pub use rules::Rules;

@@ -1,5 +1,6 @@
 //! What each name means.
 
+use super::placed::PlacedField;
 use super::session::SessionField;
 use super::tls::TlsField;
 
@@ -69,6 +70,10 @@ pub enum Variable {
     Uri,
     /// `$session_…`
     Session(SessionField),
+    /// What the place says that answers: `$invalid_referer` and its like.
+    Placed(PlacedField),
+    RealipRemoteAddr,
+    RealipRemotePort,
     /// `$ssl_…`
     Tls(TlsField),
     /// `$http_NAME`: a field of the request.
@@ -89,6 +94,7 @@ pub enum Variable {
 
 /// Names with a meaning of their own. Sorted, for the search.
 const FIXED: &[(&str, Variable)] = &[
+    ("ancient_browser", Variable::Placed(PlacedField::AncientBrowser)),
     ("args", Variable::Args),
     ("binary_remote_addr", Variable::BinaryRemoteAddr),
     ("body_bytes_sent", Variable::BodyBytesSent),
@@ -104,11 +110,14 @@ const FIXED: &[(&str, Variable)] = &[
     ("hostname", Variable::Hostname),
     ("http2", Variable::Http2),
     ("https", Variable::Https),
+    ("invalid_referer", Variable::Placed(PlacedField::InvalidReferer)),
     ("is_args", Variable::IsArgs),
     ("limit_conn_status", Variable::LimitConnStatus),
     ("limit_rate", Variable::LimitRate),
     ("limit_req_status", Variable::LimitReqStatus),
+    ("modern_browser", Variable::Placed(PlacedField::ModernBrowser)),
     ("msec", Variable::Msec),
+    ("msie", Variable::Placed(PlacedField::Msie)),
     ("nginx_version", Variable::NginxVersion),
     ("pid", Variable::Pid),
     ("pipe", Variable::Pipe),
@@ -120,6 +129,8 @@ const FIXED: &[(&str, Variable)] = &[
     ("proxy_protocol_server_addr", Variable::ProxyProtocolServerAddr),
     ("proxy_protocol_server_port", Variable::ProxyProtocolServerPort),
     ("query_string", Variable::Args),
+    ("realip_remote_addr", Variable::RealipRemoteAddr),
+    ("realip_remote_port", Variable::RealipRemotePort),
     ("realpath_root", Variable::DocumentRoot),
     ("remote_addr", Variable::RemoteAddr),
     ("remote_port", Variable::RemotePort),
@@ -135,6 +146,8 @@ const FIXED: &[(&str, Variable)] = &[
     ("rules_fired", Variable::RulesFired),
     ("rules_log", Variable::RulesLog),
     ("scheme", Variable::Scheme),
+    ("secure_link", Variable::Placed(PlacedField::SecureLink)),
+    ("secure_link_expires", Variable::Placed(PlacedField::SecureLinkExpires)),
     ("server_addr", Variable::ServerAddr),
     ("server_name", Variable::ServerName),
     ("server_port", Variable::ServerPort),
@@ -169,6 +182,8 @@ const FIXED: &[(&str, Variable)] = &[
     ("status", Variable::Status),
     ("time_iso8601", Variable::TimeIso8601),
     ("time_local", Variable::TimeLocal),
+    ("uid_got", Variable::Placed(PlacedField::UidGot)),
+    ("uid_set", Variable::Placed(PlacedField::UidSet)),
     ("upstream_addr", Variable::UpstreamAddr),
     ("upstream_bytes_received", Variable::UpstreamBytesReceived),
     ("upstream_bytes_sent", Variable::UpstreamBytesSent),

@@ -6,9 +6,6 @@ use super::tls::TlsField;
 use super::{Exchange, Try, clock};
 use crate::http::escape::{self, LogEscape};
 use crate::http::{Framing, Version};
-use base64::Engine as _;
-use base64::alphabet;
-use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use pingora_http::ResponseHeader;
 use std::borrow::Cow;
 use std::io::Write as _;
@@ -51,14 +48,19 @@ pub fn value(variable: &Variable, x: &Exchange, out: &mut Vec<u8>) -> bool {
         ProxyProtocolServerAddr => address(x.peer.announced_server, out),
         ProxyProtocolServerPort => port(x.peer.announced_server, out),
         RemoteAddr => ip(x.peer.remote.ip().to_canonical(), out),
-        RemotePort => number(x.peer.remote.port().into(), out),
+        RealipRemoteAddr => match x.peer.connected.unwrap_or(x.peer.remote) {
+            address if address.port() == 0 && address.ip().is_unspecified() => bytes(b"unix:", out),
+            address => ip(address.ip().to_canonical(), out),
+        },
+        RealipRemotePort => port_or_nothing(x.peer.connected.unwrap_or(x.peer.remote).port(), out),
+        RemotePort => port_or_nothing(x.peer.remote.port(), out),
         RemoteUser => remote_user(x, out),
         Request => bytes(&x.head.line, out),
         RequestCompletion => bytes(if x.completed { b"OK" } else { b"" }, out),
         RequestFilename => bytes(&x.filename, out),
         RequestId => request_id(x, out),
         RequestLength => number(x.request_length, out),
-        RequestMethod => bytes(x.method.as_str().as_bytes(), out),
+        RequestMethod => bytes(x.asked_method.as_ref().unwrap_or(&x.method).as_str().as_bytes(), out),
         RequestTime => seconds(x.started.elapsed(), out),
         RequestUri => bytes(&x.request_uri, out),
         RulesFired => told_by_rules(x, super::Rules::write_fired, out),
@@ -85,6 +87,7 @@ pub fn value(variable: &Variable, x: &Exchange, out: &mut Vec<u8>) -> bool {
         }
         Uri => bytes(&x.path, out),
         Session(asked) => session(*asked, x, out),
+        Placed(asked) => x.place.as_ref().is_some_and(|place| place.value(*asked, x, out)),
         Tls(asked) => tls(*asked, x, out),
         RequestHeader(name) => field(x, name, out),
         SentHeader(name) => header(x.answer.sent.as_deref(), name, out),
@@ -197,6 +200,11 @@ fn port(of: Option<SocketAddr>, out: &mut Vec<u8>) -> bool {
     of.is_some_and(|address| number(address.port().into(), out))
 }
 
+/// A proxy need not say from which one its client came.
+fn port_or_nothing(port: u16, out: &mut Vec<u8>) -> bool {
+    port == 0 || number(port.into(), out)
+}
+
 fn time_or_dash(time: Option<Duration>, out: &mut Vec<u8>) -> bool {
     match time {
         Some(time) => seconds(time, out),
@@ -264,29 +272,8 @@ fn forwarded_for(x: &Exchange, out: &mut Vec<u8>) -> bool {
 
 /// The user of `Authorization: Basic`.
 fn remote_user(x: &Exchange, out: &mut Vec<u8>) -> bool {
-    let Some(value) = x.head.headers.get("authorization") else {
-        return false;
-    };
-    let Some((scheme, encoded)) = value.split_at_checked(6) else {
-        return false;
-    };
-    if !scheme.eq_ignore_ascii_case(b"basic ") {
-        return false;
-    }
-    let Ok(decoded) = BASE64.decode(encoded.trim_ascii()) else {
-        return false;
-    };
-    let user = decoded.split(|b| *b == b':').next().unwrap_or_default();
-    decoded.contains(&b':') && not_empty(user, out)
+    x.credentials().is_some_and(|(user, _)| bytes(&user, out))
 }
-
-/// With or without its padding, as nginx takes it.
-const BASE64: GeneralPurpose = GeneralPurpose::new(
-    &alphabet::STANDARD,
-    GeneralPurposeConfig::new()
-        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
-        .with_decode_allow_trailing_bits(true),
-);
 
 /// One value for each server that was asked, as nginx joins them.
 fn tries(x: &Exchange, out: &mut Vec<u8>, print: impl Fn(&Try, &mut Vec<u8>) -> bool) -> bool {

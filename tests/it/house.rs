@@ -10,7 +10,7 @@ const LAYERS: &[&[&str]] = &[
     &["cli"],
     &["server"],
     &["proxy", "health"],
-    &["route", "rules", "session", "cache", "upstream", "compress", "files", "client", "observe"],
+    &["access", "route", "rules", "session", "cache", "upstream", "compress", "files", "client", "observe"],
     &["variables", "limit"],
     &["tls", "memcached"],
     &["config", "http", "pattern"],

@@ -11,7 +11,7 @@ mod upstream;
 
 pub use main::MainKeys;
 pub use scope::Scope;
-pub use server::{Handling, LocationKeys, ServerKeys};
+pub use server::{Handling, LimitExceptKeys, LocationKeys, ServerKeys};
 pub use tls::TlsKeys;
 pub use upstream::UpstreamKeys;
 
@@ -52,18 +52,29 @@ pub struct Location {
     pub keys: LocationKeys,
     pub handling: Handling,
     pub scope: Scope,
+    pub limit_except: Option<LimitExcept>,
     pub locations: Vec<Location>,
+}
+
+/// What holds in a location for other methods than those named.
+#[derive(Clone, Debug)]
+pub struct LimitExcept {
+    pub span: Span,
+    pub methods: Spanned<Vec<Spanned<String>>>,
+    pub keys: LocationKeys,
+    pub scope: Scope,
 }
 
 /// Every key there is, with the group it belongs to.
 pub fn all_keys() -> impl Iterator<Item = &'static Key> {
-    let groups: [&'static [Key]; 7] = [
+    let groups: [&'static [Key]; 8] = [
         MainKeys::KEYS,
         Scope::KEYS,
         TlsKeys::KEYS,
         ServerKeys::KEYS,
         Handling::KEYS,
         LocationKeys::KEYS,
+        LimitExceptKeys::KEYS,
         UpstreamKeys::KEYS,
     ];
     groups.into_iter().flatten()
@@ -74,6 +85,7 @@ pub const BLOCKS: &[(&str, Contexts)] = &[
     ("upstream", Contexts::from_letters("h")),
     ("server", Contexts::from_letters("h")),
     ("location", Contexts::from_letters("sl")),
+    ("limit_except", Contexts::from_letters("l")),
 ];
 
 impl Raw {
@@ -150,11 +162,16 @@ fn read_location(node: &Node, diagnostics: &mut Diagnostics) -> Option<Location>
         keys: LocationKeys::default(),
         handling: Handling::default(),
         scope: Scope::default(),
+        limit_except: None,
         locations: Vec::new(),
     };
     block.each(Contexts::LOCATION, diagnostics, |key, value, d| {
         if key == "location" {
             location.locations = read_locations(value, d);
+            return true;
+        }
+        if key == "limit_except" {
+            location.limit_except = read_limit_except(value, d);
             return true;
         }
         location.keys.read_key(key, value, d)
@@ -168,6 +185,23 @@ fn read_location(node: &Node, diagnostics: &mut Diagnostics) -> Option<Location>
         return None;
     }
     Some(location)
+}
+
+fn read_limit_except(node: &Node, diagnostics: &mut Diagnostics) -> Option<LimitExcept> {
+    let block = Block::open(node, "`limit_except`", diagnostics)?;
+    let mut own = LimitExceptKeys::default();
+    let mut keys = LocationKeys::default();
+    let mut scope = Scope::default();
+    block.each(Contexts::LIMIT_EXCEPT, diagnostics, |key, value, d| {
+        own.read_key(key, value, d) || keys.read_key(key, value, d) || scope.read_key(key, value, d)
+    });
+    let Some(methods) = own.methods else {
+        diagnostics
+            .error(node.span, "`limit_except` has no `methods`")
+            .help("write `limit_except: { methods: [GET], access: { deny: all } }`: GET is for everybody, and HEAD with it");
+        return None;
+    };
+    Some(LimitExcept { span: node.span, methods, keys, scope })
 }
 
 /// A map whose keys depend on where it stands.
@@ -231,7 +265,11 @@ impl<'n> Block<'n> {
 }
 
 /// What nginx once said, and how it is said now.
-const OTHERWISE: &[(&str, &str)] = &[("ssl", "write `listen: { address: …, ssl: true }`")];
+const OTHERWISE: &[(&str, &str)] = &[
+    ("allow", "write `access: { allow: [10.0.0.0/8], deny: all }`: the first rule that fits decides"),
+    ("deny", "write `access: { allow: [10.0.0.0/8], deny: all }`: the first rule that fits decides"),
+    ("ssl", "write `listen: { address: …, ssl: true }`"),
+];
 
 /// The keys that are on or off, or a map of the keys that begin with their name.
 pub const GROUPS: &[&str] = &["gzip", "brotli", "zstd"];
@@ -294,6 +332,7 @@ mod tests {
                     || ServerKeys::default().read_key(key.name, value, &mut diagnostics)
                     || Handling::default().read_key(key.name, value, &mut diagnostics)
                     || LocationKeys::default().read_key(key.name, value, &mut diagnostics)
+                    || LimitExceptKeys::default().read_key(key.name, value, &mut diagnostics)
                     || UpstreamKeys::default().read_key(key.name, value, &mut diagnostics);
                 assert!(read && diagnostics.is_empty(), "{}: {diagnostics}", key.name);
             }

@@ -7,14 +7,32 @@ use crate::keys;
 keys! {
     /// Keys that the blocks inside inherit.
     pub struct Scope {
+        /// Whose addresses may come in: `{allow: [10.0.0.0/8, 'unix:'], deny: all}`, or a list of such maps; the first rule that fits
+        /// decides, and whom none fits may come in.
+        ["hslx"] access: Access,
         /// Where requests are logged: `off`, a path, `{path, format}` or a list of these.
-        ["hsl"] access_log: Vec<AccessLog> = "{path: logs/access.log}",
+        ["hslx"] access_log: Vec<AccessLog> = "{path: logs/access.log}",
         /// Fields added to answers of 200, 201, 204, 206, 301, 302, 303, 304, 307 and 308, or `always`.
         ["hsl"] add_header: Named<AddHeader>,
         /// How `add_header` stands to the block outside: `on` (as nginx: a list replaces the outer one), `off`, `merge`.
         ["hsl"] add_header_inherit: ListInherit = "on",
         /// Redirects edge makes name scheme, host and port.
         ["hsl"] absolute_redirect: bool = "true",
+        /// Names or parts of names of browsers that `$ancient_browser` is about; `netscape4`.
+        ["hsl"] ancient_browser: Vec<String>,
+        /// What `$ancient_browser` says then.
+        ["hsl"] ancient_browser_value: String = "'1'",
+        /// Asks for a user and a password, with this text for the client to show; `off`. Variables may stand in it.
+        ["hslx"] auth_basic: String = "off",
+        /// The file of users: lines of `user:password`, the password in a form of crypt(3), `$apr1$`, `{SHA}`, `{SSHA}` or `{PLAIN}`.
+        /// Variables may stand in it. It counts as it is now: a change needs no reload.
+        ["hslx"] auth_basic_user_file: String,
+        /// How long an answer of 401 is held back.
+        ["hsl"] auth_delay: Time = "0s",
+        /// The URI that is asked, inside, whether a request may come in: 2xx lets it, 401 and 403 do not; `off`.
+        ["hsl"] auth_request: String = "off",
+        /// Variables set of what that answer says: `{ $user: $upstream_http_x_user }`.
+        ["hsl"] auth_request_set: Named<String>,
         /// The charset named in `Content-Type`; `off`: none.
         ["hsl"] charset: String = "off",
         /// The types that get a charset; `text/html` always does.
@@ -178,6 +196,10 @@ keys! {
         ["hsl"] log_not_found: bool = "true",
         /// The most ranges of one request; more: the whole is sent.
         ["hsl"] max_ranges: u32,
+        /// Browsers that `$modern_browser` is about, with the version from which on: `[msie 5.5, gecko 1.0, unlisted]`.
+        ["hsl"] modern_browser: Repeated<ModernBrowser>,
+        /// What `$modern_browser` says then.
+        ["hsl"] modern_browser_value: String = "'1'",
         /// `//` in a path is taken as `/`.
         ["hs"] merge_slashes: bool = "true",
         /// Redirects edge makes name the port.
@@ -299,6 +321,14 @@ keys! {
         ["hsl"] proxy_ssl_verify_depth: Accepted,
         /// Where answers lie that are too large for memory, relative to the prefix.
         ["hsl"] proxy_temp_path: TempPath,
+        /// The field that says who the client of a trusted proxy is: `X-Real-IP`, `X-Forwarded-For`, another one, or `proxy_protocol`.
+        ["hsl"] real_ip_header: String = "X-Real-IP",
+        /// Of several addresses the last that is no trusted proxy's counts, not the last.
+        ["hsl"] real_ip_recursive: bool = "false",
+        /// Accepted; tables size themselves.
+        ["sl"] referer_hash_bucket_size: Accepted,
+        /// Accepted; tables size themselves.
+        ["sl"] referer_hash_max_size: Accepted,
         /// A connection that timed out is closed with a reset.
         ["hsl"] reset_timedout_connection: bool = "false",
         /// The directory of the files.
@@ -309,6 +339,12 @@ keys! {
         /// Whether the rules of the blocks outside hold here: `on`, `off`. Those of the whole and of the server have decided over a
         /// request before a location is searched; `off` in a location drops them for its answers and the log.
         ["sl"] rules_inherit: RulesInherit = "on",
+        /// Whether all of `access`, `auth_basic` and `auth_request` must let a request in, or any.
+        ["hsl"] satisfy: Satisfy = "all",
+        /// The MD5 of a link and perhaps the time until when it holds, after a comma; for `$secure_link`.
+        ["hsl"] secure_link: String,
+        /// What the MD5 of a link is of.
+        ["hsl"] secure_link_md5: String,
         /// The longest wait between two writes to a client.
         ["hsl"] send_timeout: Time = "60s",
         /// Redirects edge makes name the first `server_name`, not the host of the request.
@@ -318,6 +354,8 @@ keys! {
         /// `required`: a request without a session, or with one that is not there, is answered 401, or sent to `redirect`:
         /// `{ redirect: /login, strict: on }`; `off`.
         ["sl"] session: SessionDemand,
+        /// The proxies whose word on the client's address counts: addresses, networks, `unix:`.
+        ["hsl"] set_real_ip_from: Repeated<Spanned<String>>,
         /// Large answers are fetched and stored in parts of this size; `$slice_range` stands in the key and in
         /// `proxy_set_header: { Range: $slice_range }`. `0`: as a whole.
         ["hsl"] slice: Size = "0",
@@ -325,6 +363,26 @@ keys! {
         ["hsl"] tcp_nodelay: bool = "true",
         /// Media types and their extensions.
         ["hsl"] types: Types,
+        /// Cookies that tell browsers apart: `on`, `v1`, `log` (only read), `off`.
+        ["hsl"] userid: UserId = "off",
+        /// The domain of the cookie; `none`.
+        ["hsl"] userid_domain: String = "none",
+        /// How long browsers keep it: a time, `max`, `off`.
+        ["hsl"] userid_expires: String = "off",
+        /// `secure`, `httponly`, `samesite=strict`, `samesite=lax`, `samesite=none`; `off`.
+        ["hsl"] userid_flags: Vec<Spanned<String>> = "off",
+        /// A letter, digit or `=` that marks the cookie: who has one with another mark gets the same with this one; `off`.
+        ["hsl"] userid_mark: String = "off",
+        /// Its name.
+        ["hsl"] userid_name: String = "uid",
+        /// The field `P3P` that goes with it; `none`.
+        ["hsl"] userid_p3p: String = "none",
+        /// Its path.
+        ["hsl"] userid_path: String = "/",
+        /// The number that tells servers apart; by default the last bytes of the server's address, with `v1` 0.
+        ["hsl"] userid_service: u32,
+        /// The sites a link to here may stand on, for `$invalid_referer`: `none`, `blocked`, `server_names`, names, `~regex`.
+        ["sl"] valid_referers: Vec<Spanned<String>>,
         /// Fields with `_` in their names are taken.
         ["hs"] underscores_in_headers: bool = "false",
         /// Accepted; edge chooses how it sends a file.

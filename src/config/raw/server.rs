@@ -37,7 +37,17 @@ keys! {
         ["l"] grpc_pass: String,
         /// Only requests edge has redirected itself come here.
         ["l"] internal: bool = "false",
+        /// A word that only the server and who makes links know: `$secure_link` is what follows the MD5 of link and word in the URI.
+        ["l"] secure_link_secret: String,
         /// The upstream or address that requests go to, perhaps with a URI that replaces the location's prefix.
-        ["l"] proxy_pass: String,
+        ["lx"] proxy_pass: String,
+    }
+}
+
+keys! {
+    /// The key of `limit_except` that is no location's.
+    pub struct LimitExceptKeys {
+        /// The methods that the location itself is for; GET includes HEAD. All others are for what stands here.
+        ["x"] methods: Vec<Spanned<String>>,
     }
 }

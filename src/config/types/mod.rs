@@ -13,6 +13,7 @@ use super::keys::{Keys, map_schema, read_map};
 use super::node::{Entry, Kind, Node};
 use super::value::{Arg, Value, mismatch};
 
+mod access;
 mod balance;
 mod cache;
 mod error_page;
@@ -31,6 +32,7 @@ mod sticky;
 mod upstream;
 mod words;
 
+pub use access::*;
 pub use balance::*;
 pub use cache::*;
 pub use error_page::*;

@@ -66,6 +66,7 @@ impl Usual {
             && request.error_status.is_none()
             && request.kept.is_empty()
             && !request.rules_see_answer()
+            && request.location.access.user_id.is_none()
             && asks_for_the_whole(&request.exchange.head.headers);
         if !is_usual {
             return None;

@@ -2,6 +2,7 @@
 
 use super::HOP_BY_HOP;
 use crate::http::pages;
+use crate::proxy::access;
 use crate::proxy::redirect;
 use crate::proxy::request::Request;
 use crate::proxy::snapshot::{Expires, Handler, Pass};
@@ -37,6 +38,7 @@ pub fn for_client(answer: &mut ResponseHeader, request: &mut Request, from_upstr
     if has_conditional_fields(status) {
         add_expires(answer, request)?;
     }
+    access::give(answer, request)?;
     add_fields(answer, request)?;
     let told = location.keepalive_told.filter(|told| !told.is_zero() && request.keepalive);
     if let Some(told) = told {

@@ -5,7 +5,7 @@ use super::limits::{self, LimitZones};
 use super::{Asked, Server, Snapshot, defined, process, references, rules, server, session, session_store, sticky, tls};
 use crate::cache::store::Zones;
 use crate::config::diagnostics::{nearest, plain};
-use crate::config::raw::Raw;
+use crate::config::raw::{self, Raw};
 use crate::config::types::TempPath;
 use crate::config::{Diagnostics, Span, Spanned};
 use crate::limit;
@@ -62,6 +62,7 @@ pub fn compile(raw: &Raw, resources: &Resources, diagnostics: &mut Diagnostics) 
         stores: &no_stores,
         resources,
         raw,
+        server: None,
     };
     let settings = super::upstream::settings(raw, &texts, diagnostics);
     let upstreams = resources.upstreams.apply(&settings, Instant::now());
@@ -119,6 +120,7 @@ pub fn compile(raw: &Raw, resources: &Resources, diagnostics: &mut Diagnostics) 
 }
 
 /// How texts of the configuration become templates, patterns, paths and references.
+#[derive(Clone)]
 pub(super) struct Texts<'t> {
     pub asked: &'t Cell<Asked>,
     /// Whether it was told that a certificate is not checked: once is enough.
@@ -136,6 +138,8 @@ pub(super) struct Texts<'t> {
     pub stores: &'t BTreeMap<String, Arc<Store>>,
     pub resources: &'t Resources,
     pub raw: &'t Raw,
+    /// The server that is compiled.
+    pub server: Option<&'t raw::Server>,
 }
 
 impl Texts<'_> {
@@ -163,6 +167,7 @@ impl Texts<'_> {
         asked.upstream_head |=
             template.uses(|v| matches!(v, Variable::UpstreamHeader(_) | Variable::UpstreamCookie(_)));
         asked.sent_head |= template.uses(|v| matches!(v, Variable::SentHeader(_)));
+        asked.placed |= template.uses(|v| matches!(v, Variable::Placed(_)));
         asked.session |= template.uses(|v| matches!(v, Variable::Session(_)));
         asked.stored_session |= template.uses(|v| matches!(v, Variable::Session(field) if field.is_stored()));
         self.asked.set(asked);

@@ -26,7 +26,22 @@ pub(super) fn names(raw: &Raw) -> Defined {
         server.locations.iter().for_each(|l| location_names(l, &mut take));
     }
     redirect_names(&raw.scope, &mut take);
+    let mut set = |scope: &raw::Scope| {
+        for name in super::access::defined_names(scope) {
+            defined.slot(&name.to_ascii_lowercase());
+        }
+    };
+    set(&raw.scope);
+    for server in &raw.servers {
+        set(&server.scope);
+        server.locations.iter().for_each(|l| each_scope(l, &mut set));
+    }
     defined
+}
+
+fn each_scope(location: &raw::Location, each: &mut impl FnMut(&raw::Scope)) {
+    each(&location.scope);
+    location.locations.iter().for_each(|l| each_scope(l, each));
 }
 
 fn take_rewrite(rewrite: &crate::config::types::Rewrite, take: &mut impl FnMut(&str, bool)) {

@@ -10,7 +10,7 @@ use crate::config::types;
 use crate::config::{Diagnostics, Span, Spanned};
 use crate::files;
 use crate::http::escape::LogEscape;
-use crate::observe::{Format, access};
+use crate::observe::{self, Format};
 use crate::route::{Entry, Locations, Matcher};
 
 /// The tree of a server's locations. One with a mistake is left out.
@@ -152,10 +152,57 @@ fn compile(
             location.handler = Handler::Proxy(Box::new(pass));
         }
     }
+    if let Some(secret) = &raw.keys.secure_link_secret {
+        if location.access.link.is_some() {
+            diagnostics.error(secret.span, "`secure_link_secret` cannot stand beside `secure_link` and `secure_link_md5`");
+        }
+        location.access.link = Some(Link::Secret(secret.value.clone()));
+    }
+    location.limit_except = raw.limit_except.as_ref().map(|limit| {
+        let inner = inherit_lists(&limit.scope, scope, diagnostics);
+        let methods = methods(limit, diagnostics);
+        LimitExcept { methods, location: Arc::new(compile(&inside(raw, limit), written, matcher, &inner, texts, diagnostics)) }
+    });
     location.demand = session::demand(scope, &location.handler, texts, diagnostics);
     location.rules = rules::compile(scope.rules.as_deref(), Some(&location.handler), texts, diagnostics);
     location.rules_alone = scope.rules_inherit() == types::RulesInherit::Off;
     location
+}
+
+/// `limit_except` as a location of its own: as in nginx it has the outer one's handler, but neither its rewrites nor its
+/// `try_files`.
+fn inside(raw: &raw::Location, limit: &raw::LimitExcept) -> raw::Location {
+    let mut keys = raw.keys.clone();
+    if let Some(pass) = &limit.keys.proxy_pass {
+        (keys.proxy_pass, keys.grpc_pass) = (Some(pass.clone()), None);
+    }
+    let scope = limit.scope.clone();
+    let handling = raw::Handling::default();
+    raw::Location { span: limit.span, keys, handling, scope, limit_except: None, locations: Vec::new() }
+}
+
+/// The methods that `limit_except` leaves alone; who may GET may HEAD.
+fn methods(limit: &raw::LimitExcept, diagnostics: &mut Diagnostics) -> Vec<http::Method> {
+    const KNOWN: [&str; 14] = [
+        "GET", "HEAD", "POST", "PUT", "DELETE", "MKCOL", "COPY", "MOVE", "OPTIONS", "PROPFIND", "PROPPATCH", "LOCK", "UNLOCK",
+        "PATCH",
+    ];
+    let mut methods = Vec::new();
+    for written in &limit.methods.value {
+        let name = written.to_ascii_uppercase();
+        match http::Method::from_bytes(name.as_bytes()).ok().filter(|_| KNOWN.contains(&name.as_str())) {
+            Some(method) => methods.push(method),
+            None => {
+                diagnostics
+                    .error(written.span, format!("invalid method `{}`: expected one of {}", written.value, KNOWN.join(", ")))
+                    .did_you_mean(&name, KNOWN);
+            }
+        }
+    }
+    if methods.contains(&http::Method::GET) {
+        methods.push(http::Method::HEAD);
+    }
+    methods
 }
 
 /// A location that matches nothing in particular, with all that it inherits.
@@ -181,6 +228,8 @@ fn settings(scope: &Scope, texts: &Texts<'_>, diagnostics: &mut Diagnostics) -> 
         try_files: None,
         limits: limits::compile(scope, texts),
         demand: None,
+        access: access::compile(scope, texts, diagnostics),
+        limit_except: None,
         handler: Handler::Files,
         body: client::BodyLimits {
             max_size: Some(scope.client_max_body_size().0).filter(|s| *s > 0),
@@ -226,7 +275,7 @@ fn settings(scope: &Scope, texts: &Texts<'_>, diagnostics: &mut Diagnostics) -> 
 }
 
 /// A directory, below the prefix if it is relative and begins with no variable.
-fn rooted(written: &str, at: Span, texts: &Texts<'_>, diagnostics: &mut Diagnostics) -> Template {
+pub(super) fn rooted(written: &str, at: Span, texts: &Texts<'_>, diagnostics: &mut Diagnostics) -> Template {
     if written.starts_with('$') {
         return texts.template(written, at, diagnostics);
     }
@@ -336,7 +385,7 @@ fn log_format(name: &str, at: Span, texts: &Texts<'_>, diagnostics: &mut Diagnos
     let formats = texts.raw.main.log_format.as_ref().map(|f| f.value.0.as_slice()).unwrap_or_default();
     let Some((named, format)) = formats.iter().find(|(n, _)| n.value == name) else {
         if name == "combined" {
-            return Some(Format::new(texts.template(access::COMBINED, at, diagnostics), LogEscape::Default));
+            return Some(Format::new(texts.template(observe::access::COMBINED, at, diagnostics), LogEscape::Default));
         }
         diagnostics
             .error(at, format!("no `log_format` is named `{name}`"))

@@ -4,6 +4,7 @@
 //! string of the configuration while a request is served. What must outlive a reload (health of servers, log files) is
 //! only borrowed from registries that know it by name.
 
+mod access;
 mod cache;
 mod compile;
 mod compression;
@@ -26,6 +27,7 @@ mod tls;
 mod upstream;
 mod url;
 
+pub use access::{Access, Basic, Expires as UserIdExpires, Inquiry, LimitExcept, Link, ToldBy, UserId};
 pub use cache::{Caching, Lock, Network, ZonePlace};
 pub use compile::{Resources, compile};
 pub use headers::{AddHeader, Expires, UpstreamField};
@@ -91,6 +93,8 @@ pub struct Asked {
     pub upstream_head: bool,
     /// `$sent_http_…`
     pub sent_head: bool,
+    /// What a place says: `$invalid_referer`, `$secure_link`, `$uid_set` …
+    pub placed: bool,
     /// `$session_…`
     pub session: bool,
     /// Of these what stands in memcached alone.
@@ -192,6 +196,9 @@ pub struct Location {
     pub script: Script,
     /// `limit_req` and `limit_conn`
     pub limits: Option<Arc<Limits>>,
+    /// Who may come in.
+    pub access: Access,
+    pub limit_except: Option<LimitExcept>,
     /// `session`: who has none is not let in.
     pub demand: Option<Demand>,
     pub try_files: Option<TryFiles>,

@@ -35,6 +35,11 @@ fn check_location(location: &raw::Location, raw: &Raw, diagnostics: &mut Diagnos
     if let Some(pass) = &location.keys.grpc_pass {
         check_upstream(pass, super::Url::parse_grpc(pass), raw, diagnostics);
     }
+    if let Some(limit) = &location.limit_except
+        && let Some(pass) = &limit.keys.proxy_pass
+    {
+        check_upstream(pass, super::Url::parse(pass), raw, diagnostics);
+    }
     location.locations.iter().for_each(|l| check_location(l, raw, diagnostics));
 }
 

@@ -17,6 +17,7 @@ pub(super) fn compile(
     texts: &Texts<'_>,
     diagnostics: &mut Diagnostics,
 ) -> Arc<Server> {
+    let texts = &Texts { server: texts.raw.servers.get(place), ..texts.clone() };
     let mut scope = super::headers::inherit_lists(&raw.scope, &texts.raw.scope, diagnostics);
     // They run once for a request, whichever locations it comes through: those of locations add up by themselves.
     let rules = rules::compile(scope.rules.take().as_deref(), None, texts, diagnostics);
