@@ -15,9 +15,10 @@ impl Contexts {
     pub const SERVER: Contexts = Contexts(4);
     pub const LOCATION: Contexts = Contexts(8);
     pub const UPSTREAM: Contexts = Contexts(16);
+    pub const IF: Contexts = Contexts(32);
 
     /// From letters, as the definitions write them: `h` http (the top of edge.yaml), `s` server, `l` location, `m` main,
-    /// `u` upstream, `-` a part of a value.
+    /// `u` upstream, `i` an `if` of a location, `-` a part of a value.
     pub const fn from_letters(letters: &str) -> Contexts {
         let bytes = letters.as_bytes();
         let mut bits = 0;
@@ -29,6 +30,7 @@ impl Contexts {
                 b's' => 4,
                 b'l' => 8,
                 b'u' => 16,
+                b'i' => 32,
                 _ => 0,
             };
             i += 1;
@@ -48,6 +50,7 @@ impl Contexts {
             (Self::SERVER, "server"),
             (Self::LOCATION, "location"),
             (Self::UPSTREAM, "upstream"),
+            (Self::IF, "if"),
         ]
         .iter()
         .filter(|(context, _)| self.contains(*context))

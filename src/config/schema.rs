@@ -22,6 +22,7 @@ pub fn schema() -> Value {
         "server": with_locations(block(Contexts::SERVER)),
         "location": with_locations(block(Contexts::LOCATION)),
         "upstream": block(Contexts::UPSTREAM),
+        "if": block(Contexts::IF),
     });
     top
 }
@@ -76,6 +77,7 @@ mod tests {
                 (Contexts::SERVER, &schema["$defs"]["server"]["properties"]),
                 (Contexts::LOCATION, &schema["$defs"]["location"]["properties"]),
                 (Contexts::UPSTREAM, &schema["$defs"]["upstream"]["properties"]),
+                (Contexts::IF, &schema["$defs"]["if"]["properties"]),
             ];
             for (context, properties) in places {
                 assert_eq!(

@@ -12,10 +12,13 @@ pub enum Place {
     Server,
     Location,
     Upstream,
+    /// An `if` of a server, of a location.
+    ServerIf,
+    LocationIf,
 }
 
 /// Keys of edge.yaml that nginx.conf writes in other words: `location MODIFIER URI`, `server` and a method in `upstream`.
-const NOT_DIRECTIVES: &[&str] = &["match", "balance", "servers"];
+const NOT_DIRECTIVES: &[&str] = &["match", "balance", "servers", "if"];
 
 /// The keys of the process that nginx wants in `events {}`.
 const OF_EVENTS: &[&str] = &["use", "multi_accept", "accept_mutex", "worker_connections"];
@@ -32,8 +35,17 @@ const OF_NGINX: &[(&str, &[Place])] = &[
     ("random", &[Place::Upstream]),
     ("hash", &[Place::Upstream]),
     ("least_time", &[Place::Upstream]),
+    ("if", &[Place::Server, Place::Location]),
+    ("set", OF_SCRIPTS),
+    ("break", OF_SCRIPTS),
 ];
 
+const OF_SCRIPTS: &[Place] = &[Place::Server, Place::Location, Place::ServerIf, Place::LocationIf];
+
+/// What an `if` of a server may hold of what one of a location may.
+const IN_SERVER_IF: &[&str] = &["return", "rewrite", "rewrite_log", "uninitialized_variable_warn"];
+
+/// The places that are told of; where a directive may stand in a location's `if` it may stand in the location.
 const ALL: [Place; 6] = [Place::Main, Place::Events, Place::Http, Place::Server, Place::Location, Place::Upstream];
 
 impl Place {
@@ -45,6 +57,8 @@ impl Place {
             Place::Server => "server",
             Place::Location => "location",
             Place::Upstream => "upstream",
+            Place::ServerIf => "if in server",
+            Place::LocationIf => "if in location",
         }
     }
 
@@ -55,6 +69,7 @@ impl Place {
             Place::Server => Contexts::SERVER,
             Place::Location => Contexts::LOCATION,
             Place::Upstream => Contexts::UPSTREAM,
+            Place::ServerIf | Place::LocationIf => Contexts::IF,
         }
     }
 
@@ -70,6 +85,7 @@ impl Place {
             && match self {
                 Place::Main => !of_events,
                 Place::Events => of_events,
+                Place::ServerIf => IN_SERVER_IF.contains(&key.name),
                 _ => true,
             }
     }

@@ -10,9 +10,8 @@ use super::snapshot::{Location, Server};
 use crate::cache::store::Zone;
 use crate::client::{Body, Connection};
 use crate::http::{Head, Version};
-use crate::pattern::Pattern;
-use crate::variables::{Captures, Exchange, Peer};
-use bytes::Bytes;
+use crate::variables::defined::Values;
+use crate::variables::{Exchange, Peer};
 use pingora_http::ResponseHeader;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -58,8 +57,10 @@ pub struct Request {
     pub redirects: u8,
     /// The last status a request has failed with, whatever page the client gets for it; 0: it has not.
     pub failed: u16,
-    /// Led here by `error_page`, which happens once.
+    /// Led here by `error_page`.
     pub error_page_used: bool,
+    /// No further page is looked for: that happens once, unless `recursive_error_pages` is on.
+    pub error_pages_over: bool,
     /// The status that `error_page` wants in the end, whatever the page's own is.
     pub error_status: Option<u16>,
     /// The path still begins with the location's prefix (nginx's `valid_location`).
@@ -95,8 +96,8 @@ impl Request {
         let location = server.outside.clone();
         let mut exchange = Exchange::new(head, peer);
         exchange.server_name = server.name.clone();
-        exchange.defined = vec![None; bound.snapshot.defined.len()];
-        Request {
+        exchange.defined = Values::new(&bound.snapshot.defined);
+        let mut request = Request {
             exchange,
             bound,
             server,
@@ -107,6 +108,7 @@ impl Request {
             redirects: 0,
             failed: 0,
             error_page_used: false,
+            error_pages_over: false,
             error_status: None,
             prefix_holds: true,
             kept: Vec::new(),
@@ -121,27 +123,28 @@ impl Request {
             told: None,
             pending: None,
             content: None,
+        };
+        request.note_location();
+        request
+    }
+
+    /// From now on this location's settings hold.
+    pub fn enter(&mut self, location: Arc<Location>) {
+        self.location = location;
+        self.note_location();
+    }
+
+    /// What variables have to know of the location.
+    fn note_location(&mut self) {
+        self.exchange.warns_of_uninitialized = self.location.warns_of_uninitialized;
+        if self.bound.snapshot.asked.files {
+            self.exchange.roots = Some(self.location.roots.clone());
         }
     }
 
     /// A line for the error log, with the connection's number before and the request behind it, as nginx writes it.
     pub fn log_error(&self, message: impl std::fmt::Display) {
         log::error!("*{} {message}, {}", self.exchange.peer.serial, self.context());
-    }
-
-    /// Remembers what a pattern captured: `$1` and the named groups.
-    pub fn capture(&mut self, pattern: &Pattern, subject: &[u8]) {
-        if pattern.groups() == 0 {
-            return;
-        }
-        let captures = Captures::new(pattern.clone(), subject.to_vec());
-        for (name, group) in pattern.names() {
-            let slot = self.bound.snapshot.defined.find(&name.to_ascii_lowercase());
-            if let Some(value) = slot.and_then(|slot| self.exchange.defined.get_mut(slot)) {
-                *value = captures.get(group).map(Bytes::copy_from_slice);
-            }
-        }
-        self.exchange.captures = captures;
     }
 
     /// Keeps what an upstream answered, if some text asks for it.
@@ -168,6 +171,10 @@ impl Request {
 
     pub fn log_info(&self, message: impl std::fmt::Display) {
         log::info!("*{} {message}, {}", self.exchange.peer.serial, self.context());
+    }
+
+    pub fn log_notice(&self, message: impl std::fmt::Display) {
+        log::info!(target: "edge::notice", "*{} {message}, {}", self.exchange.peer.serial, self.context());
     }
 
     fn context(&self) -> String {

@@ -5,13 +5,15 @@
 
 mod main;
 mod scope;
+mod script;
 mod server;
 pub mod tls;
 mod upstream;
 
 pub use main::MainKeys;
 pub use scope::Scope;
-pub use server::{Handling, LocationKeys, ServerKeys};
+pub use script::If;
+pub use server::{Handling, IfKeys, LocationKeys, ServerKeys};
 pub use tls::TlsKeys;
 pub use upstream::UpstreamKeys;
 
@@ -57,13 +59,14 @@ pub struct Location {
 
 /// Every key there is, with the group it belongs to.
 pub fn all_keys() -> impl Iterator<Item = &'static Key> {
-    let groups: [&'static [Key]; 7] = [
+    let groups: [&'static [Key]; 8] = [
         MainKeys::KEYS,
         Scope::KEYS,
         TlsKeys::KEYS,
         ServerKeys::KEYS,
         Handling::KEYS,
         LocationKeys::KEYS,
+        IfKeys::KEYS,
         UpstreamKeys::KEYS,
     ];
     groups.into_iter().flatten()
@@ -136,6 +139,7 @@ fn read_server(node: &Node, diagnostics: &mut Diagnostics) -> Option<Server> {
             || server.scope.read_key(key, value, d)
             || server.tls.read_key(key, value, d)
     });
+    script::check_server(&server.handling, diagnostics);
     Some(server)
 }
 

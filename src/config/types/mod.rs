@@ -22,11 +22,13 @@ mod health_check;
 mod listen;
 mod logs;
 mod pairs;
+mod script;
 mod session;
 mod session_demand;
 mod session_store;
 mod sticky;
 mod upstream;
+mod variables;
 mod words;
 
 pub use balance::*;
@@ -38,11 +40,13 @@ pub use health_check::*;
 pub use listen::*;
 pub use logs::*;
 pub use pairs::*;
+pub use script::*;
 pub use session::*;
 pub use session_demand::*;
 pub use session_store::*;
 pub use sticky::*;
 pub use upstream::*;
+pub use variables::*;
 pub use words::*;
 
 /// A node for `name=value` parameters and single words after the first word of a directive.
