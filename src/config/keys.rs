@@ -15,10 +15,11 @@ impl Contexts {
     pub const SERVER: Contexts = Contexts(4);
     pub const LOCATION: Contexts = Contexts(8);
     pub const UPSTREAM: Contexts = Contexts(16);
+    pub const IF: Contexts = Contexts(32);
     pub const LIMIT_EXCEPT: Contexts = Contexts(64);
 
     /// From letters, as the definitions write them: `h` http (the top of edge.yaml), `s` server, `l` location, `m` main,
-    /// `u` upstream, `x` limit_except, `-` a part of a value.
+    /// `u` upstream, `i` an `if` of a location, `x` limit_except, `-` a part of a value.
     pub const fn from_letters(letters: &str) -> Contexts {
         let bytes = letters.as_bytes();
         let mut bits = 0;
@@ -30,6 +31,7 @@ impl Contexts {
                 b's' => 4,
                 b'l' => 8,
                 b'u' => 16,
+                b'i' => 32,
                 b'x' => 64,
                 _ => 0,
             };
@@ -50,6 +52,7 @@ impl Contexts {
             (Self::SERVER, "server"),
             (Self::LOCATION, "location"),
             (Self::UPSTREAM, "upstream"),
+            (Self::IF, "if"),
             (Self::LIMIT_EXCEPT, "limit_except"),
         ]
         .iter()

@@ -23,6 +23,7 @@ pub fn schema() -> Value {
         "location": with_limit(with_locations(block(Contexts::LOCATION))),
         "limit_except": block(Contexts::LIMIT_EXCEPT),
         "upstream": block(Contexts::UPSTREAM),
+        "if": block(Contexts::IF),
     });
     top
 }
@@ -86,6 +87,7 @@ mod tests {
                 (Contexts::LOCATION, &schema["$defs"]["location"]["properties"]),
                 (Contexts::LIMIT_EXCEPT, &schema["$defs"]["limit_except"]["properties"]),
                 (Contexts::UPSTREAM, &schema["$defs"]["upstream"]["properties"]),
+                (Contexts::IF, &schema["$defs"]["if"]["properties"]),
             ];
             for (context, properties) in places {
                 assert_eq!(

@@ -1,7 +1,8 @@
 //! nginx.conf becomes the tree that edge.yaml becomes, so that one set of readers ([`crate::config::Raw`]) types both.
 //!
 //! A file goes through four hands: [`lexer`] knows words, quotes and comments as nginx's own reader does, [`parser`]
-//! blocks, [`files`] what `include` brings in, [`tree`] which directive may stand where and which key of edge.yaml it is.
+//! blocks, [`files`] what `include` brings in, [`tree`] which directive may stand where and which key of edge.yaml it is
+//! ([`script`]: steps, whose order counts; [`variables`]: blocks that define some).
 //! [`tomcat`] adds what the Tomcats behind it say of their sessions, and [`write`] is the way back to a text.
 //! What nginx knows and edge does not carry ([`directives`]) is an error with its place: nothing is dropped silently. A
 //! hostile file ends in a message; size, depth, the number of directives, of files and of mistakes are bounded.
@@ -11,9 +12,11 @@ mod files;
 pub mod lexer;
 pub mod parser;
 mod places;
+mod script;
 pub mod tomcat;
 mod tree;
 mod values;
+mod variables;
 pub mod write;
 
 #[cfg(test)]

@@ -13,10 +13,13 @@ pub enum Place {
     Location,
     LimitExcept,
     Upstream,
+    /// An `if` of a server, of a location.
+    ServerIf,
+    LocationIf,
 }
 
 /// Keys of edge.yaml that nginx.conf writes in other words: `location MODIFIER URI`, `server` and a method in `upstream`.
-const NOT_DIRECTIVES: &[&str] = &["match", "balance", "servers", "access", "methods"];
+const NOT_DIRECTIVES: &[&str] = &["match", "balance", "servers", "access", "methods", "if"];
 
 /// The keys of the process that nginx wants in `events {}`.
 const OF_EVENTS: &[&str] = &["use", "multi_accept", "accept_mutex", "worker_connections"];
@@ -35,8 +38,17 @@ const OF_NGINX: &[(&str, &[Place])] = &[
     ("random", &[Place::Upstream]),
     ("hash", &[Place::Upstream]),
     ("least_time", &[Place::Upstream]),
+    ("if", &[Place::Server, Place::Location]),
+    ("set", OF_SCRIPTS),
+    ("break", OF_SCRIPTS),
 ];
 
+const OF_SCRIPTS: &[Place] = &[Place::Server, Place::Location, Place::ServerIf, Place::LocationIf];
+
+/// What an `if` of a server may hold of what one of a location may.
+const IN_SERVER_IF: &[&str] = &["return", "rewrite", "rewrite_log", "uninitialized_variable_warn"];
+
+/// The places that are told of; where a directive may stand in a location's `if` it may stand in the location.
 const ALL: [Place; 7] = [
     Place::Main,
     Place::Events,
@@ -57,6 +69,8 @@ impl Place {
             Place::Location => "location",
             Place::LimitExcept => "limit_except",
             Place::Upstream => "upstream",
+            Place::ServerIf => "if in server",
+            Place::LocationIf => "if in location",
         }
     }
 
@@ -68,6 +82,7 @@ impl Place {
             Place::Location => Contexts::LOCATION,
             Place::LimitExcept => Contexts::LIMIT_EXCEPT,
             Place::Upstream => Contexts::UPSTREAM,
+            Place::ServerIf | Place::LocationIf => Contexts::IF,
         }
     }
 
@@ -83,6 +98,7 @@ impl Place {
             && match self {
                 Place::Main => !of_events,
                 Place::Events => of_events,
+                Place::ServerIf => IN_SERVER_IF.contains(&key.name),
                 _ => true,
             }
     }

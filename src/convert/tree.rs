@@ -38,8 +38,8 @@ pub fn build(conf: &Block, diagnostics: &mut Diagnostics) -> Node {
     top.into_node(span)
 }
 
-struct Builder<'d> {
-    diagnostics: &'d mut Diagnostics,
+pub(super) struct Builder<'d> {
+    pub(super) diagnostics: &'d mut Diagnostics,
     mistakes: usize,
     /// `events` and `http`, each once.
     sections: HashMap<&'static str, Span>,
@@ -49,7 +49,7 @@ struct Builder<'d> {
 }
 
 impl Builder<'_> {
-    fn block(&mut self, block: &Block, place: Place, into: &mut Entries) {
+    pub(super) fn block(&mut self, block: &Block, place: Place, into: &mut Entries) {
         for directive in &block.directives {
             if self.mistakes >= MAX_MISTAKES {
                 return;
@@ -67,6 +67,14 @@ impl Builder<'_> {
             }
             (Place::Http, "server") => self.server(d, into),
             (Place::Http, "upstream") => self.upstream(d, into),
+            (Place::Http, "map") => self.map(d, into),
+            (Place::Http, "geo") => self.geo(d, into),
+            (Place::Http, "split_clients") => self.split_clients(d, into),
+            (Place::Server | Place::Location, "if") => self.condition(d, place, into),
+            (
+                Place::Server | Place::Location | Place::ServerIf | Place::LocationIf,
+                "set" | "break" | "rewrite" | "return",
+            ) => self.step(d, place, into),
             (Place::Server | Place::Location, "location") => self.location(d, into),
             (Place::Location, "limit_except") => self.limit_except(d, into),
             (Place::Http | Place::Server | Place::Location | Place::LimitExcept, "allow" | "deny") => self.rule(d, into),
@@ -260,13 +268,8 @@ impl Builder<'_> {
     }
 
     /// A directive that is a key.
-    fn value(&mut self, d: &Directive, key: &'static Key, into: &mut Entries) {
+    pub(super) fn value(&mut self, d: &Directive, key: &'static Key, into: &mut Entries) {
         if !self.is_simple(d) {
-            return;
-        }
-        if key.name == "rewrite" && into.get("return").is_some() {
-            self.diagnostics
-                .warning(d.name.span, "this `rewrite` is never reached: the `return` above ends the request");
             return;
         }
         match values::of(key, d) {
@@ -308,7 +311,7 @@ impl Builder<'_> {
     }
 
     /// The block of a directive that must have one, and the right number of words before it.
-    fn block_of<'b>(&mut self, d: &'b Directive, args: std::ops::RangeInclusive<usize>) -> Option<&'b Block> {
+    pub(super) fn block_of<'b>(&mut self, d: &'b Directive, args: std::ops::RangeInclusive<usize>) -> Option<&'b Block> {
         let name = &d.name.text;
         match &d.body {
             Body::Block(block) if args.contains(&d.args.len()) => Some(block),
@@ -323,7 +326,7 @@ impl Builder<'_> {
         }
     }
 
-    fn is_simple(&mut self, d: &Directive) -> bool {
+    pub(super) fn is_simple(&mut self, d: &Directive) -> bool {
         let simple = d.body == Body::None;
         if !simple {
             let message = format!("directive \"{}\" is not terminated by \";\"", shown(&d.name.text));
@@ -332,18 +335,18 @@ impl Builder<'_> {
         simple
     }
 
-    fn wrong_value(&mut self, d: &Directive, why: String) {
+    pub(super) fn wrong_value(&mut self, d: &Directive, why: String) {
         match d.args.is_empty() {
             true => self.wrong_number(d, Some(why)),
             false => self.error(d.name.span, format!("\"{}\" directive: {why}", d.name.text), None),
         }
     }
 
-    fn wrong_number(&mut self, d: &Directive, help: Option<String>) {
+    pub(super) fn wrong_number(&mut self, d: &Directive, help: Option<String>) {
         self.error(d.name.span, format!("invalid number of arguments in \"{}\" directive", d.name.text), help);
     }
 
-    fn error(&mut self, span: Span, message: String, help: Option<String>) {
+    pub(super) fn error(&mut self, span: Span, message: String, help: Option<String>) {
         self.mistakes += 1;
         let noted = self.diagnostics.error(span, message);
         if let Some(help) = help {

@@ -4,7 +4,7 @@ use super::parser::Directive;
 use super::shown;
 use crate::config::keys::Key;
 use crate::config::node::{Entry, Kind};
-use crate::config::types::{Accepted, AccessLog, Listen, Rewrite, UpstreamServer};
+use crate::config::types::{Accepted, AccessLog, Listen, UpstreamServer};
 use crate::config::{Arg, Diagnostics, Node, Span, Value};
 use std::collections::{HashMap, HashSet};
 
@@ -19,7 +19,6 @@ const APPENDED: &[&str] = &[
     "index",
     "proxy_ignore_headers",
     "proxy_next_upstream",
-    "rewrite",
     "server_name",
     "valid_referers",
     "zstd_types",
@@ -43,7 +42,6 @@ pub fn of(key: &Key, directive: &Directive) -> Result<Node, String> {
         }
         ("listen", _) => item(Listen::from_args, args),
         ("access_log", _) => item(AccessLog::from_args, args),
-        ("rewrite", _) => item(Rewrite::from_args, args),
         ("servers", _) => item(UpstreamServer::from_args, args),
         _ => (key.kind.from_args)(args),
     }
@@ -97,6 +95,13 @@ impl Entries {
                 self.list.push(entry);
             }
         }
+    }
+
+    /// Takes a key out.
+    pub fn remove(&mut self, key: &str) -> Option<Entry> {
+        let at = self.at.remove(key)?;
+        self.at.values_mut().filter(|other| **other > at).for_each(|other| *other -= 1);
+        Some(self.list.remove(at))
     }
 
     /// Appends an item to a list.

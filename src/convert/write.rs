@@ -9,8 +9,19 @@ use std::collections::BTreeMap;
 /// Longer lines are broken where that is possible.
 const WIDTH: usize = 120;
 /// What is never squeezed into one line.
-const BLOCKS: &[&str] =
-    &["limit_except", "location", "log_format", "proxy_cache_path", "server", "servers", "session_store", "upstream"];
+const BLOCKS: &[&str] = &[
+    "geo",
+    "limit_except",
+    "location",
+    "log_format",
+    "map",
+    "proxy_cache_path",
+    "server",
+    "servers",
+    "session_store",
+    "split_clients",
+    "upstream",
+];
 /// Maps by name, each in lines of its own.
 const NAMED: &[&str] = &["upstream"];
 

@@ -32,6 +32,9 @@ pub async fn prepare(session: &mut Session, request: &mut Request, connection: &
     match connection.collect_body(&location.body).await {
         Ok(body) => {
             request.exchange.body_length = body.bytes.len() as u64;
+            if request.bound.snapshot.asked.body && body.bytes.len() <= location.body.buffer {
+                request.exchange.body = Some(body.bytes.clone());
+            }
             request.body = Some(body);
             None
         }

@@ -1,4 +1,4 @@
-//! What a request is answered with: server, location, rewrites, `try_files`, `error_page`, until somebody can answer.
+//! What a request is answered with: server, location, their scripts, `try_files`, `error_page`, until somebody can answer.
 //!
 //! Plain decisions over the request's state: nothing here reads from or writes to a client. nginx's phases in nginx's order;
 //! the URI may change ten times, then it is a circle.
@@ -55,7 +55,7 @@ impl Content {
 
 /// Where the search goes on.
 enum Step {
-    /// The server's own rewrites, then a location.
+    /// The server's own script, then a location.
     Server,
     /// A location for the path.
     Find,
@@ -76,7 +76,7 @@ pub fn accept(request: &mut Request) -> Result<(), u16> {
     let (server, pattern) = virtual_.names.find_with_pattern(name);
     request.server = server.unwrap_or(&virtual_.default).clone();
     if let Some(pattern) = pattern {
-        request.capture(pattern, name);
+        request.exchange.capture(pattern, name);
     }
     request.enter(request.server.outside.clone());
     request.quoted = uri.quoted;
@@ -147,7 +147,7 @@ async fn run(request: &mut Request, mut step: Step, client: Option<&Arc<Connecti
     }
 }
 
-/// The rules and rewrites that stand in the server itself.
+/// The rules and the script of the server itself.
 async fn at_server(request: &mut Request) -> Step {
     let server: Arc<Server> = request.server.clone();
     match request.ruled_by_server().await {
@@ -156,14 +156,22 @@ async fn at_server(request: &mut Request) -> Step {
         Ruled::Content(content) => return Step::Done(content),
         Ruled::Status(status) => return failed(request, status, Vec::new()),
     }
-    match rewrite::run(&server.script.rewrites, request) {
-        Outcome::Redirect { status, location } => return Step::Done(Content::Redirect { status, location }),
-        Outcome::Last | Outcome::Break => return Step::Find,
-        Outcome::Changed | Outcome::Unchanged => {}
+    if request.server.script.steps.is_empty() {
+        return Step::Find;
     }
-    match &server.script.return_ {
-        Some(return_) => returned(request, return_),
-        None => Step::Find,
+    let server: Arc<Server> = request.server.clone();
+    request.enter(server.outside.clone());
+    let outcome = rewrite::run(&server.script, request).await;
+    ended(request, outcome).unwrap_or(Step::Find)
+}
+
+/// What a script has decided, but for the location it wants: that is for the caller to say.
+fn ended(request: &mut Request, outcome: Outcome<'_>) -> Option<Step> {
+    match outcome {
+        Outcome::Over { .. } => None,
+        Outcome::Return(return_) => Some(returned(request, return_)),
+        Outcome::Redirect { status, location } => Some(Step::Done(Content::Redirect { status, location })),
+        Outcome::Failed(status) => Some(failed(request, status, Vec::new())),
     }
 }
 
@@ -174,16 +182,12 @@ fn at_find(request: &mut Request) -> Step {
     let picked = server.locations.pick(&path);
     let auto_redirect = picked.as_ref().is_some_and(|p| p.auto_redirect);
     for pattern in picked.iter().flat_map(|p| p.patterns()) {
-        request.capture(pattern, &path);
+        request.exchange.capture(pattern, &path);
     }
     let location = picked.map(|p| p.value.clone()).unwrap_or_else(|| server.outside.clone());
     request.exchange.path = path;
     request.enter(location);
     request.prefix_holds = true;
-    if request.bound.snapshot.asked.files {
-        let location = request.location.clone();
-        note_files(request, &location);
-    }
     if auto_redirect {
         let mut to = escape::uri(&request.exchange.path).into_owned();
         to.push(b'/');
@@ -207,7 +211,7 @@ fn at_find(request: &mut Request) -> Step {
     Step::Enter
 }
 
-/// The location's rewrites, `return`, `try_files`, and its handler.
+/// The location's rules, its script, `try_files`, and its handler.
 async fn at_location(request: &mut Request, client: Option<&Arc<Connection>>) -> Step {
     let location: Arc<Location> = request.location.clone();
     request.exchange.limit_rate = location.limit_rate.of(&request.exchange);
@@ -218,18 +222,20 @@ async fn at_location(request: &mut Request, client: Option<&Arc<Connection>>) ->
         Ruled::Content(content) => return Step::Done(content),
         Ruled::Status(status) => return failed(request, status, Vec::new()),
     }
-    let outcome = rewrite::run(&location.script.rewrites, request);
-    if request.bound.snapshot.asked.files || location.try_files.is_some() || matches!(location.handler, Handler::Files)
-    {
-        note_files(request, &location);
+    if !location.script.steps.is_empty() {
+        match rewrite::run(&location.script, request).await {
+            Outcome::Over { changed: true } => return again(request, Step::Find),
+            outcome => {
+                if let Some(step) = ended(request, outcome) {
+                    return step;
+                }
+            }
+        }
     }
-    match (outcome, &location.script.return_) {
-        (Outcome::Redirect { status, location }, _) => return Step::Done(Content::Redirect { status, location }),
-        (Outcome::Last, _) => return again(request, Step::Find),
-        (Outcome::Break, _) => {}
-        (Outcome::Changed | Outcome::Unchanged, Some(return_)) => return returned(request, return_),
-        (Outcome::Changed, None) => return again(request, Step::Find),
-        (Outcome::Unchanged, None) => {}
+    // An `if` may have put another one in its place.
+    let location: Arc<Location> = request.location.clone();
+    if location.try_files.is_some() || matches!(location.handler, Handler::Files) {
+        note_files(request, &location);
     }
     access::find_client(request, &location);
     if let Some(status) = request.refused_by_limit(&location, client).await {
@@ -283,7 +289,7 @@ fn returned(request: &mut Request, return_: &Return) -> Step {
     let status = return_.status;
     if RawReturn::is_redirect(status) {
         let location = redirect::absolute(request, content);
-        if request.location.error_page(status).is_some() && !request.error_page_used {
+        if request.location.error_page(status).is_some() && !request.error_pages_over {
             let field = http::HeaderValue::try_from(location).ok().map(|value| ("Location", value));
             return failed(request, status, field.into_iter().collect());
         }
@@ -298,25 +304,15 @@ fn text(request: &Request, status: u16, body: Bytes) -> Content {
     Content::Text { status, content_type: kind.cloned(), body }
 }
 
-/// `$document_root` and `$request_filename` of this location.
+/// Where this location has the file of the request.
 fn note_files(request: &mut Request, location: &Location) {
     let x = &mut request.exchange;
-    match &location.alias {
-        Some(alias) => {
-            let base = alias.evaluate(x).into_owned();
-            let rest = x.path.get(location.prefix..).unwrap_or_default();
-            x.filename = if location.is_regex { base.clone().into() } else { [&base, rest].concat().into() };
-            x.root = base.into();
-        }
-        None => {
-            x.root = Bytes::from(location.root.evaluate(x).into_owned());
-            x.filename = [x.root.strip_suffix(b"/").unwrap_or(&x.root), &x.path].concat().into();
-        }
-    }
+    x.filename = location.roots.file(x).into();
+    x.root = location.roots.directory(x).into_owned().into();
 }
 
 fn mapping<'m>(root: &'m [u8], location: &Location) -> files::Mapping<'m> {
-    match (&location.alias, location.is_regex) {
+    match (&location.roots.alias, location.is_regex) {
         (Some(_), true) => files::Mapping::Whole(root),
         (Some(_), false) => files::Mapping::Alias { path: root, prefix_len: location.prefix },
         (None, _) => files::Mapping::Root(root),
@@ -444,11 +440,12 @@ fn failed(request: &mut Request, status: u16, headers: files::Headers) -> Step {
         return Step::Done(Content::Close);
     }
     let location = request.location.clone();
-    let Some(page) = location.error_page(status).filter(|_| !request.error_page_used) else {
+    let Some(page) = location.error_page(status).filter(|_| !request.error_pages_over) else {
         request.error_status = None;
         return Step::Done(Content::Status { status, headers });
     };
     request.error_page_used = true;
+    request.error_pages_over = !location.recursive_error_pages;
     request.kept.extend(headers.into_iter().filter(|(name, _)| matches!(*name, "Location" | "WWW-Authenticate")));
     request.error_status = match page.status {
         ErrorPageStatus::Same => Some(pages::told(status)),

@@ -37,7 +37,7 @@ pub fn rewritten(rules: &[Redirect], value: &[u8], request: &mut Request) -> Opt
             Some(new)
         }
         Redirect::Regex { from, to } => {
-            from.is_match(value).then(|| request.capture(from, value))?;
+            from.is_match(value).then(|| request.exchange.capture(from, value))?;
             Some(to.evaluate(&request.exchange).into_owned())
         }
     })

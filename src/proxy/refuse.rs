@@ -22,7 +22,7 @@ pub async fn refusal(refusal: &Refusal, connection: &Connection, slot: &Slot) ->
     let host = refusal.host.clone().unwrap_or_default();
     let virtual_ = bound.virtual_for(request.exchange.peer.local);
     request.server = virtual_.names.find(&host).0.unwrap_or(&virtual_.default).clone();
-    request.location = request.server.outside.clone();
+    request.enter(request.server.outside.clone());
     request.exchange.server_name = request.server.name.clone();
     request.exchange.host = host;
     request.log_info(format_args!("{} while reading client request headers", refusal.reason));

@@ -12,9 +12,8 @@ use crate::cache::store::Zone;
 use crate::client::{Body, Connection};
 use crate::http::{Head, Version};
 use crate::limit::Guard;
-use crate::pattern::Pattern;
-use crate::variables::{Captures, Exchange, Peer};
-use bytes::Bytes;
+use crate::variables::defined::Values;
+use crate::variables::{Exchange, Peer};
 use pingora_http::ResponseHeader;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Weak};
@@ -60,8 +59,10 @@ pub struct Request {
     pub redirects: u8,
     /// The last status a request has failed with, whatever page the client gets for it; 0: it has not.
     pub failed: u16,
-    /// Led here by `error_page`, which happens once.
+    /// Led here by `error_page`.
     pub error_page_used: bool,
+    /// No further page is looked for: that happens once, unless `recursive_error_pages` is on.
+    pub error_pages_over: bool,
     /// The status that `error_page` wants in the end, whatever the page's own is.
     pub error_status: Option<u16>,
     /// The path still begins with the location's prefix (nginx's `valid_location`).
@@ -107,8 +108,8 @@ impl Request {
         let location = server.outside.clone();
         let mut exchange = Exchange::new(head, peer);
         exchange.server_name = server.name.clone();
-        exchange.defined = vec![None; bound.snapshot.defined.len()];
-        Request {
+        exchange.defined = Values::new(&bound.snapshot.defined);
+        let mut request = Request {
             exchange,
             bound,
             server,
@@ -119,6 +120,7 @@ impl Request {
             redirects: 0,
             failed: 0,
             error_page_used: false,
+            error_pages_over: false,
             error_status: None,
             prefix_holds: true,
             kept: Vec::new(),
@@ -138,36 +140,33 @@ impl Request {
             content: None,
             guards: Vec::new(),
             connection: Weak::new(),
+        };
+        request.note_location();
+        request
+    }
+
+    /// From now on this location's settings hold.
+    /// Where `limit_except` has something to say of the method, what it says.
+    pub fn enter(&mut self, location: Arc<Location>) {
+        let limit = location.limit_except.as_ref().filter(|limit| limit.limits(&self.exchange.method));
+        self.location = limit.map_or_else(|| location.clone(), |limit| limit.location.clone());
+        self.note_location();
+    }
+
+    /// What variables have to know of the location.
+    fn note_location(&mut self) {
+        self.exchange.warns_of_uninitialized = self.location.warns_of_uninitialized;
+        if self.bound.snapshot.asked.files {
+            self.exchange.roots = Some(self.location.roots.clone());
+        }
+        if self.bound.snapshot.asked.placed {
+            self.exchange.place = Some(self.location.clone());
         }
     }
 
     /// A line for the error log, with the connection's number before and the request behind it, as nginx writes it.
     pub fn log_error(&self, message: impl std::fmt::Display) {
         log::error!("*{} {message}, {}", self.exchange.peer.serial, self.context());
-    }
-
-    /// The location it has come to, or what `limit_except` says of its method there.
-    pub fn enter(&mut self, location: Arc<Location>) {
-        let limit = location.limit_except.as_ref().filter(|limit| limit.limits(&self.exchange.method));
-        self.location = limit.map_or_else(|| location.clone(), |limit| limit.location.clone());
-        if self.bound.snapshot.asked.placed {
-            self.exchange.place = Some(self.location.clone());
-        }
-    }
-
-    /// Remembers what a pattern captured: `$1` and the named groups.
-    pub fn capture(&mut self, pattern: &Pattern, subject: &[u8]) {
-        if pattern.groups() == 0 {
-            return;
-        }
-        let captures = Captures::new(pattern.clone(), subject.to_vec());
-        for (name, group) in pattern.names() {
-            let slot = self.bound.snapshot.defined.find(&name.to_ascii_lowercase());
-            if let Some(value) = slot.and_then(|slot| self.exchange.defined.get_mut(slot)) {
-                *value = captures.get(group).map(Bytes::copy_from_slice);
-            }
-        }
-        self.exchange.captures = captures;
     }
 
     /// Keeps what an upstream answered, if some text asks for it.

@@ -313,9 +313,7 @@ fn perform<'s>(action: &Action, world: &mut World<'_>, outcome: &mut Outcome) ->
 }
 
 fn keep(slot: usize, value: Bytes, exchange: &mut Exchange) {
-    if let Some(place) = exchange.defined.get_mut(slot) {
-        *place = Some(value);
-    }
+    exchange.defined.set(slot, value);
 }
 
 fn answer(page: &Page, x: &Exchange, outcome: &mut Outcome) -> Answer {
@@ -373,14 +371,7 @@ fn rewritten(rewrite: &Rewrite, world: &mut World<'_>, outcome: &mut Outcome) {
             if !pattern.is_match(&path) {
                 return;
             }
-            let captures = Captures::new(pattern.clone(), path);
-            for (name, group) in pattern.names() {
-                if let Some(slot) = world.vars.find(&name.to_ascii_lowercase()) {
-                    let value = captures.get(group).map(Bytes::copy_from_slice).unwrap_or_default();
-                    keep(slot, value, world.exchange);
-                }
-            }
-            world.exchange.captures = captures;
+            world.exchange.capture(pattern, &path);
             let x = &*world.exchange;
             let mut text = Vec::new();
             let escaped = x.request_uri.iter().any(|b| matches!(b, b'%' | b'+'));

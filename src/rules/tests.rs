@@ -31,7 +31,7 @@ fn place(text: &str) -> Place {
 fn request(place: &Place, path: &str) -> Exchange {
     let mut x = exchange();
     x.path = path.as_bytes().to_vec();
-    x.defined = vec![None; place.defined.len()];
+    x.defined = Values::new(&Arc::new(Definitions::of_names(place.defined.clone())));
     x
 }
 

@@ -1,6 +1,8 @@
 //! What is known of one request and its answer: plain data, filled in as the request goes its way, read by variables, rules
 //! and logs. Nothing in here does anything.
 
+use super::defined::Values;
+use super::template::Template;
 use crate::http::Head;
 use crate::pattern::{self, Pattern};
 use super::Place;
@@ -8,6 +10,7 @@ use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use bytes::Bytes;
+use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::sync::{Arc, LazyLock, OnceLock};
 use std::time::{Duration, Instant, SystemTime};
@@ -32,12 +35,17 @@ pub struct Exchange {
     pub server_name: Arc<str>,
     /// What the last regular expression that matched has captured.
     pub captures: Captures,
-    /// The values of variables that the configuration itself defines, by their slot.
-    pub defined: Vec<Option<Bytes>>,
-    /// `$document_root`
+    /// The values of variables that the configuration itself defines.
+    pub defined: Values,
+    /// `using uninitialized … variable` is worth a line.
+    pub warns_of_uninitialized: bool,
+    /// Where the files of the location are, if some text asks for it. `$document_root`, `$request_filename`
+    pub roots: Option<Arc<Roots>>,
+    /// The directory that the file of this request was looked for in, and the file.
     pub root: Bytes,
-    /// `$request_filename`
     pub filename: Bytes,
+    /// The body, if it was read before somebody is asked, and fits into memory. `$request_body`
+    pub body: Option<Bytes>,
     pub started: Instant,
     pub started_at: SystemTime,
     /// How long the body of the request turned out to be.
@@ -69,6 +77,34 @@ pub struct Exchange {
     pub answer: Answer,
     /// Whether the client got the whole answer. `$request_completion`
     pub completed: bool,
+}
+
+/// Where the files of a location are.
+#[derive(Debug)]
+pub struct Roots {
+    pub root: Template,
+    /// What stands in the place of the location's prefix, or, in a regular expression's location, of the whole path.
+    pub alias: Option<Template>,
+    /// The length of the prefix.
+    pub prefix: usize,
+    pub is_regex: bool,
+}
+
+impl Roots {
+    /// `$document_root`
+    pub fn directory<'r>(&'r self, x: &Exchange) -> Cow<'r, [u8]> {
+        self.alias.as_ref().unwrap_or(&self.root).evaluate(x)
+    }
+
+    /// `$request_filename`
+    pub fn file(&self, x: &Exchange) -> Vec<u8> {
+        let directory = self.directory(x);
+        match (&self.alias, self.is_regex) {
+            (Some(_), true) => directory.into_owned(),
+            (Some(_), false) => [&directory, x.path.get(self.prefix..).unwrap_or_default()].concat(),
+            (None, _) => [directory.strip_suffix(b"/").unwrap_or(&directory), &x.path].concat(),
+        }
+    }
 }
 
 /// Both ends of the client's connection.
@@ -174,7 +210,10 @@ impl Exchange {
             args: None,
             server_name: NAMELESS.clone(),
             captures: Captures::default(),
-            defined: Vec::new(),
+            defined: Values::default(),
+            warns_of_uninitialized: false,
+            roots: None,
+            body: None,
             root: Bytes::new(),
             filename: Bytes::new(),
             started: Instant::now(),

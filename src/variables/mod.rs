@@ -4,6 +4,7 @@
 //! unknown name is a mistake of the configuration, told with its place. What is printed comes from one [`Exchange`].
 
 mod clock;
+pub mod defined;
 mod exchange;
 mod names;
 mod placed;
@@ -16,7 +17,8 @@ mod tls;
 pub use clock::{http_date, iso8601, local, write_http_date};
 #[cfg(test)]
 pub(crate) use exchange::tests;
-pub use exchange::{Answer, Captures, Exchange, Peer, Try};
+pub use defined::{Definition, Definitions};
+pub use exchange::{Answer, Captures, Exchange, Peer, Roots, Try};
 pub use placed::{Place, PlacedField};
 pub use names::{Defined, Variable};
 pub use print::hostname;

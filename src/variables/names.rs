@@ -36,10 +36,13 @@ pub enum Variable {
     ProxyProtocolPort,
     ProxyProtocolServerAddr,
     ProxyProtocolServerPort,
+    RealpathRoot,
     RemoteAddr,
     RemotePort,
     RemoteUser,
     Request,
+    RequestBody,
+    RequestBodyFile,
     RequestCompletion,
     RequestFilename,
     RequestId,
@@ -88,7 +91,7 @@ pub enum Variable {
     Cookie(String),
     /// `$arg_NAME`
     Arg(String),
-    /// Defined by the configuration: a named group of a regular expression.
+    /// Defined by the configuration: `map`, `set`, a named group of a regular expression and their like.
     Defined(usize),
 }
 
@@ -131,11 +134,13 @@ const FIXED: &[(&str, Variable)] = &[
     ("query_string", Variable::Args),
     ("realip_remote_addr", Variable::RealipRemoteAddr),
     ("realip_remote_port", Variable::RealipRemotePort),
-    ("realpath_root", Variable::DocumentRoot),
+    ("realpath_root", Variable::RealpathRoot),
     ("remote_addr", Variable::RemoteAddr),
     ("remote_port", Variable::RemotePort),
     ("remote_user", Variable::RemoteUser),
     ("request", Variable::Request),
+    ("request_body", Variable::RequestBody),
+    ("request_body_file", Variable::RequestBodyFile),
     ("request_completion", Variable::RequestCompletion),
     ("request_filename", Variable::RequestFilename),
     ("request_id", Variable::RequestId),
@@ -209,7 +214,7 @@ const FAMILIES: &[Family] = &[
     ("arg_", Variable::Arg),
 ];
 
-/// The names that a configuration itself defines, each with a slot in [`super::Exchange::defined`].
+/// The names that a configuration itself defines, each with a slot in [`super::defined::Definitions`].
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Defined(Vec<String>);
 
@@ -224,6 +229,10 @@ impl Defined {
 
     pub fn find(&self, name: &str) -> Option<usize> {
         self.0.iter().position(|n| n == name)
+    }
+
+    pub fn name(&self, slot: usize) -> Option<&str> {
+        self.0.get(slot).map(String::as_str)
     }
 
     pub fn names(&self) -> impl Iterator<Item = &str> {
@@ -253,6 +262,36 @@ impl Variable {
             let rest = name.strip_prefix(prefix)?;
             (!rest.is_empty()).then(|| make(rest.to_owned()))
         })
+    }
+
+    /// What a name means if the configuration defines nothing of this name; names with a meaning of their own cannot be
+    /// defined at all.
+    pub fn find_family(name: &str) -> Option<Variable> {
+        Variable::find(name, &Defined::default())
+    }
+
+    /// Whether nginx gives the name its own meaning, so that no configuration can.
+    pub fn is_own(name: &str) -> bool {
+        /// Fields that nginx knows by name, unlike the rest of their families.
+        const FIELDS: &[&str] = &[
+            "http_cookie",
+            "http_host",
+            "http_referer",
+            "http_user_agent",
+            "http_via",
+            "http_x_forwarded_for",
+            "sent_http_cache_control",
+            "sent_http_connection",
+            "sent_http_content_length",
+            "sent_http_content_type",
+            "sent_http_keep_alive",
+            "sent_http_last_modified",
+            "sent_http_link",
+            "sent_http_location",
+            "sent_http_transfer_encoding",
+        ];
+        let name = name.to_ascii_lowercase();
+        FIELDS.contains(&&*name) || FIXED.binary_search_by(|(n, _)| (*n).cmp(&name)).is_ok()
     }
 
     /// The fixed names, for "did you mean" and the reference.

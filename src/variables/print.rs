@@ -27,7 +27,7 @@ pub fn value(variable: &Variable, x: &Exchange, out: &mut Vec<u8>) -> bool {
         ContentLength if x.head.framing == Framing::Chunked && x.body_length > 0 => number(x.body_length, out),
         ContentLength => field(x, "content_length", out),
         ContentType => field(x, "content_type", out),
-        DocumentRoot => bytes(&x.root, out),
+        DocumentRoot => optional(x.roots.as_deref().map(|roots| roots.directory(x)).as_deref(), out),
         Host => bytes(&x.host, out),
         Hostname => bytes(hostname().as_bytes(), out),
         Http2 => bytes(http2(x), out),
@@ -47,6 +47,7 @@ pub fn value(variable: &Variable, x: &Exchange, out: &mut Vec<u8>) -> bool {
         ProxyProtocolPort => port(x.peer.announced, out),
         ProxyProtocolServerAddr => address(x.peer.announced_server, out),
         ProxyProtocolServerPort => port(x.peer.announced_server, out),
+        RealpathRoot => realpath_root(x, out),
         RemoteAddr => ip(x.peer.remote.ip().to_canonical(), out),
         RealipRemoteAddr => match x.peer.connected.unwrap_or(x.peer.remote) {
             address if address.port() == 0 && address.ip().is_unspecified() => bytes(b"unix:", out),
@@ -56,8 +57,11 @@ pub fn value(variable: &Variable, x: &Exchange, out: &mut Vec<u8>) -> bool {
         RemotePort => port_or_nothing(x.peer.remote.port(), out),
         RemoteUser => remote_user(x, out),
         Request => bytes(&x.head.line, out),
+        RequestBody => optional(x.body.as_deref(), out),
+        // The files of bodies have no names.
+        RequestBodyFile => false,
         RequestCompletion => bytes(if x.completed { b"OK" } else { b"" }, out),
-        RequestFilename => bytes(&x.filename, out),
+        RequestFilename => optional(x.roots.as_deref().map(|roots| roots.file(x)).as_deref(), out),
         RequestId => request_id(x, out),
         RequestLength => number(x.request_length, out),
         RequestMethod => bytes(x.asked_method.as_ref().unwrap_or(&x.method).as_str().as_bytes(), out),
@@ -95,7 +99,7 @@ pub fn value(variable: &Variable, x: &Exchange, out: &mut Vec<u8>) -> bool {
         UpstreamCookie(name) => upstream_cookie(x, name, out),
         Cookie(name) => optional(x.cookie(name), out),
         Arg(name) => optional(x.argument(name), out),
-        Defined(slot) => optional(x.defined.get(*slot).and_then(|v| v.as_deref()), out),
+        Defined(slot) => x.defined.write(*slot, x, out),
     }
 }
 
@@ -161,6 +165,22 @@ fn seconds(time: Duration, out: &mut Vec<u8>) -> bool {
 /// The last one of a number.
 fn digit(of: u32) -> u8 {
     b'0' + (of % 10) as u8
+}
+
+/// The directory without links. That is looked up on the disk when somebody asks, as in nginx: only directories that the
+/// configuration names, which the kernel has in memory.
+fn realpath_root(x: &Exchange, out: &mut Vec<u8>) -> bool {
+    use std::os::unix::ffi::{OsStrExt, OsStringExt};
+    let Some(roots) = x.roots.as_deref() else { return false };
+    let directory = roots.directory(x);
+    match std::fs::canonicalize(std::ffi::OsStr::from_bytes(&directory)) {
+        Ok(path) => bytes(&path.into_os_string().into_vec(), out),
+        Err(e) => {
+            let directory = String::from_utf8_lossy(&directory);
+            log::error!(target: "edge::crit", "*{} realpath() \"{directory}\" failed: {e}", x.peer.serial);
+            false
+        }
+    }
 }
 
 /// `$http2`: how HTTP/2 was agreed on.

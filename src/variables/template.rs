@@ -97,7 +97,26 @@ impl Template {
                 Part::Variable(variable) => {
                     print::value(variable, exchange, out);
                 }
-                Part::Capture(group) => out.extend_from_slice(exchange.captures.get(*group).unwrap_or_default()),
+                Part::Capture(group) => exchange.with_capture(*group, |value| out.extend_from_slice(value)),
+            }
+        }
+    }
+
+    /// Prints a value of the rewrite module. `quotes`: what a group captured is escaped, as nginx does before the first `rewrite`
+    /// of a script has matched, if the client had escaped anything.
+    pub fn write_quoted(&self, exchange: &Exchange, quotes: bool, out: &mut Vec<u8>) {
+        if !quotes {
+            return self.write(exchange, out);
+        }
+        for part in &self.0 {
+            match part {
+                Part::Literal(text) => out.extend_from_slice(text),
+                Part::Variable(variable) => {
+                    print::value(variable, exchange, out);
+                }
+                Part::Capture(group) => {
+                    exchange.with_capture(*group, |value| out.extend_from_slice(&escape::args(value)))
+                }
             }
         }
     }
@@ -108,7 +127,11 @@ impl Template {
         for part in &self.0 {
             match part {
                 Part::Literal(text) => each(text),
-                Part::Capture(group) => each(exchange.captures.get(*group).unwrap_or_default()),
+                Part::Capture(group) => {
+                    value.clear();
+                    exchange.with_capture(*group, |captured| value.extend_from_slice(captured));
+                    each(&value);
+                }
                 Part::Variable(variable) => {
                     value.clear();
                     print::value(variable, exchange, &mut value);
@@ -139,11 +162,10 @@ impl Template {
                     print::value(variable, exchange, out);
                 }
                 Part::Capture(group) => {
-                    let value = exchange.captures.get(*group).unwrap_or_default();
-                    match needed && (redirects || question.is_some()) {
+                    exchange.with_capture(*group, |value| match needed && (redirects || question.is_some()) {
                         true => out.extend_from_slice(&escape::args(value)),
                         false => out.extend_from_slice(value),
-                    }
+                    })
                 }
             }
         }
@@ -171,8 +193,7 @@ impl Template {
                     found
                 }
                 Part::Capture(group) => {
-                    let value = exchange.captures.get(*group).unwrap_or_default();
-                    out.extend_from_slice(value);
+                    exchange.with_capture(*group, |value| out.extend_from_slice(value));
                     edit(None, from, out);
                     out.len() > from
                 }

@@ -6,7 +6,7 @@ use edge::server::{Options, load::Loader};
 use std::path::Path;
 
 /// A snapshot in words, its tables in a fixed order.
-fn snapshot(file: &Path, tomcats: Vec<Source>) -> Vec<String> {
+pub fn snapshot(file: &Path, tomcats: Vec<Source>) -> Vec<String> {
     let options = Options { file: file.to_owned(), prefix: None, offline: true, check_only: true, tomcats };
     let loaded = Loader::new(options).load();
     let snapshot = loaded.snapshot.unwrap_or_else(|| panic!("{}", loaded.diagnostics));
@@ -38,6 +38,21 @@ fn edge_yaml_and_nginx_conf_of_the_seed_compile_to_equal_snapshots() {
     assert_eq!(only(&yaml, &nginx), Vec::<String>::new(), "only in edge.yaml's");
     assert_eq!(only(&nginx, &yaml), Vec::<String>::new(), "only in nginx.conf's");
     assert_eq!(yaml, nginx);
+}
+
+/// An nginx.conf means what it means when it was converted.
+pub fn check_conversion(text: &str) {
+    let home = tempfile::tempdir().unwrap();
+    let (conf, yaml) = (home.path().join("nginx.conf"), home.path().join("edge.yaml"));
+    std::fs::write(&conf, text).unwrap();
+    let mut diagnostics = edge::config::Diagnostics::new();
+    let tree = edge::convert::load(&conf, &mut diagnostics);
+    let tree = tree.filter(|_| !diagnostics.has_errors()).unwrap_or_else(|| panic!("{diagnostics}"));
+    let converted = edge::convert::write::yaml(&tree, &Default::default());
+    std::fs::write(&yaml, &converted).unwrap();
+    let (from_conf, from_yaml) = (snapshot(&conf, Vec::new()), snapshot(&yaml, Vec::new()));
+    let differing: Vec<_> = from_conf.iter().zip(&from_yaml).filter(|(a, b)| a != b).take(5).collect();
+    assert!(from_conf == from_yaml, "{converted}\n{differing:#?}");
 }
 
 #[test]

@@ -23,6 +23,12 @@ keys! {
         ["m"] worker_connections: u32 = "65535",
         /// How long a graceful stop waits for requests before it closes their connections.
         ["m"] worker_shutdown_timeout: Time = "30s",
+        /// Variables that become one text for another: `{ $backend: { source: $http_host, default: a, values: { shop.test: b } } }`.
+        ["h"] map: Named<MapDefinition>,
+        /// Variables that say where an address is: `{ $office: { default: 0, values: { 192.0.2.0/24: 1 } } }`.
+        ["h"] geo: Named<GeoDefinition>,
+        /// Variables that part clients by a hash: `{ $variant: { source: $remote_addr, values: { 10%: new, '*': old } } }`.
+        ["h"] split_clients: Named<SplitDefinition>,
         /// The zones of `limit_conn`, which count requests in flight, by name.
         ["h"] limit_conn_zone: LimitConnZones,
         /// The zones of `limit_req`, which count requests in their time, by name. They and what they have counted outlive a reload; one
@@ -59,6 +65,28 @@ keys! {
         ["m"] worker_priority: Accepted,
         /// Accepted; the processors are a matter of the service manager.
         ["m"] worker_cpu_affinity: Accepted,
+        /// Accepted; there is no mutex to wait for.
+        ["m"] accept_mutex_delay: Accepted,
+        /// Accepted; edge chooses how many events it takes at once.
+        ["m"] epoll_events: Accepted,
+        /// Accepted; edge has threads of its own for files.
+        ["m"] worker_aio_requests: Accepted,
+        /// Accepted; lines of debugging are for all clients or for none (`error_log` with `debug`).
+        ["m"] debug_connection: Accepted,
+        /// Accepted; edge stops nowhere by itself.
+        ["m"] debug_points: Accepted,
+        /// Accepted; the size of a core file is a matter of the service manager.
+        ["m"] worker_rlimit_core: Accepted,
+        /// Accepted; edge stays where it was started, and core files go where the system puts them.
+        ["m"] working_directory: Accepted,
+        /// Accepted; edge keeps the environment as it is.
+        ["m"] env: Accepted,
+        /// Accepted; certificates and keys that did not change are read again with each reload.
+        ["m"] ssl_object_cache_inheritable: Accepted,
+        /// Accepted; tables size themselves.
+        ["h"] map_hash_max_size: Accepted,
+        /// Accepted; tables size themselves.
+        ["h"] map_hash_bucket_size: Accepted,
         /// Accepted; tables size themselves.
         ["h"] types_hash_max_size: Accepted,
         /// Accepted; tables size themselves.

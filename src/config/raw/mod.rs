@@ -5,13 +5,15 @@
 
 mod main;
 mod scope;
+mod script;
 mod server;
 pub mod tls;
 mod upstream;
 
 pub use main::MainKeys;
 pub use scope::Scope;
-pub use server::{Handling, LimitExceptKeys, LocationKeys, ServerKeys};
+pub use script::If;
+pub use server::{Handling, IfKeys, LimitExceptKeys, LocationKeys, ServerKeys};
 pub use tls::TlsKeys;
 pub use upstream::UpstreamKeys;
 
@@ -75,6 +77,7 @@ pub fn all_keys() -> impl Iterator<Item = &'static Key> {
         Handling::KEYS,
         LocationKeys::KEYS,
         LimitExceptKeys::KEYS,
+        IfKeys::KEYS,
         UpstreamKeys::KEYS,
     ];
     groups.into_iter().flatten()
@@ -148,6 +151,7 @@ fn read_server(node: &Node, diagnostics: &mut Diagnostics) -> Option<Server> {
             || server.scope.read_key(key, value, d)
             || server.tls.read_key(key, value, d)
     });
+    script::check_server(&server.handling, diagnostics);
     Some(server)
 }
 

@@ -11,11 +11,11 @@ keys! {
         /// decides, and whom none fits may come in.
         ["hslx"] access: Access,
         /// Where requests are logged: `off`, a path, `{path, format}` or a list of these.
-        ["hslx"] access_log: Vec<AccessLog> = "{path: logs/access.log}",
+        ["hslix"] access_log: Vec<AccessLog> = "{path: logs/access.log}",
         /// Fields added to answers of 200, 201, 204, 206, 301, 302, 303, 304, 307 and 308, or `always`.
-        ["hsl"] add_header: Named<AddHeader>,
+        ["hsli"] add_header: Named<AddHeader>,
         /// How `add_header` stands to the block outside: `on` (as nginx: a list replaces the outer one), `off`, `merge`.
-        ["hsl"] add_header_inherit: ListInherit = "on",
+        ["hsli"] add_header_inherit: ListInherit = "on",
         /// Redirects edge makes name scheme, host and port.
         ["hsl"] absolute_redirect: bool = "true",
         /// Names or parts of names of browsers that `$ancient_browser` is about; `netscape4`.
@@ -34,7 +34,7 @@ keys! {
         /// Variables set of what that answer says: `{ $user: $upstream_http_x_user }`.
         ["hsl"] auth_request_set: Named<String>,
         /// The charset named in `Content-Type`; `off`: none.
-        ["hsl"] charset: String = "off",
+        ["hsli"] charset: String = "off",
         /// The types that get a charset; `text/html` always does.
         ["hsl"] charset_types: Vec<String> = "[text/html, text/xml, text/plain, text/vnd.wap.wml, application/javascript, application/rss+xml]",
         /// A body up to this size is kept in memory, a larger one in a temporary file.
@@ -52,11 +52,11 @@ keys! {
         /// The media type of files whose extension is unknown.
         ["hsl"] default_type: String = "text/plain",
         /// Pages for errors: `{404: /404.html}` or a list of `{code, uri, status}`.
-        ["hsl"] error_page: ErrorPages,
+        ["hsli"] error_page: ErrorPages,
         /// Files are sent with an `ETag`.
         ["hsl"] etag: bool = "true",
         /// `Expires` and `Cache-Control: max-age`: `15m`, `-1`, `@15h30m`, `modified +24h`, `epoch`, `max`, `off`.
-        ["hsl"] expires: String = "off",
+        ["hsli"] expires: String = "off",
         /// The longest head of an answer to a gRPC call.
         ["hsl"] grpc_buffer_size: Size = "4k",
         /// The longest wait for a connection to a gRPC upstream.
@@ -108,7 +108,7 @@ keys! {
         /// Accepted; a chain may have up to six certificates between the upstream's and the authority's.
         ["hsl"] grpc_ssl_verify_depth: Accepted,
         /// Answers are compressed with gzip.
-        ["hsl"] gzip: bool = "false",
+        ["hsli"] gzip: bool = "false",
         /// The media types that are compressed; `text/html` always is.
         ["hsl"] gzip_types: Vec<String> = "text/html",
         /// Shorter answers are not compressed.
@@ -129,7 +129,7 @@ keys! {
         /// weight; of equals zstd goes before br before gzip, as it costs the least while an answer waits. What a cache keeps is
         /// made once for each coding: where br is to be given in all cases, leave zstd off.
         /// `gzip_vary`, `gzip_proxied`, `gzip_disable` and `gzip_http_version` hold for all codings.
-        ["hsl"] brotli: bool = "false",
+        ["hsli"] brotli: bool = "false",
         /// The media types that are compressed with Brotli; `text/html` always is.
         ["hsl"] brotli_types: Vec<String> = "text/html",
         /// Shorter answers are not compressed with Brotli.
@@ -139,7 +139,7 @@ keys! {
         /// A file `x.br` beside `x` is sent to those who accept br; before `x.zst` and `x.gz`, as it is the smallest.
         ["hsl"] brotli_static: Precompressed = "off",
         /// Answers are compressed with Zstandard; which coding is used if several are on stands with `brotli`.
-        ["hsl"] zstd: bool = "false",
+        ["hsli"] zstd: bool = "false",
         /// The media types that are compressed with Zstandard; `text/html` always is.
         ["hsl"] zstd_types: Vec<String> = "text/html",
         /// Shorter answers are not compressed with Zstandard.
@@ -329,10 +329,18 @@ keys! {
         ["sl"] referer_hash_bucket_size: Accepted,
         /// Accepted; tables size themselves.
         ["sl"] referer_hash_max_size: Accepted,
+        /// An error while the page of an error is fetched leads to a page again.
+        ["hsl"] recursive_error_pages: bool = "false",
+        /// Each step of a script that looks at a URI is told in the error log, at the level `notice`.
+        ["hsli"] rewrite_log: bool = "false",
+        /// A variable that is used before it is `set` is worth a line in the error log.
+        ["hsli"] uninitialized_variable_warn: bool = "true",
+        /// Accepted; what edge asks for itself is never logged.
+        ["hsl"] log_subrequest: Accepted,
         /// A connection that timed out is closed with a reset.
         ["hsl"] reset_timedout_connection: bool = "false",
         /// The directory of the files.
-        ["hsl"] root: String = "html",
+        ["hsli"] root: String = "html",
         /// Rules that decide over requests here: rule files, as `lua-free-rules/canary.yaml` or `{file, with: {NAME: VALUE}}`, and rules
         /// that stand here themselves, as `{name, when, then}`. Those of the blocks outside hold as well and come first.
         ["hsl"] rules: Repeated<RuleSource>,
@@ -386,9 +394,9 @@ keys! {
         /// Fields with `_` in their names are taken.
         ["hs"] underscores_in_headers: bool = "false",
         /// Accepted; edge chooses how it sends a file.
-        ["hsl"] sendfile: Accepted,
+        ["hsli"] sendfile: Accepted,
         /// Accepted; edge chooses how it sends a file.
-        ["hsl"] sendfile_max_chunk: Accepted,
+        ["hsli"] sendfile_max_chunk: Accepted,
         /// Accepted; head and body leave together anyway.
         ["hsl"] tcp_nopush: Accepted,
         /// Accepted; buffers size themselves.

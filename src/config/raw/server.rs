@@ -18,11 +18,25 @@ keys! {
     /// Keys of a server or a location that blocks inside do not inherit.
     pub struct Handling {
         /// Answers at once: a status, a URL, `{status, text}` or `{status, location}`.
-        ["sl"] return_ ("return"): Return,
-        /// Changes the URI: a list of `{match, to, flag}`.
-        ["sl"] rewrite: Vec<Rewrite>,
+        ["sli"] return_ ("return"): Return,
+        /// What is done before content is looked for, step by step in this order, and then `return`. A step is
+        /// `{ match: '^/old/(.*)$', to: /new/$1, flag: last }`, which changes the URI (`rewrite` in nginx.conf),
+        /// `{ set: { $name: value } }`, `break`, `{ return: 403 }` (as the key) or `{ if: '$name = value', … }`, which holds
+        /// `rewrite` and `return` of its own. In nginx.conf these are directives whose order counts, so here they are one list.
+        /// An `if` in a location is a location: the keys in it (`proxy_pass`, `root`, `add_header`, …) hold from then on,
+        /// others are the location's; of several that apply the last one holds, and `try_files` does not.
+        ["sli"] rewrite: Vec<Spanned<ScriptStep>>,
         /// The first of these files that exists is sent; the last item is a URI, a named location or `=CODE`.
         ["sl"] try_files: Vec<Spanned<String>>,
+    }
+}
+
+keys! {
+    /// Keys of one `if` of a script.
+    pub struct IfKeys {
+        /// When it applies: `$name` (neither empty nor `0`), `$name = value`, `!=`, `~ regex`, `~*`, `!~`, `!~*`, or a file: `-f path`,
+        /// `-d`, `-e`, `-x`, `!-f`, `!-d`, `!-e`, `!-x`. What stands behind the operator is the value, without quotes.
+        ["i"] condition ("if"): Condition,
     }
 }
 
@@ -34,13 +48,13 @@ keys! {
         /// What stands in the place of the location's prefix.
         ["l"] alias: String,
         /// The gRPC upstream that calls go to: `grpc://NAME`, `grpcs://host:port`, `grpc://unix:/path`.
-        ["l"] grpc_pass: String,
+        ["li"] grpc_pass: String,
         /// Only requests edge has redirected itself come here.
         ["l"] internal: bool = "false",
         /// A word that only the server and who makes links know: `$secure_link` is what follows the MD5 of link and word in the URI.
         ["l"] secure_link_secret: String,
         /// The upstream or address that requests go to, perhaps with a URI that replaces the location's prefix.
-        ["lx"] proxy_pass: String,
+        ["lix"] proxy_pass: String,
     }
 }
 

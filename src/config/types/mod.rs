@@ -25,11 +25,13 @@ mod listen;
 mod logs;
 mod pairs;
 mod rules;
+mod script;
 mod session;
 mod session_demand;
 mod session_store;
 mod sticky;
 mod upstream;
+mod variables;
 mod words;
 
 pub use access::*;
@@ -44,11 +46,13 @@ pub use listen::*;
 pub use logs::*;
 pub use pairs::*;
 pub use rules::*;
+pub use script::*;
 pub use session::*;
 pub use session_demand::*;
 pub use session_store::*;
 pub use sticky::*;
 pub use upstream::*;
+pub use variables::*;
 pub use words::*;
 
 /// A node for `name=value` parameters and single words after the first word of a directive.

@@ -36,6 +36,8 @@ pub fn upstreams(tree: &Node, files: &[File], diagnostics: &mut Diagnostics) -> 
 
 fn collect<'n>(block: &'n Node, passes: &mut Vec<&'n Node>) {
     passes.extend(block.get("proxy_pass"));
+    // An `if` among the steps of a location may have one of its own.
+    block.get("rewrite").into_iter().flat_map(Node::items).for_each(|step| collect(step, passes));
     block.get("location").into_iter().flat_map(Node::items).for_each(|location| collect(location, passes));
 }
 

@@ -53,9 +53,7 @@ pub async fn ask(request: &mut Request, inquiry: &snapshot::Inquiry) -> Word {
         return Word::Fail(500);
     };
     for (slot, value) in told.set {
-        if let Some(place) = request.exchange.defined.get_mut(slot) {
-            *place = value;
-        }
+        request.exchange.defined.set(slot, value.unwrap_or_default());
     }
     match told.status {
         200..=299 => Word::Pass,

@@ -54,7 +54,7 @@ fn value(settings: &UserId, x: &Exchange, reset: bool) -> Option<Vec<u8>> {
 /// `$uid_reset`, which a configuration may define.
 fn is_reset(request: &Request) -> bool {
     let slot = request.bound.snapshot.defined.find("uid_reset");
-    let value = slot.and_then(|slot| request.exchange.defined.get(slot)?.as_deref());
+    let value = slot.and_then(|slot| request.exchange.defined.value(slot, &request.exchange));
     value.is_some_and(|value| !value.is_empty() && value != b"0")
 }
 

@@ -63,7 +63,7 @@ impl Request {
         let mut world = World {
             exchange: &mut self.exchange,
             response: answer,
-            vars: &bound.snapshot.defined,
+            vars: bound.snapshot.defined.names(),
             upstream: asked.as_deref(),
             edge: &bound.snapshot.edge,
             now: SystemTime::now(),

@@ -2,7 +2,9 @@
 
 use super::cache::{self, ZonePlace};
 use super::limits::{self, LimitZones};
-use super::{Asked, Server, Snapshot, defined, process, references, rules, server, session, session_store, sticky, tls};
+use super::{
+    Asked, Server, Snapshot, defined, definitions, process, references, rules, server, session, session_store, sticky, tls,
+};
 use crate::cache::store::Zones;
 use crate::config::diagnostics::{nearest, plain};
 use crate::config::raw::{self, Raw};
@@ -41,7 +43,7 @@ pub struct Resources {
 /// Compiles a configuration; `None` if it has mistakes.
 pub fn compile(raw: &Raw, resources: &Resources, diagnostics: &mut Diagnostics) -> Option<Arc<Snapshot>> {
     let library = RefCell::new(Library::new(&resources.prefix));
-    let mut defined = defined::names(raw);
+    let mut defined = defined::names(raw, diagnostics);
     rules::names(raw, &mut library.borrow_mut(), &mut defined, diagnostics);
     let asked = Cell::new(Asked::default());
     let unverified = Cell::new(false);
@@ -77,6 +79,7 @@ pub fn compile(raw: &Raw, resources: &Resources, diagnostics: &mut Diagnostics) 
     let sticky = sticky::sticky(raw, &texts, diagnostics);
     let process = process::compile(raw, &texts, diagnostics);
     references::check(raw, &texts, diagnostics);
+    let definitions = definitions::compile(raw, &texts, diagnostics);
     let wishes = server::wishes(raw, diagnostics);
     [&raw.tls]
         .into_iter()
@@ -97,7 +100,7 @@ pub fn compile(raw: &Raw, resources: &Resources, diagnostics: &mut Diagnostics) 
     } else if !diagnostics.has_errors() {
         zones.iter().for_each(|place| place.open(&resources.zones, diagnostics));
     }
-    let defined = defined.clone();
+    let defined = Arc::new(definitions);
     let asked = asked.get();
     let edge = rules::edge_facts();
     let log_key = LogKey::new(raw.main.session_log_key.as_ref().map(|key| key.as_bytes()));
@@ -152,7 +155,8 @@ impl Texts<'_> {
             }
             Err(mistake) => {
                 let told = diagnostics.error(at, &mistake.message);
-                let meant = mistake.name.as_deref().and_then(|n| nearest(n, Variable::names()));
+                let names = self.defined.names().chain(Variable::names().map(|name| -> &str { name }));
+                let meant = mistake.name.as_deref().and_then(|n| nearest(n, names));
                 if let Some(meant) = meant {
                     told.help(format!("did you mean `${meant}`?"));
                 }
@@ -163,7 +167,9 @@ impl Texts<'_> {
 
     pub(super) fn note(&self, template: &Template) {
         let mut asked = self.asked.get();
-        asked.files |= template.uses(|v| matches!(v, Variable::DocumentRoot | Variable::RequestFilename));
+        asked.files |= template
+            .uses(|v| matches!(v, Variable::DocumentRoot | Variable::RealpathRoot | Variable::RequestFilename));
+        asked.body |= template.uses(|v| matches!(v, Variable::RequestBody));
         asked.upstream_head |=
             template.uses(|v| matches!(v, Variable::UpstreamHeader(_) | Variable::UpstreamCookie(_)));
         asked.sent_head |= template.uses(|v| matches!(v, Variable::SentHeader(_)));

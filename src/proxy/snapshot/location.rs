@@ -111,7 +111,7 @@ pub(super) fn outside(
     Arc::new(location)
 }
 
-fn compile(
+pub(super) fn compile(
     raw: &raw::Location,
     written: &Spanned<String>,
     matcher: &Matcher,
@@ -124,9 +124,14 @@ fn compile(
     location.is_regex = matches!(matcher, Matcher::Regex(_));
     location.prefix = path_of(matcher).map_or(0, <[u8]>::len);
     location.internal = raw.keys.internal();
-    location.script = script(&raw.handling, texts, diagnostics);
+    location.script = script::of_location(raw, written, matcher, scope, texts, diagnostics);
     location.try_files = try_files(&raw.handling, texts, diagnostics);
-    location.alias = raw.keys.alias.as_ref().map(|a| rooted(a, a.span, texts, diagnostics));
+    location.roots = Arc::new(Roots {
+        root: location.roots.root.clone(),
+        alias: raw.keys.alias.as_ref().map(|a| rooted(a, a.span, texts, diagnostics)),
+        prefix: location.prefix,
+        is_regex: location.is_regex,
+    });
     if let Some(alias) = &raw.keys.alias
         && raw.scope.root.is_some()
     {
@@ -258,6 +263,7 @@ fn settings(scope: &Scope, texts: &Texts<'_>, diagnostics: &mut Diagnostics) -> 
             server_tokens: scope.server_tokens() == types::ServerTokens::On,
         },
         error_pages: error_pages(scope, texts, diagnostics),
+        recursive_error_pages: scope.recursive_error_pages(),
         redirects: Redirects {
             absolute: scope.absolute_redirect(),
             port: scope.port_in_redirect(),
@@ -266,8 +272,13 @@ fn settings(scope: &Scope, texts: &Texts<'_>, diagnostics: &mut Diagnostics) -> 
         compress: Arc::new(compression::compile(scope, diagnostics)),
         access_logs: access_logs(scope, texts, diagnostics),
         log_not_found: scope.log_not_found(),
-        root: rooted(&scope.root(), root_at, texts, diagnostics),
-        alias: None,
+        warns_of_uninitialized: scope.uninitialized_variable_warn(),
+        roots: Arc::new(Roots {
+            root: rooted(&scope.root(), root_at, texts, diagnostics),
+            alias: None,
+            prefix: 0,
+            is_regex: false,
+        }),
         index: scope.index(),
         files: file_settings(scope, charset.as_ref(), diagnostics),
         default_type: scope.default_type(),
@@ -282,36 +293,6 @@ pub(super) fn rooted(written: &str, at: Span, texts: &Texts<'_>, diagnostics: &m
     let path = texts.path(written);
     // Joining a path that ends with a slash keeps it, which `alias` needs.
     texts.template(&path.to_string_lossy(), at, diagnostics)
-}
-
-pub(super) fn script(handling: &raw::Handling, texts: &Texts<'_>, diagnostics: &mut Diagnostics) -> Script {
-    let rewrites = handling.rewrite.iter().flat_map(|list| &list.value).filter_map(|r| rewrite(r, texts, diagnostics));
-    let rewrites = rewrites.collect();
-    let return_ = handling.return_.as_ref().map(|r| Return {
-        status: r.status,
-        content: r.content.as_ref().map(|c| texts.template(c, c.span, diagnostics)),
-    });
-    Script { rewrites, return_ }
-}
-
-fn rewrite(raw: &types::Rewrite, texts: &Texts<'_>, diagnostics: &mut Diagnostics) -> Option<Rewrite> {
-    let (pattern, to) = (raw.0.pattern.as_ref()?, raw.0.to.as_ref()?);
-    let mut flag = raw.0.flag();
-    // A whole URL always redirects.
-    let is_url = ["http://", "https://", "$scheme"].iter().any(|p| to.starts_with(p));
-    if is_url && flag != RewriteFlag::Permanent {
-        flag = RewriteFlag::Redirect;
-    }
-    let (text, drops_args) = match to.strip_suffix('?') {
-        Some(text) => (text, true),
-        None => (to.as_str(), false),
-    };
-    Some(Rewrite {
-        pattern: texts.pattern(pattern, false, pattern.span, diagnostics)?,
-        to: texts.template(text, to.span, diagnostics),
-        drops_args,
-        flag,
-    })
 }
 
 fn try_files(handling: &raw::Handling, texts: &Texts<'_>, diagnostics: &mut Diagnostics) -> Option<TryFiles> {

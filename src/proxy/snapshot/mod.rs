@@ -8,6 +8,7 @@ mod access;
 mod cache;
 mod compile;
 mod compression;
+mod definitions;
 mod defined;
 mod headers;
 mod limits;
@@ -17,6 +18,7 @@ mod pass;
 mod process;
 mod references;
 mod rules;
+mod script;
 mod secure;
 mod server;
 mod session;
@@ -35,6 +37,7 @@ pub use limits::{Amount, Counted, LimitZones, Limits, Told};
 pub use listen::{ListenAddress, Socket, SocketOptions, Speaks, Virtual};
 pub use pass::{Pass, PassTarget, Redirect};
 pub use process::control;
+pub use script::{Condition, Return, Rewrite, Script, Settable, Step, Subject};
 pub use secure::{Secure, seed};
 pub use session_store::session_stores;
 pub use url::Url;
@@ -42,10 +45,9 @@ pub use url::Url;
 use crate::client;
 use crate::compress;
 use crate::config::raw::tls::VerifyClient;
-use crate::config::types::{ErrorPageStatus, LingeringClose, RewriteFlag};
+use crate::config::types::{ErrorPageStatus, LingeringClose};
 use crate::files::{FileSettings, mime::Charset};
 use crate::observe::{AccessLog, errors};
-use crate::pattern::Pattern;
 use crate::proxy::rules::PlacedRules;
 use crate::proxy::sessions::{Demand, LogKey, Sessions};
 use crate::route::Locations;
@@ -53,7 +55,7 @@ use crate::rules::EdgeFacts;
 use crate::session::sticky::Sticky;
 use crate::session::store::StoreSettings;
 use crate::upstream::{Table, retry};
-use crate::variables::{Defined, Template};
+use crate::variables::{Definitions, Roots, Template};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -75,8 +77,8 @@ pub struct Snapshot {
     pub sticky: BTreeMap<String, Sticky>,
     /// The stores of sessions, by name.
     pub session_stores: BTreeMap<String, StoreSettings>,
-    /// The names of variables that the configuration itself defines.
-    pub defined: Defined,
+    /// The variables that the configuration itself defines.
+    pub defined: Arc<Definitions>,
     pub asked: Asked,
     /// What rules are told of this edge.
     pub edge: EdgeFacts,
@@ -87,8 +89,10 @@ pub struct Snapshot {
 /// What some text of a configuration asks for; nobody finds out in vain.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Asked {
-    /// `$document_root` or `$request_filename`
+    /// `$document_root`, `$realpath_root` or `$request_filename`
     pub files: bool,
+    /// `$request_body`
+    pub body: bool,
     /// `$upstream_http_…` or `$upstream_cookie_…`
     pub upstream_head: bool,
     /// `$sent_http_…`
@@ -139,7 +143,7 @@ pub struct Server {
     /// What becomes of clients without a certificate.
     pub verify_client: VerifyClient,
     pub merge_slashes: bool,
-    /// Rewrites and `return` that come before the search for a location.
+    /// What is done before the search for a location.
     pub script: Script,
     /// The rules of the whole and of the server.
     pub rules: Option<Arc<PlacedRules>>,
@@ -156,28 +160,6 @@ pub struct Http2 {
     pub window: u32,
     /// Requests until the client is told to make a new connection.
     pub keepalive_requests: u64,
-}
-
-/// What is done to the URI before content is looked for.
-#[derive(Debug, Default)]
-pub struct Script {
-    pub rewrites: Vec<Rewrite>,
-    pub return_: Option<Return>,
-}
-
-#[derive(Debug)]
-pub struct Rewrite {
-    pub pattern: Pattern,
-    pub to: Template,
-    /// Whether the replacement names its own arguments, so that the old ones are left out (a `?` at its end).
-    pub drops_args: bool,
-    pub flag: RewriteFlag,
-}
-
-#[derive(Debug)]
-pub struct Return {
-    pub status: u16,
-    pub content: Option<Template>,
 }
 
 /// One `location`, with all it inherits.
@@ -220,14 +202,15 @@ pub struct Location {
     pub limit_rate_after: Amount,
     pub answer: AnswerHeaders,
     pub error_pages: Vec<ErrorPage>,
+    pub recursive_error_pages: bool,
     pub redirects: Redirects,
     pub compress: Arc<compress::Settings>,
     pub access_logs: Vec<AccessLog>,
     pub log_not_found: bool,
+    pub warns_of_uninitialized: bool,
 
     // local files
-    pub root: Template,
-    pub alias: Option<Template>,
+    pub roots: Arc<Roots>,
     pub index: Vec<String>,
     pub files: FileSettings,
     pub default_type: String,

@@ -40,6 +40,14 @@ fn check_location(location: &raw::Location, raw: &Raw, diagnostics: &mut Diagnos
     {
         check_upstream(pass, super::Url::parse(pass), raw, diagnostics);
     }
+    for inner in location.handling.ifs() {
+        if let Some(pass) = &inner.keys.proxy_pass {
+            check_upstream(pass, super::Url::parse(pass), raw, diagnostics);
+        }
+        if let Some(pass) = &inner.keys.grpc_pass {
+            check_upstream(pass, super::Url::parse_grpc(pass), raw, diagnostics);
+        }
+    }
     location.locations.iter().for_each(|l| check_location(l, raw, diagnostics));
 }
 
@@ -78,6 +86,7 @@ fn named_locations<'r>(location: &'r raw::Location, names: &mut Vec<&'r str>) {
 
 fn check_named_in(location: &raw::Location, names: &[&str], diagnostics: &mut Diagnostics) {
     check_named(&location.scope, &location.handling, names, diagnostics);
+    location.handling.ifs().for_each(|inner| check_named(&inner.scope, &inner.handling, names, diagnostics));
     location.locations.iter().for_each(|l| check_named_in(l, names, diagnostics));
 }
 

@@ -2,7 +2,7 @@
 
 use super::compile::Texts;
 use super::listen::{self, ListenAddress, Wish};
-use super::{Server, Socket, Virtual, location, rules, tls};
+use super::{Server, Socket, Virtual, location, rules, script, tls};
 use crate::client;
 use crate::config::raw::{self, Raw};
 use crate::config::{Diagnostics, Span};
@@ -41,7 +41,7 @@ pub(super) fn compile(
         http2: http2.then(|| tls::http2(&keys, &outside)),
         verify_client: keys.ssl_verify_client(),
         merge_slashes: scope.merge_slashes(),
-        script: location::script(&raw.handling, texts, diagnostics),
+        script: script::of_server(raw, &scope, texts, diagnostics),
         rules,
         locations,
         outside,

@@ -26,9 +26,10 @@ pub(super) fn settings(raw: &Raw, texts: &Texts<'_>, diagnostics: &mut Diagnosti
 
 fn implicit_of(location: &raw::Location, defined: &[UpstreamSettings], found: &mut Vec<UpstreamSettings>) {
     let is_defined = |name: &str| defined.iter().any(|u| u.name == name);
-    let proxied = location.keys.proxy_pass.as_ref().and_then(|p| implicit_upstream(p, false, is_defined));
-    let called = location.keys.grpc_pass.as_ref().and_then(|p| implicit_upstream(p, true, is_defined));
-    for settings in proxied.into_iter().chain(called) {
+    let keys = || [&location.keys].into_iter().chain(location.handling.ifs().map(|inner| &inner.keys));
+    let proxied = keys().filter_map(|k| implicit_upstream(k.proxy_pass.as_ref()?, false, is_defined));
+    let called = keys().filter_map(|k| implicit_upstream(k.grpc_pass.as_ref()?, true, is_defined));
+    for settings in proxied.chain(called) {
         if !found.iter().any(|u: &UpstreamSettings| u.name == settings.name) {
             found.push(settings);
         }

@@ -151,7 +151,7 @@ impl<'v, 'a> Evaluation<'v, 'a> {
 
     fn variable(&self, name: &str) -> Option<Value<'v>> {
         let exchange = self.view.exchange;
-        exchange.defined.get(self.view.vars.find(name)?)?.as_ref().map(|value| Value::text(&value[..]))
+        exchange.defined.value(self.view.vars.find(name)?, exchange).map(Value::made_text)
     }
 
     fn compare(&mut self, how: Comparison, sides: &'v [Node; 2]) -> Result<bool, Fault> {

@@ -90,7 +90,7 @@ pub(super) fn differences(expected: &ExpectKeys, came: &Came, defined: &Defined)
     let rules = x.rules.clone().unwrap_or_default();
     out.list("fired", &expected.fired, rules.fired.iter().map(|name| name.to_string()).collect());
     out.fields("variable", &expected.vars, |name| {
-        defined.find(name).and_then(|slot| x.defined.get(slot)?.as_deref().map(lossy))
+        defined.find(name).and_then(|slot| x.defined.value(slot, x)).as_deref().map(lossy)
     });
     out.fields("log", &expected.log, |name| {
         rules.log.iter().find(|(known, _)| &**known == name).map(|(_, value)| lossy(value))

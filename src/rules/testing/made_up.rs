@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 /// A request; a mistake is noted.
-pub fn exchange(keys: &RequestKeys, slots: usize, now: SystemTime, diagnostics: &mut Diagnostics) -> Option<Exchange> {
+pub fn exchange(keys: &RequestKeys, defined: &Defined, now: SystemTime, diagnostics: &mut Diagnostics) -> Option<Exchange> {
     let at = |span: Option<crate::config::Span>| span.unwrap_or_default();
     let method = keys.method();
     let Ok(method) = http::Method::from_bytes(method.as_bytes()) else {
@@ -57,7 +57,7 @@ pub fn exchange(keys: &RequestKeys, slots: usize, now: SystemTime, diagnostics: 
     x.args = args.map(|args| args.as_bytes().to_vec());
     x.server_name = String::from_utf8_lossy(&host).into_owned().into();
     x.host = host;
-    x.defined = vec![None; slots];
+    x.defined = Values::new(&Arc::new(Definitions::of_names(defined.clone())));
     x.started_at = now;
     x.session = keys.session.as_ref().map(|session| Box::new(session_of(&session.value)));
     x.cache_status = keys.cache.as_ref().and_then(|word| cache_status(word));

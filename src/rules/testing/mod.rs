@@ -137,7 +137,7 @@ impl Rules {
     fn round(&self, test: &TestKeys, later: Duration, counts: &mut Counts, d: &mut Diagnostics) -> Option<Came> {
         let request = test.request.as_ref().map(|request| request.value.0.clone()).unwrap_or_default();
         let now = request.now().0 + later;
-        let mut exchange = made_up::exchange(&request, self.defined.len(), now, d)?;
+        let mut exchange = made_up::exchange(&request, &self.defined, now, d)?;
         let mut outcome = Outcome::default();
         let upstream = request.upstream.as_ref().map(|name| name.value.clone());
         let mut walk = Walk { rules: self, test, now, later, upstream, counts };

@@ -34,6 +34,9 @@ impl Feature {
     /// Runs everything; a difference that is not wanted fails, as does a wanted one that is none.
     pub fn check(self) {
         let text = self.nginx_conf();
+        if self.converts {
+            crate::snapshots::check_conversion(&text);
+        }
         let nginx = {
             let nginx = Nginx::start(&text, self.port);
             self.side(&nginx.file("logs/lines.log"), 0)

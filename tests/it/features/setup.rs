@@ -22,6 +22,8 @@ pub struct Feature {
     pub probes: bool,
     /// Whether the case of letters in names of fields is compared.
     pub spelled: bool,
+    /// Whether it is also looked at that edge.yaml says the same.
+    pub converts: bool,
     dead: Dead,
     files: tempfile::TempDir,
 }
@@ -50,9 +52,15 @@ impl Feature {
             other_port: ports::free(),
             probes: true,
             spelled: false,
+            converts: false,
             dead: ports::dead(),
             files,
         }
+    }
+
+    /// The same, and converted to edge.yaml the configuration means the same.
+    pub fn converted(name: &'static str, text: &str) -> Feature {
+        Feature { converts: true, ..Feature::new(name, text) }
     }
 
     /// The next backend: the first is `{a}`, the second `{b}`.
