@@ -9,6 +9,8 @@
 //! direct     the short way of an answer from the cache, without Pingora
 //! deliver    answers that need no upstream
 //! body       the request's body, collected before an upstream is asked
+//! filters    what the answer's body goes through
+//! mirror     copies of a request, subrequest: other requests of edge's own
 //! attempt    which server is asked next, what became of it
 //! sessions/  whose server has the session of the request; what the answer says of that
 //! peer       how it is connected to; dial makes the connection, line is what is known of it
@@ -26,11 +28,13 @@ mod dial;
 mod direct;
 pub mod explain;
 mod failure;
+mod filters;
 mod handshake;
 mod headers;
 mod keepalive;
 mod line;
 mod live;
+mod mirror;
 mod peer;
 mod record;
 mod redirect;
@@ -39,6 +43,7 @@ mod request;
 mod rewrite;
 pub mod sessions;
 pub mod snapshot;
+mod subrequest;
 
 pub use caching::Errands;
 pub use direct::answer;
@@ -113,6 +118,10 @@ impl ProxyHttp for Edge {
         let content = match request.decided.take() {
             Some(content) => content,
             None => content::decide(request, connection).await,
+        };
+        let content = match mirror::send(request, connection).await {
+            None => content,
+            instead => instead,
         };
         let content = match content {
             None => body::prepare(session, request, connection).await,
@@ -337,6 +346,7 @@ impl ProxyHttp for Edge {
         }
         connection.set_buffering(buffering);
         deliver::arm_compression(session, request);
+        filters::arm(session, request, connection, answer).await?;
         if let Some(compression) = session.downstream_modules_ctx.get_mut::<Compression>() {
             compression.set_unbuffered(unbuffered);
         }

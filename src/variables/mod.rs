@@ -4,6 +4,7 @@
 //! unknown name is a mistake of the configuration, told with its place. What is printed comes from one [`Exchange`].
 
 mod clock;
+pub mod counts;
 mod exchange;
 mod names;
 mod print;

@@ -13,7 +13,7 @@ const LAYERS: &[&[&str]] = &[
     &["route", "rules", "session", "cache", "upstream", "compress", "files", "client", "observe"],
     &["variables"],
     &["tls"],
-    &["config", "http", "pattern"],
+    &["config", "http", "pattern", "filter"],
     &["system"],
 ];
 

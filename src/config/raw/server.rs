@@ -21,6 +21,8 @@ keys! {
         ["sl"] return_ ("return"): Return,
         /// Changes the URI: a list of `{match, to, flag}`.
         ["sl"] rewrite: Vec<Rewrite>,
+        /// The answer says how many connections and requests there are.
+        ["sl"] stub_status: bool = "false",
         /// The first of these files that exists is sent; the last item is a URI, a named location or `=CODE`.
         ["sl"] try_files: Vec<Spanned<String>>,
     }
@@ -33,11 +35,15 @@ keys! {
         ["l"] pattern ("match"): String,
         /// What stands in the place of the location's prefix.
         ["l"] alias: String,
+        /// The answer is a transparent picture of one pixel.
+        ["l"] empty_gif: bool = "false",
         /// The gRPC upstream that calls go to: `grpc://NAME`, `grpcs://host:port`, `grpc://unix:/path`.
         ["l"] grpc_pass: String,
         /// Only requests edge has redirected itself come here.
         ["l"] internal: bool = "false",
         /// The upstream or address that requests go to, perhaps with a URI that replaces the location's prefix.
         ["l"] proxy_pass: String,
+        /// A directory is answered with one of its files, whichever.
+        ["l"] random_index: bool = "false",
     }
 }

@@ -14,7 +14,9 @@ use super::node::{Entry, Kind, Node};
 use super::value::{Arg, Value, mismatch};
 
 mod balance;
+mod bodies;
 mod cache;
+mod cookies;
 mod error_page;
 mod handling;
 mod headers;
@@ -30,7 +32,9 @@ mod upstream;
 mod words;
 
 pub use balance::*;
+pub use bodies::*;
 pub use cache::*;
+pub use cookies::*;
 pub use error_page::*;
 pub use handling::*;
 pub use headers::*;

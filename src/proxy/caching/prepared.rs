@@ -65,6 +65,7 @@ impl Usual {
             && request.keepalive
             && request.error_status.is_none()
             && request.kept.is_empty()
+            && request.location.filters.is_none()
             && asks_for_the_whole(&request.exchange.head.headers);
         if !is_usual {
             return None;

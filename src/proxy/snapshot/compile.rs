@@ -1,12 +1,13 @@
 //! From what was written to what runs: [`Raw`] → [`Snapshot`], all mistakes at once.
 
 use super::cache::{self, ZonePlace};
-use super::{Asked, Server, Snapshot, defined, process, references, server, session, session_store, sticky, tls};
+use super::{Asked, Server, Snapshot, defined, filters, process, references, server, session, session_store, sticky, tls};
 use crate::cache::store::Zones;
 use crate::config::diagnostics::{nearest, plain};
 use crate::config::raw::Raw;
 use crate::config::types::TempPath;
 use crate::config::{Diagnostics, Span, Spanned};
+use crate::filter::Tables;
 use crate::observe::{self, LogFile, Mask};
 use crate::pattern::Pattern;
 use crate::proxy::sessions::{LogKey, Sessions};
@@ -49,6 +50,7 @@ pub fn compile(raw: &Raw, resources: &Resources, diagnostics: &mut Diagnostics) 
         upstreams: &none,
         zones: &no_zones,
         sessions: &no_sessions,
+        charsets: Arc::new(filters::charsets(raw, diagnostics)),
         mask: None,
         resources,
         raw,
@@ -98,6 +100,8 @@ pub(super) struct Texts<'t> {
     pub upstreams: &'t Table,
     pub zones: &'t HashMap<String, ZonePlace>,
     pub sessions: &'t HashMap<String, Arc<Sessions>>,
+    /// `charset_map`
+    pub charsets: Arc<Tables>,
     /// Hides the ids of these sessions in logs.
     pub mask: Option<Arc<Mask>>,
     pub resources: &'t Resources,

@@ -7,7 +7,9 @@
 mod cache;
 mod compile;
 mod compression;
+mod cookies;
 mod defined;
+mod filters;
 mod headers;
 mod listen;
 mod location;
@@ -26,9 +28,11 @@ mod url;
 
 pub use cache::{Caching, Lock, Network, ZonePlace};
 pub use compile::{Resources, compile};
+pub use filters::{Addition, Filters, Recoding, Sub};
+pub use cookies::{CookieFlag, CookieFlags, CookieName, CookieRewrite, Cookies};
 pub use headers::{AddHeader, Expires, UpstreamField};
 pub use listen::{ListenAddress, Socket, SocketOptions, Speaks, Virtual};
-pub use pass::{Pass, PassTarget, Redirect};
+pub use pass::{Bind, Pass, PassTarget, Redirect};
 pub use process::control;
 pub use secure::{Secure, seed};
 pub use session_store::session_stores;
@@ -178,6 +182,8 @@ pub struct Location {
     /// `session`: who has none is not let in.
     pub demand: Option<Demand>,
     pub try_files: Option<TryFiles>,
+    /// Where copies of requests are sent.
+    pub mirror: Option<Arc<Mirror>>,
     pub handler: Handler,
 
     // what is read from the client
@@ -196,6 +202,8 @@ pub struct Location {
     pub error_pages: Vec<ErrorPage>,
     pub redirects: Redirects,
     pub compress: Arc<compress::Settings>,
+    /// What bodies go through before they are compressed.
+    pub filters: Option<Arc<Filters>>,
     pub access_logs: Vec<AccessLog>,
     pub log_not_found: bool,
 
@@ -211,7 +219,20 @@ pub struct Location {
 #[derive(Debug)]
 pub enum Handler {
     Files,
+    /// `empty_gif`
+    EmptyGif,
+    /// `stub_status`
+    Status,
     Proxy(Box<Pass>),
+}
+
+/// `mirror`
+#[derive(Debug)]
+pub struct Mirror {
+    /// Paths of this server.
+    pub paths: Vec<String>,
+    /// `mirror_request_body`
+    pub body: bool,
 }
 
 /// `try_files`
