@@ -9,6 +9,7 @@ pub mod config;
 pub mod convert;
 pub mod demo;
 pub mod files;
+pub mod filter;
 pub mod health;
 pub mod http;
 pub mod limit;

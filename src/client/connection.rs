@@ -145,6 +145,11 @@ impl Connection {
         self.facts.stream.is_some()
     }
 
+    /// Whether it is a client's connection of its own.
+    pub(super) fn is_counted(&self) -> bool {
+        self.facts.errand.is_none() && self.facts.stream.is_none()
+    }
+
     /// The trailer fields that the answer ends with, to be said before its last byte is written. Only HTTP/2 sends them.
     pub fn set_trailers(&self, fields: HeaderMap) {
         if let Some(stream) = &self.facts.stream {

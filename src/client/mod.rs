@@ -91,4 +91,4 @@ pub use handle::{Client, Spare};
 pub use outbox::QUEUED_BY_ALL;
 pub use parse::Refusal;
 pub use settings::{BodyLimits, Buffering, Settings};
-pub use unattended::unattended;
+pub use unattended::{Attended, attended, unattended};

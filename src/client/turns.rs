@@ -21,6 +21,7 @@ use super::settings::Settings;
 use super::waits::Spared;
 use super::wire::{BodyState, Wire};
 use crate::http::{Framing, Head, Version};
+use crate::variables::counts::Held;
 
 const TIMED_OUT: Fault = Fault { status: 408, reason: "client timed out" };
 /// How long a first request is waited for once the server shuts down, and a further one after the answer before it: who
@@ -63,6 +64,7 @@ impl Client {
         connection.lock().reset(settings);
         let mut parser = Parser::new(settings);
         let mut deadline = Deadline::new(connection, settings);
+        let mut held = None;
         let end = loop {
             let idle = {
                 let wire = connection.lock();
@@ -71,6 +73,9 @@ impl Client {
                 }
                 wire.inbox.is_empty()
             };
+            if connection.is_counted() {
+                held = Some(Held::between(idle));
+            }
             let stop = idle.then_some(shutdown);
             let more = connection.read_more(deadline.at(idle), deadline.began, stop).await;
             let fault = match more {
@@ -84,6 +89,7 @@ impl Client {
             refusal.answered = false;
             return Err(refusal);
         };
+        drop(held);
         let bytes = connection.lock().inbox.split_to(end).freeze();
         let parsed = parser.finish(bytes)?;
         connection.note_dropped(&parsed.dropped);

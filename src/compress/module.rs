@@ -1,4 +1,6 @@
-//! Compression as a Pingora `HttpModule`: decides when the response header passes, then encodes.
+//! Compression as a Pingora `HttpModule`: decides when the response header passes, then encodes. The filters a body goes
+//! through before that ([`crate::filter`]) are run here as well: what they hold back at the end has to be encoded with it, and
+//! Pingora's modules cannot hand that on to each other.
 //!
 //! The proxy arms it in `request_filter`, once it knows the location; a request that nobody armed passes
 //! through untouched. It stands behind the cache, so what is stored is not compressed.
@@ -6,7 +8,7 @@
 //! What always holds:
 //! - the coded stream is finished only when the end of the answer was seen. An upstream that fails in
 //!   mid-body, or ends short of its Content-Length, leaves a stream without an end, and the client can tell;
-//! - an error ends the answer, it never falls back to sending plain bytes behind coded ones;
+//! - an error, of a filter as well, ends the answer, it never falls back to sending plain bytes behind coded ones;
 //! - an event stream, and any answer said to be unbuffered, leaves piece by piece as it comes.
 
 use std::any::Any;
@@ -25,11 +27,13 @@ use super::decide::{RequestFacts, content_length, decide};
 use super::encoder::{Encoder, Flush};
 use super::rewrite::rewrite;
 use super::settings::Settings;
+use crate::filter::Chain;
 
 /// Compression of one request's answer. `Session::downstream_modules_ctx.get_mut::<Compression>()` finds it.
 #[derive(Default)]
 pub struct Compression {
     state: State,
+    filters: Option<Box<Chain>>,
     is_unbuffered: bool,
     totals: Option<Totals>,
 }
@@ -68,7 +72,13 @@ impl Compression {
         if matches!(self.state, State::Encoding(_) | State::Over) {
             return;
         }
+        self.filters = None;
         self.state = if settings.is_off() { State::Off } else { State::Armed(settings, request) };
+    }
+
+    /// The body goes through these first. The head has to be that of what they make of it.
+    pub fn set_filters(&mut self, filters: Chain) {
+        self.filters = Some(Box::new(filters));
     }
 
     /// Takes [`Self::arm`] back. Once a body is under way it has no effect.
@@ -114,6 +124,26 @@ impl Compression {
             self.totals = Some(Totals::default());
         }
         rewrite(response, decision, &request)
+    }
+
+    /// What the filters make of a piece; without any the piece itself.
+    fn filtered(&mut self, body: &mut Option<Bytes>, is_end: bool) -> Result<()> {
+        if let Some(filters) = &mut self.filters {
+            let piece = body.take().unwrap_or_default();
+            let made = filters.feed(&piece, is_end).or_err(COMPRESSION_ERROR, "filtering a body")?;
+            *body = Some(made).filter(|made| !made.is_empty());
+        }
+        Ok(())
+    }
+
+    /// The end of a body that did not tell its end with its last piece.
+    fn end(&mut self) -> Result<Option<Bytes>> {
+        let mut body = None;
+        self.filtered(&mut body, true)?;
+        match self.state {
+            State::Off | State::Armed(..) => Ok(body),
+            _ => self.pass(&body.unwrap_or_default(), true),
+        }
     }
 
     /// Encodes one piece; leaves the state over if that fails or was the last.
@@ -163,6 +193,7 @@ impl HttpModule for Compression {
     }
 
     fn response_body_filter(&mut self, body: &mut Option<Bytes>, end_of_stream: bool) -> Result<()> {
+        self.filtered(body, end_of_stream)?;
         match self.state {
             State::Off | State::Armed(..) => Ok(()),
             State::Encoding(_) => {
@@ -177,11 +208,11 @@ impl HttpModule for Compression {
 
     /// Trailers end the body; what is left of it is sent in their place, since a filter can only send one.
     fn response_trailer_filter(&mut self, _trailers: &mut Option<Box<HeaderMap>>) -> Result<Option<Bytes>> {
-        self.pass(b"", true)
+        self.end()
     }
 
     fn response_done_filter(&mut self) -> Result<Option<Bytes>> {
-        self.pass(b"", true)
+        self.end()
     }
 
     fn as_any(&self) -> &dyn Any {

@@ -34,7 +34,7 @@ pub fn rewrite<U>(response: &mut ResponseHeader, decision: Decision, request: &R
 }
 
 /// A strong validator becomes a weak one; what is neither is dropped.
-fn weaken_etag(response: &mut ResponseHeader) -> Result<()> {
+pub fn weaken_etag(response: &mut ResponseHeader) -> Result<()> {
     let Some(etag) = response.headers.get(ETAG) else {
         return Ok(());
     };
@@ -52,7 +52,7 @@ fn weaken_etag(response: &mut ResponseHeader) -> Result<()> {
 }
 
 /// `Vary: Accept-Encoding`, joined with what is there; `*` and a mention of it stay as they are.
-fn add_vary(response: &mut ResponseHeader) -> Result<()> {
+pub fn add_vary(response: &mut ResponseHeader) -> Result<()> {
     if varies(&response.headers) {
         return Ok(());
     }

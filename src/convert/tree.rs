@@ -79,6 +79,7 @@ impl Builder<'_> {
             (Place::Location, "limit_except") => self.limit_except(d, into),
             (Place::Http | Place::Server | Place::Location | Place::LimitExcept, "allow" | "deny") => self.rule(d, into),
             (Place::Http | Place::Server | Place::Location, "types") => self.types(d, place, into),
+            (Place::Http, "charset_map") => self.charset_map(d, into),
             (Place::Upstream, "server") => self.upstream_server(d, into),
             (Place::Upstream, "least_conn" | "ip_hash" | "random" | "hash" | "least_time") => self.balance(d, into),
             (Place::Main | Place::Http | Place::Server | Place::Location, "error_log") => {
@@ -202,6 +203,28 @@ impl Builder<'_> {
             }
         }
         self.put(key, d, Node::map(d.name.span, entries), into);
+    }
+
+    /// The lines of `charset_map FROM TO {}` are pairs of bytes.
+    fn charset_map(&mut self, d: &Directive, into: &mut Entries) {
+        let (Some(block), Some(key)) = (self.block_of(d, 2..=2), Place::Http.key("charset_map")) else {
+            return;
+        };
+        let [from, to] = d.args.as_slice() else { return };
+        let mut entries = Vec::with_capacity(block.directives.len());
+        for line in &block.directives {
+            if !self.is_simple(line) {
+                continue;
+            }
+            let [byte] = line.args.as_slice() else {
+                self.error(line.name.span, "invalid parameters number".into(), None);
+                continue;
+            };
+            let value = Node::quoted(byte.span, &byte.text);
+            entries.push(Entry { key: line.name.text.clone(), span: line.name.span, value });
+        }
+        let name = format!("{} {}", from.text, to.text);
+        self.put(key, d, Node::pair(from.span, &name, Node::map(d.name.span, entries)), into);
     }
 
     fn upstream_server(&mut self, d: &Directive, into: &mut Entries) {

@@ -10,6 +10,7 @@ use std::collections::{HashMap, HashSet};
 
 /// Directives that nginx lets stand twice in a block although each has one list for a value: the lists are appended.
 const APPENDED: &[&str] = &[
+    "addition_types",
     "ancient_browser",
     "brotli_types",
     "charset_types",
@@ -20,6 +21,7 @@ const APPENDED: &[&str] = &[
     "proxy_ignore_headers",
     "proxy_next_upstream",
     "server_name",
+    "sub_filter_types",
     "valid_referers",
     "zstd_types",
 ];
@@ -31,6 +33,9 @@ pub fn of(key: &Key, directive: &Directive) -> Result<Node, String> {
     match (key.name, args) {
         ("internal", []) => Ok(Node::scalar(span, "true")),
         ("internal", _) => Err("no arguments are expected".into()),
+        ("empty_gif" | "random_index" | "stub_status", []) => Ok(Node::scalar(span, "true")),
+        // What it was given once has no meaning any more.
+        ("stub_status", [_]) => Ok(Node::scalar(span, "true")),
         ("health_check", []) => Ok(Node::scalar(span, "http")),
         ("user", [_, _]) => Ok(joined(args)),
         ("expires", [modified, _]) if modified.text == "modified" => Ok(joined(args)),

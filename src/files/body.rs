@@ -26,6 +26,8 @@ pub struct Body {
     /// What is left of the span being read.
     span: Range<u64>,
     framed: Option<Framed>,
+    /// Something else than a file.
+    text: Option<Bytes>,
 }
 
 /// Several spans, taken up one after the other.
@@ -43,13 +45,18 @@ impl Body {
 
     /// One span of the file, or all of it.
     pub fn span(file: File, span: Range<u64>) -> Self {
-        Body { file: Some(Arc::new(file)), len: span.end.saturating_sub(span.start), span, framed: None }
+        Body { file: Some(Arc::new(file)), len: span.end.saturating_sub(span.start), span, framed: None, text: None }
     }
 
     /// Several, with the framing between them.
     pub fn multipart(file: File, multipart: Multipart) -> Self {
         let len = multipart.total_len();
-        Body { file: Some(Arc::new(file)), len, span: 0..0, framed: Some(Framed { multipart, next: 0 }) }
+        Body { file: Some(Arc::new(file)), len, span: 0..0, framed: Some(Framed { multipart, next: 0 }), text: None }
+    }
+
+    /// A text that was made of what the disk has.
+    pub fn text(text: Vec<u8>) -> Self {
+        Body { len: text.len() as u64, text: Some(text.into()), ..Body::default() }
     }
 
     /// Of the whole body as it was planned, in bytes.
@@ -66,6 +73,9 @@ impl Body {
     pub async fn next(&mut self) -> io::Result<Option<Bytes>> {
         if self.span.start < self.span.end {
             return self.read().await.map(Some);
+        }
+        if let Some(text) = self.text.take().filter(|text| !text.is_empty()) {
+            return Ok(Some(text));
         }
         Ok(self.framed.as_mut().and_then(|framed| framed.advance(&mut self.span)))
     }

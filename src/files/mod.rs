@@ -13,6 +13,7 @@ pub mod body;
 pub mod conditional;
 pub mod date;
 pub mod index;
+pub mod listing;
 pub mod mime;
 mod mime_table;
 pub mod open;
@@ -21,12 +22,15 @@ pub mod precompressed;
 pub mod range;
 pub mod refusal;
 
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher;
 use std::path::PathBuf;
 
 use http::{HeaderMap, HeaderValue, Method, header};
 
 pub use body::Body;
 pub use conditional::IfModifiedSince;
+pub use listing::Listing;
 pub use mime::{Charset, Types};
 pub use path::Mapping;
 pub use precompressed::Static;
@@ -49,6 +53,10 @@ pub struct FileSettings {
     pub brotli_static: Static,
     pub zstd_static: Static,
     pub gzip_vary: bool,
+    /// `autoindex`: what a directory without an index is answered with.
+    pub listing: Option<Listing>,
+    /// `random_index`
+    pub random_index: bool,
 }
 
 /// One request, after routing.
@@ -69,6 +77,8 @@ pub struct FileRequest<'a> {
     pub accepts_zstd: bool,
     /// The status to answer with where `error_page` led here; conditions and ranges then do not count.
     pub error_status: Option<u16>,
+    /// The body will be changed on its way: parts of it are parts of something else.
+    pub is_filtered: bool,
 }
 
 /// Names in their usual spelling, values that are valid as they stand.
@@ -106,7 +116,7 @@ pub async fn answer(request: &FileRequest<'_>, settings: &FileSettings) -> Answe
         Err(reason) => return Answer::refuse(reason, Varies::No),
     };
     if request.uri.ends_with(b"/") {
-        return find_index(request, path).await;
+        return directory(request, settings, path).await;
     }
     let Looked { found, varies } = look(request, settings, path).await;
     match found {
@@ -118,11 +128,45 @@ pub async fn answer(request: &FileRequest<'_>, settings: &FileSettings) -> Answe
     }
 }
 
-async fn find_index(request: &FileRequest<'_>, base: PathBuf) -> Answer {
-    let (uri, names) = (request.uri.to_vec(), request.index.to_vec());
-    let found = open::off_runtime(move || index::find(&base, &uri, &names)).await;
-    match found.unwrap_or_else(|error| Err(Refusal::NoAnswer(error))) {
-        Ok(uri) => Answer::Internal { uri },
+/// One of its files, its index, or a list of what is in it.
+async fn directory(request: &FileRequest<'_>, settings: &FileSettings, base: PathBuf) -> Answer {
+    if settings.random_index
+        && let Some(uri) = any_file(request, base.clone()).await
+    {
+        return Answer::Internal { uri };
+    }
+    let (uri, names, directory) = (request.uri.to_vec(), request.index.to_vec(), base.clone());
+    let found = open::off_runtime(move || index::find(&directory, &uri, &names)).await;
+    match (found.unwrap_or_else(|error| Err(Refusal::NoAnswer(error))), settings.listing) {
+        (Ok(uri), _) => Answer::Internal { uri },
+        (Err(Refusal::NoIndex(_)), Some(listing)) if request.method != Method::POST => list(request, listing, base).await,
+        (Err(reason), _) => Answer::refuse(reason, Varies::No),
+    }
+}
+
+/// The path of one of the directory's files. What cannot be read is left to those who look for an index.
+async fn any_file(request: &FileRequest<'_>, base: PathBuf) -> Option<Vec<u8>> {
+    let draw = |of: usize| (RandomState::new().hash_one(0) % of as u64) as usize;
+    let found = open::off_runtime(move || listing::any(&base, draw)).await;
+    let name = found.ok()?.ok()??;
+    Some([request.uri, &name].concat())
+}
+
+/// `autoindex`
+async fn list(request: &FileRequest<'_>, listing: Listing, base: PathBuf) -> Answer {
+    let Ok(callback) = listing.callback(request.args) else { return Answer::status(400, vec![]) };
+    let (uri, callback) = (request.uri.to_vec(), callback.map(<[u8]>::to_vec));
+    let made = open::off_runtime(move || listing.list(&base, &uri, callback.as_deref())).await;
+    match made.unwrap_or_else(|error| Err(Refusal::NoAnswer(error))) {
+        Ok(listed) => {
+            let mut headers = vec![("Content-Type", HeaderValue::from_static(listed.content_type))];
+            let is_head = request.method == Method::HEAD;
+            if !is_head {
+                headers.push(("Transfer-Encoding", HeaderValue::from_static("chunked")));
+            }
+            let body = if is_head { Body::empty() } else { Body::text(listed.text) };
+            Answer::Respond { status: request.error_status.unwrap_or(200), headers, body }
+        }
         Err(reason) => Answer::refuse(reason, Varies::No),
     }
 }
@@ -246,7 +290,7 @@ impl Reply<'_> {
 
     /// nginx serves no ranges of a precompressed file: its bytes may change with the client's Accept-Encoding.
     fn takes_ranges(&self) -> bool {
-        self.settings.max_ranges > 0 && self.encoding.is_none() && self.request.error_status.is_none()
+        self.settings.max_ranges > 0 && !self.request.is_filtered && self.encoding.is_none() && self.request.error_status.is_none()
     }
 
     fn whole(self, status: u16) -> Answer {

@@ -97,7 +97,7 @@ impl Request {
     pub fn pass(&self) -> Option<&Pass> {
         match &self.location.handler {
             Handler::Proxy(pass) => Some(pass),
-            Handler::Files => None,
+            Handler::Files | Handler::EmptyGif | Handler::Status => None,
         }
     }
 

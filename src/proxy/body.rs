@@ -29,6 +29,12 @@ pub async fn prepare(session: &mut Session, request: &mut Request, connection: &
         connection.stream_body(location.body.clone());
         return None;
     }
+    collect(request, connection).await
+}
+
+/// Reads the body whole. What comes back is to be answered instead.
+pub async fn collect(request: &mut Request, connection: &Arc<Connection>) -> Option<Content> {
+    let location = request.location.clone();
     match connection.collect_body(&location.body).await {
         Ok(body) => {
             request.exchange.body_length = body.bytes.len() as u64;

@@ -3,7 +3,7 @@
 use super::caching;
 use super::content::Content;
 use super::request::Request;
-use super::{headers, keepalive};
+use super::{filters, headers, keepalive};
 use crate::client::Connection;
 use crate::compress::{self, Compression};
 use crate::files;
@@ -36,12 +36,13 @@ pub async fn deliver(
     caching::restore(session, request, connection);
     settle_body(session, request, connection).await;
     keepalive::close_if_due(session, request, connection);
-    let Some((head, payload)) = compose(request, content)? else {
+    let Some((mut head, payload)) = compose(request, content)? else {
         keepalive::close_after(session, request, connection);
         return Ok(());
     };
     arm_compression(session, request);
     request.pace(connection, None);
+    filters::arm(session, request, connection, &mut head).await?;
     write(session, request, head, payload).await?;
     request.exchange.completed = true;
     Ok(())

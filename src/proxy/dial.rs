@@ -19,7 +19,7 @@ use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::AsyncWriteExt;
-use tokio::net::{TcpStream, UnixStream};
+use tokio::net::{TcpSocket, TcpStream, UnixStream};
 
 /// How one connection is to be made.
 #[derive(Debug)]
@@ -29,6 +29,8 @@ pub struct Dial {
     pub lines: Option<Arc<Lines>>,
     /// Sent first.
     pub greeting: Option<Vec<u8>>,
+    /// `proxy_bind`
+    pub bind: Option<net::SocketAddr>,
     /// `proxy_socket_keepalive`
     pub probes: bool,
     pub timeout: Duration,
@@ -57,7 +59,7 @@ impl Dial {
     async fn reach(&self, address: &SocketAddr) -> io::Result<Stream> {
         match address {
             SocketAddr::Inet(address) => {
-                let mut socket = TcpStream::connect(address).await?;
+                let mut socket = self.connect_from(*address).await?;
                 socket.set_nodelay(true)?;
                 if self.probes {
                     socket2::SockRef::from(&socket).set_keepalive(true)?;
@@ -74,6 +76,16 @@ impl Dial {
                 Ok(self.tracked(socket.into(), descriptor))
             }
         }
+    }
+
+    async fn connect_from(&self, address: net::SocketAddr) -> io::Result<TcpStream> {
+        let Some(from) = self.bind else { return TcpStream::connect(address).await };
+        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+        if from.port() > 0 {
+            socket.set_reuseaddr(true)?;
+        }
+        socket.bind(from)?;
+        socket.connect(address).await
     }
 
     async fn greet(&self, socket: &mut (impl AsyncWriteExt + Unpin)) -> io::Result<()> {

@@ -45,7 +45,8 @@ pub async fn answer(client: &mut Client, slot: &Slot, ending: bool) -> bool {
     let peer = request::peer_of(&connection, connection.requests());
     let mut request = Box::new(Request::new(head, peer, bound));
     let content = match content::decide(&mut request, &connection).await {
-        Some(Content::Stored(stored)) => {
+        // Copies of it may need its body, which Pingora's way reads.
+        Some(Content::Stored(stored)) if request.mirror.is_none() => {
             if ending
                 || connection.is_closing()
                 || !keepalive::keeps(&request)
@@ -96,6 +97,9 @@ async fn compose(
     let Ok((mut head, payload)) = caching::compose(request, stored) else {
         return Err(content::fail(request, 500).await);
     };
+    if request.location.filters.is_some() {
+        return Err(Content::Composed(Box::new((head, payload))));
+    }
     let settings = &request.location.compress;
     if !settings.is_off() {
         let facts = headers::compression_facts(request);

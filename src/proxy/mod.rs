@@ -11,6 +11,8 @@
 //! direct     the short way of an answer from the cache, without Pingora
 //! deliver    answers that need no upstream
 //! body       the request's body, collected before an upstream is asked
+//! filters    what the answer's body goes through
+//! mirror     copies of a request, subrequest: other requests of edge's own
 //! attempt    which server is asked next, what became of it
 //! sessions/  whose server has the session of the request; what the answer says of that
 //! rules/     what rules decide over it, in each phase, and doing that
@@ -30,12 +32,14 @@ mod dial;
 mod direct;
 pub mod explain;
 mod failure;
+mod filters;
 mod handshake;
 mod headers;
 mod keepalive;
 mod limits;
 mod line;
 mod live;
+mod mirror;
 mod peer;
 mod record;
 mod redirect;
@@ -45,6 +49,7 @@ mod rewrite;
 pub mod rules;
 pub mod sessions;
 pub mod snapshot;
+mod subrequest;
 
 pub use caching::Errands;
 pub use direct::answer;
@@ -120,6 +125,10 @@ impl ProxyHttp for Edge {
         let content = match request.decided.take() {
             Some(content) => content,
             None => content::decide(request, connection).await,
+        };
+        let content = match mirror::send(request, connection).await {
+            None => content,
+            instead => instead,
         };
         let content = match content {
             None => body::prepare(session, request, connection).await,
@@ -353,6 +362,7 @@ impl ProxyHttp for Edge {
         }
         connection.set_buffering(buffering);
         deliver::arm_compression(session, request);
+        filters::arm(session, request, connection, answer).await?;
         if let Some(compression) = session.downstream_modules_ctx.get_mut::<Compression>() {
             compression.set_unbuffered(unbuffered);
         }

@@ -3,7 +3,7 @@
 use super::dial::{self, Dial};
 use super::line;
 use super::request::Request;
-use super::snapshot::{self, Handler, Pass};
+use super::snapshot::{self, Bind, Handler, Pass};
 use crate::config::types::{ProxyHeader, UpstreamVersion};
 use crate::upstream::{Address, Chosen, Upstream};
 use pingora_core::upstreams::peer::HttpPeer;
@@ -30,7 +30,8 @@ impl Request {
         }
         let greeting = dial::greeting(pass.proxy_header, self.client_ends());
         let fresh = std::mem::take(&mut self.attempts.fresh);
-        peer.group_key = self.pool_key(pass, fresh, greeting.as_deref());
+        let bind = self.bind_address(pass)?;
+        peer.group_key = self.pool_key(pass, fresh, greeting.as_deref(), bind);
         let options = &mut peer.options;
         if pass.http_version == UpstreamVersion::Http2 {
             // Over TLS the upstream may say that it speaks HTTP/1.1 only, which a gRPC call cannot use.
@@ -52,6 +53,7 @@ impl Request {
         options.custom_l4 = Some(Arc::new(Dial {
             connections: upstream.connections().clone(),
             greeting,
+            bind,
             probes: pass.socket_keepalive,
             timeout: connect_timeout,
             lines: self.sessions().and_then(|sessions| sessions.lines(chosen.place())),
@@ -65,9 +67,31 @@ impl Request {
         (peer.remote != super::NO_ADDRESS).then_some((peer.remote, peer.local))
     }
 
+    /// `proxy_bind`
+    fn bind_address(&self, pass: &Pass) -> Result<Option<SocketAddr>> {
+        let (address, port) = match &pass.bind {
+            None => return Ok(None),
+            Some(Bind::Address(address, port)) => (*address, *port),
+            Some(Bind::Variable(text)) => {
+                let text = String::from_utf8_lossy(&text.evaluate(&self.exchange)).into_owned();
+                if text.is_empty() || text == "off" {
+                    return Ok(None);
+                }
+                match Bind::parse(&text) {
+                    Some(parsed) => parsed,
+                    None => {
+                        self.log_error(format_args!("invalid local address \"{text}\""));
+                        return Ok(None);
+                    }
+                }
+            }
+        };
+        Ok(Some(SocketAddr::new(address, port)))
+    }
+
     /// Connections of different keys are never taken for one another. Pingora itself tells addresses, names sent and whether
     /// certificates are verified; not who they are verified by, nor what was said before.
-    fn pool_key(&self, pass: &Pass, fresh: bool, greeting: Option<&[u8]>) -> u64 {
+    fn pool_key(&self, pass: &Pass, fresh: bool, greeting: Option<&[u8]>, bind: Option<SocketAddr>) -> u64 {
         static FRESH: AtomicU64 = AtomicU64::new(0);
         let secure = pass.secure.as_ref().filter(|_| self.attempts.tls);
         // A pool of its own: nothing that lay idle is in it.
@@ -76,6 +100,6 @@ impl Request {
         let client = (pass.proxy_header != ProxyHeader::Off).then_some((self.exchange.peer.serial, greeting));
         // Pingora would rather use an idle connection of HTTP/1.1 than ask for HTTP/2.
         let http2 = (pass.http_version == UpstreamVersion::Http2, pass.grpc);
-        snapshot::seed().hash_one((secure.map(|s| s.pool()), fresh, client, http2))
+        snapshot::seed().hash_one((secure.map(|s| s.pool()), fresh, client, http2, bind))
     }
 }

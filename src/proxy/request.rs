@@ -7,7 +7,7 @@ use super::headers;
 use super::live::Bound;
 use super::rules::Decided;
 use super::sessions::Placed;
-use super::snapshot::{Location, Server};
+use super::snapshot::{Location, Mirror, Server};
 use crate::cache::store::Zone;
 use crate::client::{Body, Connection};
 use crate::http::{Head, Version};
@@ -55,6 +55,10 @@ pub struct Request {
     pub quoted: bool,
     /// An internal redirect led here.
     pub internal: bool,
+    /// It is edge's own, for another one (`mirror`, `add_before_body`).
+    pub is_subrequest: bool,
+    /// Copies of it that are to be sent.
+    pub mirror: Option<Arc<Mirror>>,
     /// How often the URI was changed; a circle ends in 500.
     pub redirects: u8,
     /// The last status a request has failed with, whatever page the client gets for it; 0: it has not.
@@ -117,6 +121,8 @@ impl Request {
             changed: false,
             quoted: false,
             internal: false,
+            is_subrequest: false,
+            mirror: None,
             redirects: 0,
             failed: 0,
             error_page_used: false,

@@ -4,6 +4,7 @@ use super::open::{Opened, local_of, open};
 use crate::client::{self, Client, Facts, http2};
 use crate::proxy::snapshot::Http2;
 use crate::proxy::{self, Edge, Errands, Slot};
+use crate::variables::counts::{self, Held};
 use pingora_core::apps::HttpServerApp;
 use pingora_core::protocols::Stream;
 use pingora_core::protocols::http::ServerSession;
@@ -85,19 +86,20 @@ impl Front {
     /// Serves a connection on a task of its own.
     pub fn take(self: &Arc<Self>, mut stream: Socket, slot: &Arc<Slot>) {
         let most = self.most.load(Ordering::Relaxed);
+        counts::accepted();
         if self.open.fetch_add(1, Ordering::AcqRel) >= most {
             self.open.fetch_sub(1, Ordering::AcqRel);
             log::error!(target: "edge::alert", "{most} worker_connections are not enough");
             return;
         }
         stream.set_socket_digest(SocketDigest::from_raw_fd(stream.as_raw_fd()));
-        let counted = Counted(self.clone());
+        let counted = Counted { front: self.clone(), _active: Held::active() };
         let slot = slot.clone();
         tokio::spawn(async move {
             let Some(opened) = open(stream, &slot).await else { return };
             match opened.http2 {
-                None => counted.0.serve(opened.stream, opened.facts, slot).await,
-                Some(_) => counted.0.serve_http2(opened, slot).await,
+                None => counted.front.serve(opened.stream, opened.facts, slot).await,
+                Some(_) => counted.front.serve_http2(opened, slot).await,
             }
         });
     }
@@ -133,6 +135,9 @@ impl Front {
                     };
                 }
             };
+            if client.connection().facts().errand.is_none() {
+                counts::requested();
+            }
             client.begin(head);
             let ending = *self.shutdown.borrow();
             if proxy::answer(&mut client, &slot, ending).await {
@@ -199,11 +204,15 @@ fn http2_settings(heads: &client::Settings, limits: Http2) -> http2::Settings {
 }
 
 /// An open connection, counted until it is dropped.
-struct Counted(Arc<Front>);
+struct Counted {
+    front: Arc<Front>,
+    /// Told by `stub_status` as long.
+    _active: Held,
+}
 
 impl Drop for Counted {
     fn drop(&mut self) {
-        self.0.open.fetch_sub(1, Ordering::AcqRel);
-        self.0.closed.notify_waiters();
+        self.front.open.fetch_sub(1, Ordering::AcqRel);
+        self.front.closed.notify_waiters();
     }
 }

@@ -4,6 +4,7 @@
 //! unknown name is a mistake of the configuration, told with its place. What is printed comes from one [`Exchange`].
 
 mod clock;
+pub mod counts;
 pub mod defined;
 mod exchange;
 mod names;

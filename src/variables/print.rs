@@ -3,7 +3,7 @@
 use super::names::Variable;
 use super::session::SessionField;
 use super::tls::TlsField;
-use super::{Exchange, Try, clock};
+use super::{Exchange, Try, clock, counts};
 use crate::http::escape::{self, LogEscape};
 use crate::http::{Framing, Version};
 use pingora_http::ResponseHeader;
@@ -23,6 +23,10 @@ pub fn value(variable: &Variable, x: &Exchange, out: &mut Vec<u8>) -> bool {
         Connection => number(x.peer.serial, out),
         ConnectionRequests => number(x.peer.requests.into(), out),
         ConnectionTime => seconds(x.peer.accepted.elapsed().unwrap_or_default(), out),
+        ConnectionsActive => number(counts::read().active, out),
+        ConnectionsReading => number(counts::read().reading, out),
+        ConnectionsWaiting => number(counts::read().waiting, out),
+        ConnectionsWriting => number(counts::read().writing, out),
         // A body in chunks that was read whole has a length by now.
         ContentLength if x.head.framing == Framing::Chunked && x.body_length > 0 => number(x.body_length, out),
         ContentLength => field(x, "content_length", out),

@@ -13,7 +13,7 @@ const LAYERS: &[&[&str]] = &[
     &["access", "route", "rules", "session", "cache", "upstream", "compress", "files", "client", "observe"],
     &["variables", "limit"],
     &["tls", "memcached"],
-    &["config", "http", "pattern"],
+    &["config", "http", "pattern", "filter"],
     &["system"],
 ];
 

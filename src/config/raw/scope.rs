@@ -33,10 +33,26 @@ keys! {
         ["hsl"] auth_request: String = "off",
         /// Variables set of what that answer says: `{ $user: $upstream_http_x_user }`.
         ["hsl"] auth_request_set: Named<String>,
+        /// What another location answers to this path stands behind the body of an answer of 200; `''`: nothing.
+        ["hsl"] add_after_body: String,
+        /// What another location answers to this path stands before the body of an answer of 200; `''`: nothing.
+        ["hsl"] add_before_body: String,
+        /// The media types to whose bodies something is added; `text/html` always is among them, `*`: any.
+        ["hsl"] addition_types: Vec<String> = "text/html",
+        /// A directory without an index file is answered with a list of its files.
+        ["hsl"] autoindex: bool = "false",
+        /// A list of files tells their sizes in bytes; `off`: rounded to kilobytes, megabytes and gigabytes.
+        ["hsl"] autoindex_exact_size: bool = "true",
+        /// What a list of files is written in.
+        ["hsl"] autoindex_format: AutoindexFormat = "html",
+        /// A list of files in HTML tells times of the local zone; `off`: of UTC.
+        ["hsl"] autoindex_localtime: bool = "false",
         /// The charset named in `Content-Type`; `off`: none.
         ["hsli"] charset: String = "off",
         /// The types that get a charset; `text/html` always does.
         ["hsl"] charset_types: Vec<String> = "[text/html, text/xml, text/plain, text/vnd.wap.wml, application/javascript, application/rss+xml]",
+        /// What a byte of one charset is in another: `{ 'koi8-r utf-8': { C0: D18E } }`, in hexadecimal. Bytes below 80 are what they are.
+        ["h"] charset_map: CharsetMaps,
         /// A body up to this size is kept in memory, a larger one in a temporary file.
         ["hsl"] client_body_buffer_size: Size = "16k",
         /// Where bodies are kept that are too large for memory, relative to the prefix.
@@ -125,6 +141,8 @@ keys! {
         ["hsl"] gzip_http_version: HttpVersion = "1.1",
         /// A file `x.gz` beside `x` is sent to those who accept gzip.
         ["hsl"] gzip_static: Precompressed = "off",
+        /// An answer that the upstream has compressed with gzip is unpacked for clients that do not take gzip.
+        ["hsl"] gunzip: bool = "false",
         /// Answers are compressed with Brotli. Of several codings that are on, the one counts that the client gives the most
         /// weight; of equals zstd goes before br before gzip, as it costs the least while an answer waits. What a cache keeps is
         /// made once for each coding: where br is to be given in all cases, leave zstd off.
@@ -202,8 +220,16 @@ keys! {
         ["hsl"] modern_browser_value: String = "'1'",
         /// `//` in a path is taken as `/`.
         ["hs"] merge_slashes: bool = "true",
+        /// Where copies of requests are sent, whose answers nobody sees; `off`: nowhere.
+        ["hsl"] mirror: Mirrors = "off",
+        /// Copies of requests have the body, which is read before the request itself goes on.
+        ["hsl"] mirror_request_body: bool = "true",
         /// Redirects edge makes name the port.
         ["hsl"] port_in_redirect: bool = "true",
+        /// A charset that the answer names itself is changed to `charset` as well.
+        ["hsl"] override_charset: bool = "false",
+        /// The address that connections to upstreams come from, with variables; `off`: the system chooses.
+        ["hsl"] proxy_bind: BindAddress = "off",
         /// How much of an answer is held in memory for a client slower than the upstream, before `proxy_buffers`.
         ["hsl"] proxy_buffer_size: Size = "4k",
         /// Answers are taken from the upstream as fast as it gives them.
@@ -245,6 +271,12 @@ keys! {
         ["hsl"] proxy_cache_valid: CacheValid,
         /// The longest wait for a connection to an upstream.
         ["hsl"] proxy_connect_timeout: Time = "60s",
+        /// What is replaced in the domains of cookies that the upstream sets: `{ from: to }`, `off`.
+        ["hsl"] proxy_cookie_domain: CookieRewrites = "off",
+        /// Which flags cookies of the upstream get or lose, by name or `~` regular expression: `{ SID: [secure, samesite=lax] }`, `off`.
+        ["hsl"] proxy_cookie_flags: CookieFlags = "off",
+        /// What is replaced in the paths of cookies that the upstream sets: `{ from: to }`, `off`.
+        ["hsl"] proxy_cookie_path: CookieRewrites = "off",
         /// Fields of the upstream's answer that the client does not see.
         ["hsl"] proxy_hide_header: FieldNames,
         /// Parts are sent of every answer that is stored or being stored, whether or not its upstream would.
@@ -367,6 +399,16 @@ keys! {
         /// Large answers are fetched and stored in parts of this size; `$slice_range` stands in the key and in
         /// `proxy_set_header: { Range: $slice_range }`. `0`: as a whole.
         ["hsl"] slice: Size = "0",
+        /// The charset of bodies whose type names none, which are to be changed to `charset`.
+        ["hsl"] source_charset: String = "off",
+        /// What is replaced in bodies: `{ 'text': 'another' }`. Letters match in either case; both may have variables.
+        ["hsl"] sub_filter: Named<String>,
+        /// `Last-Modified` stays where something may be replaced, and `ETag` as a weak one.
+        ["hsl"] sub_filter_last_modified: bool = "false",
+        /// Each text is replaced once; `off`: wherever it stands.
+        ["hsl"] sub_filter_once: bool = "true",
+        /// The media types in whose bodies something is replaced; `text/html` always is among them, `*`: any.
+        ["hsl"] sub_filter_types: Vec<String> = "text/html",
         /// Small pieces are sent at once.
         ["hsl"] tcp_nodelay: bool = "true",
         /// Media types and their extensions.
@@ -433,6 +475,34 @@ keys! {
         ["hsl"] open_file_cache_errors: Accepted,
         /// Accepted; files are read as suits them.
         ["hsl"] aio: Accepted,
+        /// Accepted; files are read as suits them.
+        ["hsl"] aio_write: Accepted,
+        /// Accepted; files are read as suits them.
+        ["hsl"] directio: Accepted,
+        /// Accepted; files are read as suits them.
+        ["hsl"] directio_alignment: Accepted,
+        /// Accepted; files are read as suits them.
+        ["hsl"] read_ahead: Accepted,
+        /// Accepted; files are opened as they are asked for.
+        ["hsl"] open_file_cache_events: Accepted,
+        /// Accepted; logs are opened once.
+        ["hsl"] open_log_file_cache: Accepted,
+        /// Accepted; a body is in one piece anyway.
+        ["hsl"] client_body_in_single_buffer: Accepted,
+        /// Accepted; buffers size themselves.
+        ["hsl"] gunzip_buffers: Accepted,
+        /// Accepted; it helped browsers that are no more.
+        ["hsl"] msie_refresh: Accepted,
+        /// Accepted; Linux gathers small pieces by itself.
+        ["hsl"] send_lowat: Accepted,
+        /// Accepted; Linux gathers small pieces by itself.
+        ["hsl"] proxy_send_lowat: Accepted,
+        /// Accepted; buffers size themselves.
+        ["hsl"] subrequest_output_buffer_size: Accepted,
+        /// Accepted; memory is not taken from pools.
+        ["hs"] http2_pool_size: Accepted,
+        /// Accepted; tables size themselves.
+        ["hs"] http2_streams_index_size: Accepted,
         /// Accepted; it helped browsers that are no more.
         ["hsl"] msie_padding: Accepted,
         /// Accepted; it helped browsers that are no more.

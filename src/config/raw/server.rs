@@ -26,6 +26,8 @@ keys! {
         /// An `if` in a location is a location: the keys in it (`proxy_pass`, `root`, `add_header`, …) hold from then on,
         /// others are the location's; of several that apply the last one holds, and `try_files` does not.
         ["sli"] rewrite: Vec<Spanned<ScriptStep>>,
+        /// The answer says how many connections and requests there are.
+        ["sl"] stub_status: bool = "false",
         /// The first of these files that exists is sent; the last item is a URI, a named location or `=CODE`.
         ["sl"] try_files: Vec<Spanned<String>>,
     }
@@ -47,6 +49,8 @@ keys! {
         ["l"] pattern ("match"): String,
         /// What stands in the place of the location's prefix.
         ["l"] alias: String,
+        /// The answer is a transparent picture of one pixel.
+        ["l"] empty_gif: bool = "false",
         /// The gRPC upstream that calls go to: `grpc://NAME`, `grpcs://host:port`, `grpc://unix:/path`.
         ["li"] grpc_pass: String,
         /// Only requests edge has redirected itself come here.
@@ -55,6 +59,8 @@ keys! {
         ["l"] secure_link_secret: String,
         /// The upstream or address that requests go to, perhaps with a URI that replaces the location's prefix.
         ["lix"] proxy_pass: String,
+        /// A directory is answered with one of its files, whichever.
+        ["l"] random_index: bool = "false",
     }
 }
 

@@ -15,7 +15,9 @@ use super::value::{Arg, Value, mismatch};
 
 mod access;
 mod balance;
+mod bodies;
 mod cache;
+mod cookies;
 mod error_page;
 mod handling;
 mod headers;
@@ -36,7 +38,9 @@ mod words;
 
 pub use access::*;
 pub use balance::*;
+pub use bodies::*;
 pub use cache::*;
+pub use cookies::*;
 pub use error_page::*;
 pub use handling::*;
 pub use headers::*;

@@ -14,7 +14,7 @@ use crate::compress::{Algorithm, Fields, RequestFacts, Settings};
 use crate::compress::{acceptable, decide, encode_whole, rewrite::rewrite};
 use crate::files::range::{self, Multipart};
 use crate::proxy::deliver::Payload;
-use crate::proxy::headers;
+use crate::proxy::{filters, headers};
 use crate::proxy::request::Request;
 use bytes::Bytes;
 use http::StatusCode;
@@ -153,7 +153,7 @@ pub fn compose(request: &mut Request, stored: Stored) -> Result<(ResponseHeader,
 
 /// What this client gets of it.
 fn parted(request: &Request, mut head: ResponseHeader, stored: Stored) -> Result<(ResponseHeader, Payload)> {
-    let len = stored.len();
+    let len = stored.len().filter(|_| !filters::changes(request, 200, &head.headers));
     let part = part::of(request, &mut head, len)?;
     if part == Part::Whole {
         make_form(request, &stored);
@@ -205,6 +205,9 @@ impl Fields for AsItCame<'_> {
 fn make_form(request: &Request, stored: &Stored) {
     let Some((zone, key, variant)) = stored.kept.as_ref() else { return };
     let settings = &request.location.compress;
+    if request.location.filters.is_some() {
+        return;
+    }
     if stored.len().is_none_or(|len| len > LARGEST) || settings.is_off() {
         return;
     }

@@ -8,7 +8,7 @@ use crate::cache::store::Guard;
 use crate::client::{Connection, Facts, unattended};
 use crate::http::Head;
 use crate::proxy::live::Slot;
-use bytes::{BufMut, BytesMut};
+use bytes::{BufMut, Bytes, BytesMut};
 use pingora_core::protocols::Stream;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -41,7 +41,7 @@ impl Errand {
 pub fn send(head: &Head, connection: &Arc<Connection>, guard: Guard, slice_range: Option<String>) {
     let Ok(slot) = connection.facts().listener.clone().downcast::<Slot>() else { return };
     let Some(errands) = slot.errands().cloned() else { return };
-    let stream = unattended(text(head).freeze());
+    let stream = unattended(text(head).freeze(), Bytes::new());
     let is_awaited = slice_range.is_some();
     let errand = Errand { guard: Mutex::new(Some(guard)), slice_range };
     let facts = Facts { errand: Some(Arc::new(errand)), stream: None, ..connection.facts().clone() };
@@ -50,7 +50,18 @@ pub fn send(head: &Head, connection: &Arc<Connection>, guard: Guard, slice_range
 
 /// The client's request again, without what was only about its connection, its copy or a part.
 fn text(head: &Head) -> BytesMut {
-    const LEFT_OUT: [&str; 15] = [
+    let mut out = BytesMut::with_capacity(512);
+    out.put_slice(b"GET ");
+    out.put_slice(&head.target);
+    out.put_slice(b" HTTP/1.1\r\n");
+    put_fields(head, false, &mut out);
+    out.put_slice(b"Connection: close\r\n\r\n");
+    out
+}
+
+/// The client's fields but those that were only about its connection and, if so wished, about its copy or a part.
+pub fn put_fields(head: &Head, with_conditions: bool, out: &mut BytesMut) {
+    const OF_CONNECTION: [&str; 9] = [
         "connection",
         "keep-alive",
         "proxy-connection",
@@ -60,25 +71,17 @@ fn text(head: &Head) -> BytesMut {
         "content-length",
         "expect",
         "trailer",
-        "range",
-        "if-range",
-        "if-match",
-        "if-none-match",
-        "if-modified-since",
-        "if-unmodified-since",
     ];
-    let mut out = BytesMut::with_capacity(512);
-    out.put_slice(b"GET ");
-    out.put_slice(&head.target);
-    out.put_slice(b" HTTP/1.1\r\n");
+    const CONDITIONS: [&str; 6] =
+        ["range", "if-range", "if-match", "if-none-match", "if-modified-since", "if-unmodified-since"];
+    let is_in = |list: &[&str], name: &[u8]| list.iter().any(|left| left.as_bytes().eq_ignore_ascii_case(name));
     for (name, value) in head.headers.iter() {
-        if !LEFT_OUT.iter().any(|left| left.as_bytes().eq_ignore_ascii_case(name)) {
-            out.put_slice(name);
-            out.put_slice(b": ");
-            out.put_slice(value);
-            out.put_slice(b"\r\n");
+        if is_in(&OF_CONNECTION, name) || (!with_conditions && is_in(&CONDITIONS, name)) {
+            continue;
         }
+        out.put_slice(name);
+        out.put_slice(b": ");
+        out.put_slice(value);
+        out.put_slice(b"\r\n");
     }
-    out.put_slice(b"Connection: close\r\n\r\n");
-    out
 }

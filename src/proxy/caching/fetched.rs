@@ -10,7 +10,7 @@ use super::part::{self, Part};
 use crate::client::Connection;
 use crate::compress::{decide, rewrite::rewrite};
 use crate::proxy::request::Request;
-use crate::proxy::{deliver, direct, headers};
+use crate::proxy::{deliver, direct, filters, headers};
 use bytes::Bytes;
 use http::header::CONTENT_LENGTH;
 use http::{Method, StatusCode};
@@ -33,10 +33,11 @@ pub fn replace(
     let is_stored = request.cache.as_ref().is_some_and(|work| work.fill.is_some());
     let mut own = answer.clone();
     let is_plain = answer.status == StatusCode::OK && request.error_status.is_none();
+    let known = length(answer).filter(|_| !filters::changes(request, 200, &answer.headers));
     let part = match met_here {
-        MetHere::All if is_plain => part::of(request, &mut own, length(answer))?,
+        MetHere::All if is_plain => part::of(request, &mut own, known)?,
         MetHere::ForcedRanges if is_plain && part::forces(request) => {
-            part::of_range(request, &mut own, length(answer))?
+            part::of_range(request, &mut own, known)?
         }
         _ => Part::Whole,
     };
@@ -53,6 +54,7 @@ pub fn replace(
         Part::Whole | Part::Spans(..) | Part::Nothing => (Bytes::new(), 0..0),
     };
     headers::for_client(&mut own, request, true)?;
+    filters::rewrite(request, &mut own)?;
     let facts = headers::compression_facts(request);
     let settings = &request.location.compress;
     let decision = decide(settings, &facts, own.status.as_u16(), &own.headers, SystemTime::now());

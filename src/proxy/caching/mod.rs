@@ -27,7 +27,7 @@ mod purge;
 mod sliced;
 
 pub use answer::{Body, Stored, compose};
-pub use errand::Errands;
+pub use errand::{Errands, put_fields};
 pub use explain::told;
 pub use fetched::{replace, restore};
 pub use fill::{
@@ -136,7 +136,7 @@ fn variant(names: &[String], request: &Headers) -> Variant {
 /// The forms edge makes of an answer that this client prefers to the plain one, the best first.
 fn preferred(settings: &Settings, request: &Request) -> [Option<Coding>; 3] {
     let mut codings = [None; 3];
-    if settings.is_off() {
+    if settings.is_off() || request.location.filters.is_some() {
         return codings;
     }
     let facts = super::headers::compression_facts(request);

@@ -67,6 +67,7 @@ impl Usual {
             && request.kept.is_empty()
             && !request.rules_see_answer()
             && request.location.access.user_id.is_none()
+            && request.location.filters.is_none()
             && asks_for_the_whole(&request.exchange.head.headers);
         if !is_usual {
             return None;

@@ -99,6 +99,7 @@ fn filter_upstream(answer: &mut ResponseHeader, pass: &Pass, request: &mut Reque
         answer.insert_header("Location", header_value(redirect::absolute(request, new))?)?;
     }
     rewrite_refresh(answer, pass, request)?;
+    super::cookies::rewrite(answer, &pass.cookies, request)?;
     frame(answer, request)
 }
 

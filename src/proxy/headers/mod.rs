@@ -1,6 +1,7 @@
 //! The fields of messages: what an upstream is sent, what a client is told, what is compressed for whom.
 
 mod client;
+mod cookies;
 mod upstream;
 
 pub use client::{for_client, is_bodiless};

@@ -3,13 +3,15 @@
 use super::cache::{self, ZonePlace};
 use super::limits::{self, LimitZones};
 use super::{
-    Asked, Server, Snapshot, defined, definitions, process, references, rules, server, session, session_store, sticky, tls,
+    Asked, Server, Snapshot, defined, definitions, filters, process, references, rules, server, session, session_store, sticky,
+    tls,
 };
 use crate::cache::store::Zones;
 use crate::config::diagnostics::{nearest, plain};
 use crate::config::raw::{self, Raw};
 use crate::config::types::TempPath;
 use crate::config::{Diagnostics, Span, Spanned};
+use crate::filter::Tables;
 use crate::limit;
 use crate::observe::{self, LogFile, Mask};
 use crate::pattern::Pattern;
@@ -59,6 +61,7 @@ pub fn compile(raw: &Raw, resources: &Resources, diagnostics: &mut Diagnostics) 
         zones: &no_zones,
         limits: &no_limits,
         sessions: &no_sessions,
+        charsets: Arc::new(filters::charsets(raw, diagnostics)),
         mask: None,
         library: &library,
         stores: &no_stores,
@@ -133,6 +136,8 @@ pub(super) struct Texts<'t> {
     pub zones: &'t HashMap<String, ZonePlace>,
     pub limits: &'t LimitZones,
     pub sessions: &'t HashMap<String, Arc<Sessions>>,
+    /// `charset_map`
+    pub charsets: Arc<Tables>,
     /// Hides the ids of these sessions in logs.
     pub mask: Option<Arc<Mask>>,
     /// The rule files.

@@ -2,6 +2,7 @@
 
 use super::compile::Texts;
 use super::compression;
+use super::filters::Filters;
 use super::headers::{Expires, add_headers, inherit_lists};
 use super::pass::{Pass, Place};
 use super::*;
@@ -108,6 +109,9 @@ pub(super) fn outside(
 ) -> Arc<Location> {
     let mut location = settings(scope, texts, diagnostics);
     location.try_files = try_files(&server.handling, texts, diagnostics);
+    if server.handling.stub_status() {
+        location.handler = Handler::Status;
+    }
     Arc::new(location)
 }
 
@@ -168,6 +172,13 @@ pub(super) fn compile(
         let methods = methods(limit, diagnostics);
         LimitExcept { methods, location: Arc::new(compile(&inside(raw, limit), written, matcher, &inner, texts, diagnostics)) }
     });
+    location.files.random_index = raw.keys.random_index();
+    let handling = raw.handling.stub_status();
+    for (is_on, handler) in [(raw.keys.empty_gif(), Handler::EmptyGif), (handling, Handler::Status)] {
+        if is_on {
+            location.handler = handler;
+        }
+    }
     location.demand = session::demand(scope, &location.handler, texts, diagnostics);
     location.rules = rules::compile(scope.rules.as_deref(), Some(&location.handler), texts, diagnostics);
     location.rules_alone = scope.rules_inherit() == types::RulesInherit::Off;
@@ -212,8 +223,12 @@ fn methods(limit: &raw::LimitExcept, diagnostics: &mut Diagnostics) -> Vec<http:
 
 /// A location that matches nothing in particular, with all that it inherits.
 fn settings(scope: &Scope, texts: &Texts<'_>, diagnostics: &mut Diagnostics) -> Location {
+    let filters = Filters::compile(scope, texts, diagnostics);
+    let is_recoded = filters.as_ref().is_some_and(|filters| filters.recoding.is_some());
     let charset = match scope.charset().as_str() {
         "off" | "" => None,
+        // Who changes the charset names it.
+        _ if is_recoded => None,
         name => Some(files::Charset { name: name.to_owned(), types: scope.charset_types() }),
     };
     let temp_dir = texts.temp_directory(scope.client_body_temp_path.as_ref(), diagnostics);
@@ -232,6 +247,7 @@ fn settings(scope: &Scope, texts: &Texts<'_>, diagnostics: &mut Diagnostics) -> 
         script: Script::default(),
         try_files: None,
         limits: limits::compile(scope, texts),
+        mirror: mirror(scope),
         demand: None,
         access: access::compile(scope, texts, diagnostics),
         limit_except: None,
@@ -270,6 +286,7 @@ fn settings(scope: &Scope, texts: &Texts<'_>, diagnostics: &mut Diagnostics) -> 
             server_name: scope.server_name_in_redirect(),
         },
         compress: Arc::new(compression::compile(scope, diagnostics)),
+        filters: filters.map(Arc::new),
         access_logs: access_logs(scope, texts, diagnostics),
         log_not_found: scope.log_not_found(),
         warns_of_uninitialized: scope.uninitialized_variable_warn(),
@@ -283,6 +300,27 @@ fn settings(scope: &Scope, texts: &Texts<'_>, diagnostics: &mut Diagnostics) -> 
         files: file_settings(scope, charset.as_ref(), diagnostics),
         default_type: scope.default_type(),
     }
+}
+
+fn mirror(scope: &Scope) -> Option<Arc<Mirror>> {
+    let paths: Vec<String> = scope.mirror().0.into_iter().map(|path| path.value).collect();
+    (!paths.is_empty()).then(|| Arc::new(Mirror { paths, body: scope.mirror_request_body() }))
+}
+
+/// `autoindex`
+fn listing(scope: &Scope) -> Option<files::Listing> {
+    let format = match scope.autoindex_format() {
+        types::AutoindexFormat::Html => files::listing::Format::Html,
+        types::AutoindexFormat::Json => files::listing::Format::Json,
+        types::AutoindexFormat::Jsonp => files::listing::Format::Jsonp,
+        types::AutoindexFormat::Xml => files::listing::Format::Xml,
+    };
+    scope.autoindex().then(|| files::Listing {
+        format,
+        exact_size: scope.autoindex_exact_size(),
+        local_time: scope.autoindex_localtime(),
+        utf8: scope.charset().eq_ignore_ascii_case("utf-8"),
+    })
 }
 
 /// A directory, below the prefix if it is relative and begins with no variable.
@@ -432,5 +470,7 @@ fn file_settings(
         brotli_static: precompressed(scope.brotli_static()),
         zstd_static: precompressed(scope.zstd_static()),
         gzip_vary: scope.gzip_vary(),
+        listing: listing(scope),
+        random_index: false,
     }
 }

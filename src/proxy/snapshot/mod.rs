@@ -8,8 +8,10 @@ mod access;
 mod cache;
 mod compile;
 mod compression;
+mod cookies;
 mod definitions;
 mod defined;
+mod filters;
 mod headers;
 mod limits;
 mod listen;
@@ -32,10 +34,12 @@ mod url;
 pub use access::{Access, Basic, Expires as UserIdExpires, Inquiry, LimitExcept, Link, ToldBy, UserId};
 pub use cache::{Caching, Lock, Network, ZonePlace};
 pub use compile::{Resources, compile};
+pub use filters::{Addition, Filters, Recoding, Sub};
+pub use cookies::{CookieFlag, CookieFlags, CookieName, CookieRewrite, Cookies};
 pub use headers::{AddHeader, Expires, UpstreamField};
 pub use limits::{Amount, Counted, LimitZones, Limits, Told};
 pub use listen::{ListenAddress, Socket, SocketOptions, Speaks, Virtual};
-pub use pass::{Pass, PassTarget, Redirect};
+pub use pass::{Bind, Pass, PassTarget, Redirect};
 pub use process::control;
 pub use script::{Condition, Return, Rewrite, Script, Settable, Step, Subject};
 pub use secure::{Secure, seed};
@@ -184,6 +188,8 @@ pub struct Location {
     /// `session`: who has none is not let in.
     pub demand: Option<Demand>,
     pub try_files: Option<TryFiles>,
+    /// Where copies of requests are sent.
+    pub mirror: Option<Arc<Mirror>>,
     pub handler: Handler,
 
     // what is read from the client
@@ -205,6 +211,8 @@ pub struct Location {
     pub recursive_error_pages: bool,
     pub redirects: Redirects,
     pub compress: Arc<compress::Settings>,
+    /// What bodies go through before they are compressed.
+    pub filters: Option<Arc<Filters>>,
     pub access_logs: Vec<AccessLog>,
     pub log_not_found: bool,
     pub warns_of_uninitialized: bool,
@@ -220,7 +228,20 @@ pub struct Location {
 #[derive(Debug)]
 pub enum Handler {
     Files,
+    /// `empty_gif`
+    EmptyGif,
+    /// `stub_status`
+    Status,
     Proxy(Box<Pass>),
+}
+
+/// `mirror`
+#[derive(Debug)]
+pub struct Mirror {
+    /// Paths of this server.
+    pub paths: Vec<String>,
+    /// `mirror_request_body`
+    pub body: bool,
 }
 
 /// `try_files`

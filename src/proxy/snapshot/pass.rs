@@ -3,6 +3,7 @@
 use super::Next;
 use super::cache::{self, Caching};
 use super::compile::Texts;
+use super::cookies::Cookies;
 use super::headers::UpstreamField;
 use super::limits::Amount;
 use super::secure::Secure;
@@ -17,6 +18,7 @@ use crate::upstream::{self, UpstreamSettings};
 use crate::variables::{Template, Variable};
 use bytes::Bytes;
 use http::HeaderName;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -43,6 +45,9 @@ pub struct Pass {
     /// Fields of the answer that edge does not obey, in lower case.
     pub ignored: Vec<String>,
     pub redirect: Vec<Redirect>,
+    pub cookies: Cookies,
+    /// `proxy_bind`
+    pub bind: Option<Bind>,
     pub next: Next,
     pub connect_timeout: Duration,
     pub send_timeout: Duration,
@@ -80,6 +85,38 @@ pub enum PassTarget {
 pub enum Redirect {
     Prefix { from: Template, to: Template },
     Regex { from: Pattern, to: Template },
+}
+
+/// Where connections come from.
+#[derive(Debug)]
+pub enum Bind {
+    Address(IpAddr, u16),
+    /// Known only when a request is there.
+    Variable(Template),
+}
+
+impl Bind {
+    /// `192.0.2.1`, `192.0.2.1:4711`, `[2001:db8::1]:4711`
+    pub fn parse(text: &str) -> Option<(IpAddr, u16)> {
+        let plain = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
+        let address = plain.parse().ok().map(|address| (address, 0));
+        address.or_else(|| text.parse::<SocketAddr>().ok().map(|address| (address.ip(), address.port())))
+    }
+}
+
+fn bind(scope: &Scope, texts: &Texts<'_>, diagnostics: &mut Diagnostics) -> Option<Bind> {
+    let written = scope.proxy_bind.as_ref()?;
+    let text = written.value.0.as_ref()?;
+    if text.contains('$') {
+        return Some(Bind::Variable(texts.template(text, written.span, diagnostics)));
+    }
+    let parsed = Bind::parse(text);
+    if parsed.is_none() {
+        diagnostics
+            .error(written.span, format!("`{text}` is no address"))
+            .help("write `192.0.2.1`, `192.0.2.1:4711` or `[2001:db8::1]:4711`; a name is not looked up");
+    }
+    parsed.map(|(address, port)| Bind::Address(address, port))
 }
 
 /// The upstreams that `proxy_pass` and `grpc_pass` make of plain hosts: those no `upstream` block defines.
@@ -138,6 +175,8 @@ impl Pass {
             uri: uri.as_ref().map(|u| texts.template(u, written.span, diagnostics)),
             redirect: Self::redirects(written, uri.as_deref(), place, scope, texts, diagnostics),
             http_version,
+            cookies: Cookies::compile(scope, texts, diagnostics),
+            bind: bind(scope, texts, diagnostics),
             method: scope.proxy_method.as_ref().map(|m| texts.template(m, m.span, diagnostics)),
             set_body: scope.proxy_set_body.as_ref().map(|b| texts.template(b, b.span, diagnostics)),
             pass_body: scope.proxy_pass_request_body(),
@@ -225,6 +264,8 @@ impl Pass {
             hidden: settings.hidden(),
             ignored: settings.ignored(),
             redirect: Vec::new(),
+            cookies: Cookies::default(),
+            bind: None,
             next: settings.next,
             connect_timeout: settings.connect_timeout,
             send_timeout: settings.send_timeout,
