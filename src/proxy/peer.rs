@@ -1,7 +1,7 @@
 //! A server as Pingora is to connect to it: its address, TLS, the version, limits, and which kept connections will do.
 
 use super::dial::{self, Dial};
-use super::line;
+use super::line::{self, Lines};
 use super::request::Request;
 use super::snapshot::{self, Handler, Pass};
 use crate::config::types::{ProxyHeader, UpstreamVersion};
@@ -30,7 +30,8 @@ impl Request {
         }
         let greeting = dial::greeting(pass.proxy_header, self.client_ends());
         let fresh = std::mem::take(&mut self.attempts.fresh);
-        peer.group_key = self.pool_key(pass, fresh, greeting.as_deref());
+        let lines = self.sessions().and_then(|sessions| sessions.lines(chosen.place()));
+        peer.group_key = self.pool_key(pass, fresh, greeting.as_deref(), lines.as_ref());
         let options = &mut peer.options;
         if pass.http_version == UpstreamVersion::Http2 {
             // Over TLS the upstream may say that it speaks HTTP/1.1 only, which a gRPC call cannot use.
@@ -54,7 +55,7 @@ impl Request {
             greeting,
             probes: pass.socket_keepalive,
             timeout: connect_timeout,
-            lines: self.sessions().and_then(|sessions| sessions.lines(chosen.place())),
+            lines,
         }));
         Ok(Box::new(peer))
     }
@@ -66,8 +67,8 @@ impl Request {
     }
 
     /// Connections of different keys are never taken for one another. Pingora itself tells addresses, names sent and whether
-    /// certificates are verified; not who they are verified by, nor what was said before.
-    fn pool_key(&self, pass: &Pass, fresh: bool, greeting: Option<&[u8]>) -> u64 {
+    /// certificates are verified; not who they are verified by, nor what was said before, nor by whom a connection can be cut.
+    fn pool_key(&self, pass: &Pass, fresh: bool, greeting: Option<&[u8]>, lines: Option<&Arc<Lines>>) -> u64 {
         static FRESH: AtomicU64 = AtomicU64::new(0);
         let secure = pass.secure.as_ref().filter(|_| self.attempts.tls);
         // A pool of its own: nothing that lay idle is in it.
@@ -76,6 +77,8 @@ impl Request {
         let client = (pass.proxy_header != ProxyHeader::Off).then_some((self.exchange.peer.serial, greeting));
         // Pingora would rather use an idle connection of HTTP/1.1 than ask for HTTP/2.
         let http2 = (pass.http_version == UpstreamVersion::Http2, pass.grpc);
-        snapshot::seed().hash_one((secure.map(|s| s.pool()), fresh, client, http2))
+        // A connection that is listed there keeps it, so that no other one comes to lie at its address.
+        let lines = lines.map(|lines| Arc::as_ptr(lines).addr());
+        snapshot::seed().hash_one((secure.map(|s| s.pool()), fresh, client, http2, lines))
     }
 }
