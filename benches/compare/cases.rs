@@ -32,6 +32,10 @@ pub struct Case {
     pub length: Length,
     /// Headers the answer must have, names in any case.
     pub answer_headers: &'static [(&'static str, &'static str)],
+    /// The case whose CPU time the ratio is taken to, each server's to its own; nothing: to the tuned nginx's.
+    pub against: Option<&'static str>,
+    /// It needs a memcached; edge then has an upstream with sessions.
+    pub sessions: bool,
 }
 
 /// How long the body must be that the client gets.
@@ -58,6 +62,8 @@ const PROXIED: Case = Case {
     status: 200,
     length: Length::AsOrigin,
     answer_headers: &[],
+    against: None,
+    sessions: false,
 };
 
 /// An answer from the cache; the check before has filled it. HAProxy stores only what says how long it is fresh.
@@ -75,6 +81,14 @@ const CACHED_GZIP: Case = Case {
 /// A cached answer that is read from a file each time, as nginx does it anyway.
 const CACHED_DISK: Case = Case { servers: &["nginx", "edge"], ..CACHED };
 
+/// The same servers, the same cookie; what differs is whether edge takes it for a session's. The check before finds the owner alive.
+const UNBOUND: Case = Case {
+    servers: &["edge"],
+    headers: &[("Cookie", "theme=dark; JSESSIONID=375F99F1A10C4B7D9E0F1A2B3C4D5E6F-n1.t1")],
+    sessions: true,
+    ..PROXIED
+};
+
 pub const CASES: &[Case] = &[
     Case { name: "proxied-64b", title: "Proxied GET, 64 bytes", path: "/64b", ..PROXIED },
     Case { name: "proxied-10k", title: "Proxied GET, 10 KB", path: "/10k", body: 10 * 1024, ..PROXIED },
@@ -91,6 +105,14 @@ pub const CASES: &[Case] = &[
     Case { name: "disk-10k", title: "Cached on disk, 10 KB", path: "/disk/10k.css", body: 10 << 10, ..CACHED_DISK },
     Case { name: "disk-100k", title: "Cached on disk, 100 KB", path: "/disk/100k.css", body: 100 << 10, ..CACHED_DISK },
     Case { name: "disk-1m", title: "Cached on disk, 1 MB", path: "/disk/1m.css", body: 1 << 20, ..CACHED_DISK },
+    Case { name: "unbound", title: "Proxied GET, 64 bytes, a cookie", path: "/unbound", ..UNBOUND },
+    Case {
+        name: "sticky",
+        title: "The same to the server of its session",
+        path: "/sticky",
+        against: Some("unbound"),
+        ..UNBOUND
+    },
 ];
 
 impl Case {
@@ -109,7 +131,8 @@ pub fn chosen(options: &Options) -> Result<Vec<&'static Case>, Failure> {
     let is_chosen = |case: &&Case| {
         options.cases.is_empty() || options.cases.iter().any(|name| case.name.starts_with(name.as_str()))
     };
-    Ok(CASES.iter().filter(is_chosen).collect())
+    let compared: Vec<&str> = CASES.iter().filter(is_chosen).filter_map(|case| case.against).collect();
+    Ok(CASES.iter().filter(|case| is_chosen(case) || compared.contains(&case.name)).collect())
 }
 
 fn names_are_unique_and_one_path_has_one_answer() {
@@ -122,6 +145,14 @@ fn names_are_unique_and_one_path_has_one_answer() {
     }
 }
 
+fn a_case_is_compared_with_one_that_comes_before_it() {
+    for (index, case) in CASES.iter().enumerate() {
+        let comes_before =
+            |name| CASES[..index].iter().any(|other| other.name == name && other.servers == case.servers);
+        assert!(case.against.is_none_or(comes_before), "{}", case.name);
+    }
+}
+
 fn every_server_a_case_names_exists() {
     for case in CASES {
         for name in case.servers {
@@ -130,5 +161,8 @@ fn every_server_a_case_names_exists() {
     }
 }
 
-pub const TESTS: &[(&str, fn())] =
-    tests![names_are_unique_and_one_path_has_one_answer, every_server_a_case_names_exists];
+pub const TESTS: &[(&str, fn())] = tests![
+    names_are_unique_and_one_path_has_one_answer,
+    a_case_is_compared_with_one_that_comes_before_it,
+    every_server_a_case_names_exists,
+];

@@ -45,19 +45,23 @@ fn write_all(out: &mut String, machine: &Machine, summary: &Summary) -> fmt::Res
     }
     for table in &summary.tables {
         writeln!(out, "\n### {} ({} connections)\n", table.case.title, table.case.connections)?;
+        if let Some(other) = table.case.against {
+            writeln!(out, "The ratio is to `{other}` of the same server.\n")?;
+        }
         writeln!(out, "| server | CPU µs | user + system | ratio | requests/s | p50 | p99 | core |")?;
         writeln!(out, "|---|--:|--:|--:|--:|--:|--:|--:|")?;
         for row in &table.rows {
-            write_row(out, row)?;
+            // One server beside itself differs by little.
+            write_row(out, row, if table.case.against.is_some() { 3 } else { 2 })?;
         }
     }
     Ok(())
 }
 
-fn write_row(out: &mut String, row: &Row) -> fmt::Result {
+fn write_row(out: &mut String, row: &Row, digits: usize) -> fmt::Result {
     let ratio = match &row.ratio {
         Some(_) if row.server == BASELINE => "1".to_owned(),
-        Some(ratio) => format!("**{:.2}** ({:.2}–{:.2})", ratio.median, ratio.min, ratio.max),
+        Some(Spread { median, min, max }) => format!("**{median:.digits$}** ({min:.digits$}–{max:.digits$})"),
         None => "–".to_owned(),
     };
     let Spread { median, min, max } = row.cpu;

@@ -1,4 +1,5 @@
-//! The origin: an nginx that answers what the cases name, out of its configuration or an open file.
+//! The origin: an nginx that answers what the cases name, out of its configuration or an open file; and a memcached, where a case
+//! has sessions.
 //!
 //! It has to be cheaper than every proxy in front of it, and it is: without log, without headers to compute, on
 //! connections that are never given up.
@@ -42,13 +43,37 @@ impl Origin {
             }
         }
         let conf = dir.join("nginx.conf");
-        let text = servers::fill_addresses(TEMPLATE, &dir, 0, ports);
+        let behind = servers::Behind { origin: ports, memcached: None };
+        let text = servers::fill_addresses(TEMPLATE, &dir, 0, behind);
         fs::write(&conf, servers::fill(&text, &[("LOCATIONS", &locations)])).context(|| conf.display().to_string())?;
 
         let mut command = Command::new(program);
         command.arg("-p").arg(&dir).arg("-e").arg(dir.join("error.log")).arg("-c").arg(&conf);
         let process = Process::start("the origin", command, core, &dir, &ports)?;
         Ok(Origin { ports, _process: process })
+    }
+}
+
+/// Where edge looks for sessions; one that is where its id says is never asked for.
+pub struct Memcached {
+    pub port: u16,
+    _process: Process,
+}
+
+impl Memcached {
+    /// Started if a case needs it.
+    pub fn start(dir: &Path, core: usize, cases: &[&Case]) -> Result<Option<Memcached>, Failure> {
+        if !cases.iter().any(|case| case.sessions) {
+            return Ok(None);
+        }
+        let program =
+            servers::locate("memcached").ok_or(Failure::Missing { program: "memcached", package: "memcached" })?;
+        let dir = process::make_dir(dir, "memcached")?;
+        let [port] = process::free_ports()?;
+        let mut command = Command::new(program);
+        command.args(["-l", "127.0.0.1", "-U", "0", "-m", "8", "-t", "1", "-u", "nobody", "-p", &port.to_string()]);
+        let process = Process::start("memcached", command, core, &dir, &[port])?;
+        Ok(Some(Memcached { port, _process: process }))
     }
 }
 

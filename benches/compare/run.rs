@@ -14,9 +14,9 @@ use crate::{
     cpu,
     failure::{Context, Failure},
     options::Options,
-    origin::Origin,
+    origin::{Memcached, Origin},
     process::{self, Process},
-    servers::{self, Contender},
+    servers::{self, Behind, Contender},
     wrk::{self, Report},
 };
 
@@ -75,6 +75,8 @@ pub fn all_rounds(
     let mut longest = expected_round(options, cases, contenders)?;
     let dir = process::temporary_dir()?;
     let origin = Origin::start(dir.path(), cores.origin, cases)?;
+    let memcached = Memcached::start(dir.path(), cores.origin, cases)?;
+    let behind = Behind { origin: origin.ports, memcached: memcached.as_ref().map(|memcached| memcached.port) };
     let rounds = options.rounds();
     let mut samples = Vec::new();
     for round in 0..rounds {
@@ -84,7 +86,7 @@ pub fn all_rounds(
         }
         let start = Instant::now();
         eprintln!("round {} of {rounds}", round + 1);
-        let bench = Round { round, seconds: options.seconds, cores, wrk, dir: dir.path(), origin: origin.ports };
+        let bench = Round { round, seconds: options.seconds, cores, wrk, dir: dir.path(), behind };
         samples.extend(bench.run(cases, contenders)?);
         longest = longest.max(start.elapsed());
     }
@@ -110,7 +112,7 @@ struct Round<'a> {
     cores: &'a Cores,
     wrk: &'a Path,
     dir: &'a Path,
-    origin: [u16; 2],
+    behind: Behind,
 }
 
 impl Round<'_> {
@@ -141,7 +143,7 @@ impl Round<'_> {
         let dir = process::make_dir(dir, server.name)?;
         let [port] = process::free_ports()?;
         let conf = dir.join(server.file);
-        let text = servers::fill_addresses(server.template, &dir, port, self.origin);
+        let text = servers::fill_addresses(server.template, &dir, port, self.behind);
         std::fs::write(&conf, text).context(|| conf.display().to_string())?;
         let values = [("CONF", &*conf.to_string_lossy()), ("DIR", &*dir.to_string_lossy())];
         let mut command = Command::new(&contender.program);

@@ -120,11 +120,26 @@ pub fn fill(template: &str, values: &[(&str, &str)]) -> String {
     values.iter().fold(template.to_owned(), |text, (name, value)| text.replace(&format!("@{name}@"), value))
 }
 
+/// What all servers stand before.
+#[derive(Clone, Copy)]
+pub struct Behind {
+    pub origin: [u16; 2],
+    pub memcached: Option<u16>,
+}
+
 /// The values every template may use.
-pub fn fill_addresses(template: &str, dir: &Path, port: u16, origin: [u16; 2]) -> String {
-    let [a, b] = origin.map(|port| port.to_string());
+pub fn fill_addresses(template: &str, dir: &Path, port: u16, behind: Behind) -> String {
+    let [a, b] = behind.origin.map(|port| port.to_string());
     let dir = dir.display().to_string();
-    fill(template, &[("DIR", &dir), ("PORT", &port.to_string()), ("ORIGIN_A", &a), ("ORIGIN_B", &b)])
+    let memcached = behind.memcached.map(|port| port.to_string()).unwrap_or_default();
+    let lines = template.lines().filter_map(|line| match (line.strip_prefix("#sessions "), behind.memcached) {
+        (Some(line), Some(_)) => Some(line),
+        (Some(_), None) => None,
+        (None, _) => Some(line),
+    });
+    let text: String = lines.flat_map(|line| [line, "\n"]).collect();
+    let ports = [("PORT", &*port.to_string()), ("ORIGIN_A", &a), ("ORIGIN_B", &b), ("MEMCACHED", &memcached)];
+    fill(&fill(&text, &ports), &[("DIR", &dir)])
 }
 
 fn a_family_names_each_of_its_members() {
@@ -134,9 +149,13 @@ fn a_family_names_each_of_its_members() {
 
 fn no_place_of_a_template_stays_empty() {
     for server in SERVERS {
-        let filled = fill_addresses(server.template, Path::new("/d"), 1, [2, 3]);
-        assert!(!filled.contains('@'), "{}: {filled}", server.name);
-        assert!(filled.contains("127.0.0.1:1") && filled.contains("127.0.0.1:2"), "{}", server.name);
+        for memcached in [None, Some(4)] {
+            let filled = fill_addresses(server.template, Path::new("/d"), 1, Behind { origin: [2, 3], memcached });
+            assert!(!filled.contains('@'), "{}: {filled}", server.name);
+            assert!(filled.contains("127.0.0.1:1") && filled.contains("127.0.0.1:2"), "{}", server.name);
+            let has_sessions = server.program == "edge" && memcached.is_some();
+            assert_eq!(filled.contains("127.0.0.1:4"), has_sessions, "{}: {filled}", server.name);
+        }
     }
 }
 

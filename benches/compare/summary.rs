@@ -60,8 +60,10 @@ impl Spread {
 impl Summary {
     pub fn of(cases: &[&'static Case], contenders: &[Contender], samples: &[Sample]) -> Summary {
         let table = |case: &&'static Case| {
-            let of_case: Vec<&Sample> = samples.iter().filter(|sample| sample.case == case.name).collect();
-            let rows = contenders.iter().filter_map(|contender| row(contender.server.name, &of_case)).collect();
+            let of = |name| samples.iter().filter(|sample| sample.case == name).collect::<Vec<&Sample>>();
+            let (of_case, of_other) = (of(case.name), case.against.map(of));
+            let names = contenders.iter().map(|contender| contender.server.name);
+            let rows = names.filter_map(|name| row(name, &of_case, of_other.as_deref())).collect();
             Table { case, rows }
         };
         Summary {
@@ -73,7 +75,9 @@ impl Summary {
     }
 }
 
-fn row(server: &'static str, of_case: &[&Sample]) -> Option<Row> {
+/// `other`: the samples of the case that this one is compared with, if it is not the baseline's.
+fn row(server: &'static str, of_case: &[&Sample], other: Option<&[&Sample]>) -> Option<Row> {
+    let (against, whose) = other.map_or((of_case, BASELINE), |other| (other, server));
     let own: Vec<&Sample> = of_case.iter().filter(|sample| sample.server == server).copied().collect();
     let spread = |value: &dyn Fn(&Sample) -> f64| Spread::of(own.iter().map(|sample| value(sample)).collect());
     let cpu = spread(&Sample::cpu_per_request)?;
@@ -86,13 +90,13 @@ fn row(server: &'static str, of_case: &[&Sample]) -> Option<Row> {
         cpu,
         user: cpu.median * (1.0 - system_share),
         system: cpu.median * system_share,
-        ratio: Spread::of(own.iter().filter_map(|sample| ratio(sample, of_case)).collect()),
+        ratio: Spread::of(own.iter().filter_map(|sample| ratio(sample, against, whose)).collect()),
         busy: spread(&|sample| sample.busy)?.median,
     })
 }
 
-fn ratio(sample: &Sample, of_case: &[&Sample]) -> Option<f64> {
-    let baseline = of_case.iter().find(|other| other.server == BASELINE && other.round == sample.round)?;
+fn ratio(sample: &Sample, against: &[&Sample], whose: &str) -> Option<f64> {
+    let baseline = against.iter().find(|other| other.server == whose && other.round == sample.round)?;
     Some(sample.cpu_per_request() / baseline.cpu_per_request())
 }
 
@@ -126,7 +130,7 @@ fn the_ratio_is_taken_within_each_round() {
         sample_of("edge", 1, 10, 20),
         sample_of(BASELINE, 1, 10, 10),
     ];
-    let row = row("edge", &samples.iter().collect::<Vec<_>>()).expect("a row");
+    let row = row("edge", &samples.iter().collect::<Vec<_>>(), None).expect("a row");
     let ratio = row.ratio.expect("a ratio");
     assert!((ratio.median - 1.5).abs() < 1e-9 && (ratio.max - ratio.min).abs() < 1e-9, "{ratio:?}");
     assert!((row.cpu.median - 22.5).abs() < 1e-9 && (row.user - 7.5).abs() < 1e-9);
@@ -134,7 +138,13 @@ fn the_ratio_is_taken_within_each_round() {
 
 fn without_the_baseline_there_is_no_ratio() {
     let samples = [sample_of("edge", 0, 5, 10)];
-    assert_eq!(row("edge", &samples.iter().collect::<Vec<_>>()).expect("a row").ratio, None);
+    assert_eq!(row("edge", &samples.iter().collect::<Vec<_>>(), None).expect("a row").ratio, None);
+}
+
+fn a_case_may_be_compared_with_another_of_the_same_server() {
+    let (own, other) = (sample_of("edge", 0, 6, 15), [sample_of("edge", 0, 5, 15), sample_of(BASELINE, 0, 1, 1)]);
+    let row = row("edge", &[&own], Some(&other.iter().collect::<Vec<_>>())).expect("a row");
+    assert!((row.ratio.expect("a ratio").median - 1.05).abs() < 1e-9);
 }
 
 fn the_median_of_an_even_number_lies_between() {
@@ -146,5 +156,6 @@ fn the_median_of_an_even_number_lies_between() {
 pub const TESTS: &[(&str, fn())] = tests![
     the_ratio_is_taken_within_each_round,
     without_the_baseline_there_is_no_ratio,
+    a_case_may_be_compared_with_another_of_the_same_server,
     the_median_of_an_even_number_lies_between,
 ];

@@ -264,7 +264,7 @@ impl Request {
     /// A connection is there. False: it has lain idle for longer than its server waits, or leads to another process than was meant, and
     /// must not be used.
     pub fn connected(&mut self, reused: bool, line: Option<&Arc<Line>>) -> bool {
-        let stands = self.session_stands();
+        let stands = self.session_stands(line.map(Arc::as_ref));
         let Some(attempt) = &mut self.attempts.current else { return true };
         if !stands || (reused && line.is_some_and(|line| line.is_outlived(Instant::now()))) {
             attempt.outlived = true;

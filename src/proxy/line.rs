@@ -28,6 +28,8 @@ pub struct Line {
     /// Where it can be cut from outside, if anybody might want to.
     listed: Option<(Arc<Lines>, u64)>,
     requests: AtomicU32,
+    /// Which process of the server it leads to, by the session room's numbers; 0: that was not looked at.
+    process: AtomicU64,
     /// The server may close it from here on.
     until: Mutex<Option<Instant>>,
 }
@@ -37,7 +39,8 @@ impl Line {
     pub fn new(descriptor: RawFd, connections: Arc<Connections>, lines: Option<&Arc<Lines>>) -> Line {
         connections.open();
         let listed = lines.and_then(|lines| Some((lines.clone(), lines.list(descriptor)?)));
-        Line { descriptor, connections, listed, requests: AtomicU32::new(0), until: Mutex::new(None) }
+        let (requests, process) = (AtomicU32::new(0), AtomicU64::new(0));
+        Line { descriptor, connections, listed, requests, process, until: Mutex::new(None) }
     }
 
     /// What a stream carries so that [`Line::of`] finds it.
@@ -49,6 +52,16 @@ impl Line {
 
     pub fn of(digest: &Digest) -> Option<&Arc<Line>> {
         digest.proxy_digest.as_ref()?.user_data.as_ref()?.downcast_ref()
+    }
+
+    /// Whether it is known to lead to this process, or to one that has ended before it.
+    pub fn leads_to(&self, process: u64) -> bool {
+        process != 0 && self.process.load(Relaxed) == process
+    }
+
+    /// This process was found alive after the connection was made.
+    pub fn note_process(&self, process: u64) {
+        self.process.store(process, Relaxed);
     }
 
     /// Whether the server may be closing it by now: nothing is to be sent over it any more.

@@ -1,7 +1,7 @@
 //! A server as Pingora is to connect to it: its address, TLS, the version, limits, and which kept connections will do.
 
 use super::dial::{self, Dial};
-use super::line;
+use super::line::{self, Lines};
 use super::request::Request;
 use super::snapshot::{self, Bind, Handler, Pass};
 use crate::config::types::{ProxyHeader, UpstreamVersion};
@@ -31,7 +31,8 @@ impl Request {
         let greeting = dial::greeting(pass.proxy_header, self.client_ends());
         let fresh = std::mem::take(&mut self.attempts.fresh);
         let bind = self.bind_address(pass)?;
-        peer.group_key = self.pool_key(pass, fresh, greeting.as_deref(), bind);
+        let lines = self.sessions().and_then(|sessions| sessions.lines(chosen.place()));
+        peer.group_key = self.pool_key(pass, fresh, greeting.as_deref(), bind, lines.as_ref());
         let options = &mut peer.options;
         if pass.http_version == UpstreamVersion::Http2 {
             // Over TLS the upstream may say that it speaks HTTP/1.1 only, which a gRPC call cannot use.
@@ -56,7 +57,7 @@ impl Request {
             bind,
             probes: pass.socket_keepalive,
             timeout: connect_timeout,
-            lines: self.sessions().and_then(|sessions| sessions.lines(chosen.place())),
+            lines,
         }));
         Ok(Box::new(peer))
     }
@@ -90,8 +91,15 @@ impl Request {
     }
 
     /// Connections of different keys are never taken for one another. Pingora itself tells addresses, names sent and whether
-    /// certificates are verified; not who they are verified by, nor what was said before.
-    fn pool_key(&self, pass: &Pass, fresh: bool, greeting: Option<&[u8]>, bind: Option<SocketAddr>) -> u64 {
+    /// certificates are verified; not who they are verified by, nor what was said before, nor by whom a connection can be cut.
+    fn pool_key(
+        &self,
+        pass: &Pass,
+        fresh: bool,
+        greeting: Option<&[u8]>,
+        bind: Option<SocketAddr>,
+        lines: Option<&Arc<Lines>>,
+    ) -> u64 {
         static FRESH: AtomicU64 = AtomicU64::new(0);
         let secure = pass.secure.as_ref().filter(|_| self.attempts.tls);
         // A pool of its own: nothing that lay idle is in it.
@@ -100,6 +108,8 @@ impl Request {
         let client = (pass.proxy_header != ProxyHeader::Off).then_some((self.exchange.peer.serial, greeting));
         // Pingora would rather use an idle connection of HTTP/1.1 than ask for HTTP/2.
         let http2 = (pass.http_version == UpstreamVersion::Http2, pass.grpc);
-        snapshot::seed().hash_one((secure.map(|s| s.pool()), fresh, client, http2, bind))
+        // A connection that is listed there keeps it, so that no other one comes to lie at its address.
+        let lines = lines.map(|lines| Arc::as_ptr(lines).addr());
+        snapshot::seed().hash_one((secure.map(|s| s.pool()), fresh, client, http2, bind, lines))
     }
 }

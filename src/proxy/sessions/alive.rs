@@ -76,6 +76,11 @@ impl Alive {
         Alive { queue, known, counts, task }
     }
 
+    /// Whether it is time for the session, or may be.
+    pub fn may_be_due(&self, id: &Id<'_>) -> bool {
+        locked(&self.known).may_be_due(id.as_str(), Instant::now())
+    }
+
     /// The session was used. Waits for nothing.
     pub fn note(&self, id: &Id<'_>, context: usize) {
         let is_due = locked(&self.known).is_due(id.as_str(), Instant::now());
@@ -98,6 +103,11 @@ struct Known {
 }
 
 impl Known {
+    fn may_be_due(&self, id: &str, now: Instant) -> bool {
+        // One that was not asked for lately is made young again.
+        self.young.get(id).is_none_or(|next| *next <= now)
+    }
+
     /// Whether it is due; then it is not again for the shortest time, until its life is known.
     fn is_due(&mut self, id: &str, now: Instant) -> bool {
         let next = self.young.get(id).or_else(|| self.old.get(id)).copied();
@@ -196,17 +206,18 @@ impl Request {
     pub(super) fn keep_session_alive(&self, live: &Live, sessions: &Sessions) {
         let Some(alive) = &live.alive else { return };
         let Some((client, carried)) = self.session_id(sessions) else { return };
+        let id = match self.placed.id() {
+            Some(id) => Id::parse(id.as_bytes()),
+            None => Some(client),
+        };
+        let Some(id) = id.filter(|id| self.placed.server().is_some() && alive.may_be_due(id)) else { return };
         let read = self.read_for_session();
         let asked = self.asked(&read, client, carried);
         let settings = &sessions.settings.takeover;
         let is_ignored =
             settings.ignore.as_ref().is_some_and(|ignore| ignore.covers(asked.method, asked.path, asked.query));
-        let id = match self.placed.id() {
-            Some(id) => Id::parse(id.as_bytes()),
-            None => Some(client),
-        };
         // MSM does not look at what it ignores: it is no access.
-        if let Some(id) = id.filter(|_| self.placed.server().is_some() && !is_ignored) {
+        if !is_ignored {
             alive.note(&id, settings.context_of(asked.path));
         }
     }

@@ -114,8 +114,19 @@ impl Sessions {
         self.upstream.settings().servers.iter().filter_map(|server| server.route.clone()).collect()
     }
 
+    /// For whoever waits meanwhile.
     pub(super) fn live(&self) -> Option<Arc<Live>> {
         self.live.load_full()
+    }
+
+    /// For a look: nothing is counted.
+    pub(super) fn live_now(&self) -> arc_swap::Guard<Option<Arc<Live>>> {
+        self.live.load()
+    }
+
+    /// The place of the server that has this route.
+    pub(super) fn place_of(&self, route: &str) -> Option<usize> {
+        self.upstream.settings().servers.iter().position(|server| server.route.as_deref() == Some(route))
     }
 
     /// Where connections to a server are listed.

@@ -3,6 +3,7 @@
 use super::kept::{Live, Sessions};
 use super::state;
 use crate::proxy::headers;
+use crate::proxy::line::Line;
 use crate::proxy::request::Request;
 use crate::proxy::snapshot::{Pass, PassTarget};
 use crate::session::affinity::{Answered, Asked, To, Way};
@@ -24,11 +25,13 @@ pub struct Placed {
     rather: Vec<usize>,
     /// Its own server is not there: it goes to another one.
     pub(super) strays: bool,
+    /// It was decided before, for an attempt that has failed, or for another `proxy_pass`.
+    decided: bool,
     /// The server that the client is bound to without a session; empty: none.
     pub(super) bound_to: Vec<u8>,
     /// The server that a rule wants, while it is up.
     pub(in crate::proxy) wanted: Option<[usize; 1]>,
-    /// Which process of the server was meant.
+    /// Which process of the server was meant; 0: none was seen.
     standing: u64,
     /// Waits for a server that does not answer any more to be looked at.
     doubted: Option<usize>,
@@ -98,35 +101,65 @@ impl Request {
 
     /// Finds out where the session is, and waits while it is taken over. An error is the status to answer with.
     pub(in crate::proxy) async fn place_session(&mut self) -> Result<(), u16> {
-        let Some(sessions) = self.sessions().cloned() else { return Ok(()) };
-        let Some(live) = sessions.live() else { return Ok(()) };
-        self.leave_gate().await;
-        // What it holds is let go here: its own turn is not to be waited for.
-        let Placed { again, doubted, shaken, .. } = std::mem::take(&mut self.placed);
-        if let Some(to) = again {
-            self.placed.standing = live.outside.watch.standing(to.server);
-            self.placed.to = Some(to);
+        if std::mem::replace(&mut self.placed.decided, true) && Box::pin(self.begin_anew()).await {
             return Ok(());
         }
-        if let Some(server) = doubted {
+        if let Some((owner, standing)) = self.owner_at_ease() {
+            (self.placed.owner, self.placed.standing) = (Some(owner), standing);
+            self.tell_state("owner");
+            return Ok(());
+        }
+        match self.sessions() {
+            // In a box of its own: most requests need no room for it.
+            Some(_) => Box::pin(self.search_session()).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Forgets what was decided, and sees to what has shaken it. True: the next decision is there already.
+    async fn begin_anew(&mut self) -> bool {
+        self.leave_gate().await;
+        // What it holds is let go here: its own turn is not to be waited for.
+        let before = std::mem::take(&mut self.placed);
+        self.placed.decided = true;
+        let Some(sessions) = self.sessions().cloned() else { return false };
+        let Some(live) = sessions.live() else { return false };
+        if let Some(to) = before.again {
+            self.placed.standing = live.outside.watch.standing(to.server);
+            self.placed.to = Some(to);
+            return true;
+        }
+        let limit = sessions.settings.owner_connect_timeout + LOOK;
+        if let Some(server) = before.doubted {
             live.outside.watch.doubt(server);
-            live.outside.watch.settled(server, sessions.settings.owner_connect_timeout + LOOK).await;
+            live.outside.watch.settled(server, limit).await;
         }
-        if let Some(server) = shaken {
-            live.outside.watch.steady(server, sessions.settings.owner_connect_timeout + LOOK).await;
+        if let Some(server) = before.shaken {
+            live.outside.watch.steady(server, limit).await;
         }
+        false
+    }
+
+    /// The session's own server, if it is beyond doubt that the session is there, and which process of it is meant. Nothing is
+    /// counted, copied or waited for: so it is with most requests.
+    fn owner_at_ease(&self) -> Option<(usize, u64)> {
+        let sessions = self.sessions()?;
+        let live = sessions.live_now();
+        let live = live.as_ref()?;
+        let (id, carried) = self.session_id(sessions)?;
+        let owner = sessions.place_of(id.route()?)?;
+        // What is decided is younger than what it is compared with later.
+        let standing = live.outside.watch.standing(owner);
+        let read = self.read_for_session();
+        (live.affinity.quick(&self.asked(&read, id, carried)) == Some(owner)).then_some((owner, standing))
+    }
+
+    async fn search_session(&mut self) -> Result<(), u16> {
+        let Some(sessions) = self.sessions().cloned() else { return Ok(()) };
+        let Some(live) = sessions.live() else { return Ok(()) };
         let Some((id, carried)) = self.session_id(&sessions) else { return Ok(()) };
         let read = self.read_for_session();
         let asked = self.asked(&read, id, carried);
-        if let Some(server) = live.affinity.quick(&asked) {
-            let standing = live.outside.watch.standing(server);
-            // What is decided is younger than what it is compared with later.
-            if live.affinity.quick(&asked) == Some(server) {
-                (self.placed.owner, self.placed.standing) = (Some(server), standing);
-                self.tell_state("owner");
-                return Ok(());
-            }
-        }
         let was_known = live.affinity.is_known(&asked);
         let (way, standing) = live.resolve(&asked).await;
         let state = state::told(&way, was_known, &sessions, || live.affinity.is_lost(&asked));
@@ -152,34 +185,66 @@ impl Request {
     }
 
     /// A connection to the server is there. False: the process that was meant has ended, and this may be another one, which must not
-    /// get the request before it was looked at.
-    pub(in crate::proxy) fn session_stands(&mut self) -> bool {
-        let Some(server) = self.placed.server() else { return true };
+    /// get the request before it was looked at. One system call, but for a request that may be repeated on a connection that was
+    /// looked at before: see `session/servers/cell.rs`.
+    pub(in crate::proxy) fn session_stands(&mut self, line: Option<&Line>) -> bool {
+        let (Some(server), Some(sessions)) = (self.placed.server(), self.sessions()) else { return true };
         // Of sessions that are loaded for each request any process will do.
-        let sticky = |sessions: &&Arc<Sessions>| sessions.settings.takeover.is_sticky();
-        let Some(live) = self.sessions().filter(sticky).and_then(|sessions| sessions.live()) else { return true };
-        let stands = live.outside.watch.stands(server, self.placed.standing);
-        if !stands {
-            self.placed.shaken = Some(server);
+        if !sessions.settings.takeover.is_sticky() {
+            return true;
+        }
+        let (live, meant) = (sessions.live_now(), self.placed.standing);
+        let Some(watch) = live.as_ref().map(|live| &live.outside.watch) else { return true };
+        if self.is_repeatable() && line.is_some_and(|line| line.leads_to(meant)) && watch.means(server, meant) {
+            return true;
+        }
+        let stands = watch.stands(server, meant);
+        drop(live);
+        match (stands, line) {
+            (true, Some(line)) => line.note_process(meant),
+            (true, None) => {}
+            (false, _) => self.placed.shaken = Some(server),
         }
         stands
     }
 
+    /// Whether it may be sent once more.
+    fn is_repeatable(&self) -> bool {
+        let streamed = self.body.is_none() && self.exchange.head.framing.has_body();
+        !streamed && retry::is_idempotent(self.exchange.method.as_str())
+    }
+
     /// The head of the server's answer is there. True: it is about another session, and the request goes out once more.
     pub(in crate::proxy) async fn session_answered(&mut self, answer: &ResponseHeader) -> bool {
-        let Some(sessions) = self.sessions().cloned() else { return false };
-        let Some(live) = sessions.live() else { return false };
+        match self.hears_nothing_new(answer) {
+            true => false,
+            // In a box of its own: most requests need no room for it.
+            false => Box::pin(self.session_told(answer)).await,
+        }
+    }
+
+    /// So it is with most answers: their server lives, and they say nothing of the session.
+    fn hears_nothing_new(&self, answer: &ResponseHeader) -> bool {
+        let Some(sessions) = self.sessions() else { return true };
+        let live = sessions.live_now();
+        let Some(live) = live.as_ref() else { return true };
         if let Some(server) = self.attempts.server_place() {
             // Busy is not frozen.
             live.outside.watch.heard(server);
         }
-        let new = set_cookie(answer, &sessions);
-        if answer.status.is_success() && new.is_none() {
-            self.keep_session_alive(&live, &sessions);
-        }
-        if new.is_none() && self.placed.to.is_none() {
+        if answer.headers.contains_key(SET_COOKIE) && set_cookie(answer, sessions).is_some() {
             return false;
         }
+        if answer.status.is_success() {
+            self.keep_session_alive(live, sessions);
+        }
+        self.placed.to.is_none()
+    }
+
+    async fn session_told(&mut self, answer: &ResponseHeader) -> bool {
+        let Some(sessions) = self.sessions().cloned() else { return false };
+        let Some(live) = sessions.live() else { return false };
+        let new = set_cookie(answer, &sessions);
         if let Some(gate) = self.placed.to.as_mut().and_then(|to| to.gate.take()) {
             gate.finish(new.clone()).await;
         }
@@ -268,7 +333,6 @@ impl Request {
 
     pub(super) fn asked<'r>(&'r self, read: &'r Read<'_>, id: Id<'r>, carried: Carried) -> Asked<'r> {
         let text = |bytes: &'r [u8]| std::str::from_utf8(bytes).unwrap_or("/");
-        let streamed = self.body.is_none() && self.exchange.head.framing.has_body();
         Asked {
             id: Some(id),
             carried,
@@ -277,7 +341,7 @@ impl Request {
             query: self.exchange.args.as_deref().and_then(|args| std::str::from_utf8(args).ok()),
             host: read.host,
             cookie: read.cookie.as_deref(),
-            repeatable: !streamed && retry::is_idempotent(self.exchange.method.as_str()),
+            repeatable: self.is_repeatable(),
         }
     }
 }

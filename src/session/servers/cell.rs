@@ -1,4 +1,27 @@
 //! What requests read of a server, without a lock: the last decision, and what they have to say to the watch.
+//!
+//! Which process a request meets. A request is decided with what is known of one process, and must not come to a later one that was
+//! not looked at. Nobody tells an edge at once that a process has ended; but the connection that watches it has ended with it.
+//! So the processes are numbered by that connection, and who is about to send a request asks the kernel ([`Cell::stands`]) whether the
+//! one with the number that was meant is whole. If it is, the process lives, and no other has come after it: whatever connection
+//! there was *before* that look leads to it, or to one before it, which is dead and answers nobody.
+//!
+//! That is true of the connection for good: it cannot come to lead to a later process than the one that it was made to. So it carries
+//! the number, and a request that means the same number need not ask again ([`Cell::means`]):
+//!
+//! - A restart: the connection that is watched has ended, so the next one has another number, and requests mean that one or are
+//!   decided anew. One that still means the old number gets a connection to the old process, which breaks; or a new connection,
+//!   which carries no number, and asks.
+//! - Frozen and resumed: it is the same process with the same number. That its sessions may have been taken meanwhile is told by its
+//!   state, which is read after the number, and what was open to it was cut.
+//! - The server closes the connection that is watched, as some do now and then: another number for the same process. Each open
+//!   connection asks once more and carries that one then.
+//! - A doubt, or a question without an answer, makes a second connection while the first one is whole: the same process, so the same
+//!   number. If the first one is not, another number, as after a restart.
+//! - A reload may make other cells for the same servers: no number is ever given twice.
+//!
+//! A process that has just ended, unnoticed, takes a request on an open connection with it. So one that must not be repeated asks
+//! all the same.
 
 use super::life::State;
 use arc_swap::ArcSwapOption;
@@ -46,9 +69,12 @@ pub struct Cell {
     line: ArcSwapOption<Watched>,
 }
 
+/// The next number of a process, of whatever server.
+static NEXT: AtomicU64 = AtomicU64::new(1);
+
 #[derive(Debug)]
 struct Watched {
-    /// How many there were.
+    /// Of the process.
     number: u64,
     /// Of its own: the eye may have closed its one.
     descriptor: OwnedFd,
@@ -109,12 +135,12 @@ impl Cell {
     /// Another connection is watched. After what was seen before it is published: whoever finds its number has decided with that.
     pub fn watch(&self, descriptor: OwnedFd) {
         // As long as the one before is whole, it is the same process, and what was decided with it holds.
-        let same = self.line.load().as_ref().is_some_and(|line| line.is_whole());
-        let number = self.standing() + u64::from(!same);
+        let same = self.line.load().as_ref().filter(|line| line.is_whole()).map(|line| line.number);
+        let number = same.unwrap_or_else(|| NEXT.fetch_add(1, Ordering::Relaxed));
         self.line.store(Some(Arc::new(Watched { number, descriptor })));
     }
 
-    /// The number of the connection that is watched; 0 if there was none.
+    /// The number of the process that is watched; 0 if there was none.
     pub fn standing(&self) -> u64 {
         self.line.load().as_ref().map_or(0, |line| line.number)
     }
@@ -124,7 +150,12 @@ impl Cell {
         self.line.load().as_ref().is_some_and(|line| line.is_whole())
     }
 
-    /// Whether that connection is still the one, and whole.
+    /// Whether that is the process still, as far as is known: nobody is asked.
+    pub fn means(&self, number: u64) -> bool {
+        number != 0 && self.standing() == number
+    }
+
+    /// Whether it is, and lives.
     pub fn stands(&self, number: u64) -> bool {
         self.line.load().as_ref().map_or(number == 0, |line| line.number == number && line.is_whole())
     }
@@ -156,5 +187,22 @@ mod tests {
         let (ours, _theirs) = UnixStream::pair().unwrap();
         cell.watch(ours.into());
         assert!(!cell.stands(meant) && cell.is_watched());
+    }
+
+    #[test]
+    fn a_process_is_meant_until_another_is_watched_and_no_number_is_given_twice() {
+        let (cell, other) = (Cell::default(), Cell::default());
+        assert!(!cell.means(cell.standing()), "nobody is watched");
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        cell.watch(ours.into());
+        let (elsewhere, _theirs) = UnixStream::pair().unwrap();
+        other.watch(elsewhere.into());
+        let meant = cell.standing();
+        assert!(cell.means(meant) && cell.stands(meant) && meant != other.standing());
+        drop(theirs);
+        assert!(cell.means(meant) && !cell.stands(meant), "only who asks the kernel knows by now");
+        let (ours, _theirs) = UnixStream::pair().unwrap();
+        cell.watch(ours.into());
+        assert!(!cell.means(meant) && cell.standing() != other.standing());
     }
 }

@@ -202,6 +202,11 @@ impl Servers {
         self.shared.cells.get(server).is_none_or(|cell| cell.stands(standing))
     }
 
+    /// Whether that is the process still that this edge knows. Nothing is asked: it may have ended.
+    pub fn means(&self, server: usize, standing: u64) -> bool {
+        self.shared.cells.get(server).is_some_and(|cell| cell.means(standing))
+    }
+
     /// A request was refused, or its connection broke: look at once.
     pub fn doubt(&self, server: usize) {
         if let Some(cell) = self.shared.cells.get(server) {

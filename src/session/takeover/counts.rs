@@ -1,4 +1,22 @@
 //! What is counted: every case in which a session moved, waited or was lost has a name.
+//!
+//! No update that a client was told of is lost if memcached-session-manager saves synchronously, the session was in memcached
+//! when its owner died, and its node can be reached. Whatever else happens is counted; `edge session stats` shows:
+//!
+//! | nothing is promised where | counter |
+//! |---|---|
+//! | the owner is dead, and memcached has no key of the session: it was never saved, or has vanished | `lost_no_key` |
+//! | the owner and the session's node are both gone | `lost_node_down` |
+//! | the server that was taking it over has died, and the copy could not be put back | `lost_chosen_died` |
+//! | the server that took it over does not know it | `lost_vanished` |
+//! | the owner was started anew, and memcached has no key | `lost_not_kept` |
+//! | a request has waited for `takeover_wait`: answered with 503, or sent on (`proceed`) | `wait_expired` |
+//! | no node can be reached, so that other edges are not told who takes it; or, not sticky, whose turn it is | `unarbitrated` |
+//! | it goes back to a server that had it before in the same process, because there is no other | `stale_risk` |
+//!
+//! With `takeover: off` nothing is promised and nothing is counted. All others tell of what went well: `taken_over_…`, `waited`,
+//! `put_back`; `probe_refused`, after which a client's request takes a probe's place; `rotated`, a login; `garbage`, a record that
+//! was written anew.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;

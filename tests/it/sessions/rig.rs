@@ -8,6 +8,7 @@ use crate::support::memcached::Memcached;
 use crate::support::relay::Relay;
 use crate::support::standin::Standin;
 use crate::support::{ports, process, wait};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::process::Command;
 use std::sync::Mutex;
@@ -35,7 +36,21 @@ pub struct Plan {
     pub timeout: &'static str,
     /// The ways of each edge to memcached and to the servers can be cut.
     pub relays: bool,
+    /// What happens here that nothing is promised for, by the names of its counters.
+    pub unpromised: &'static [&'static str],
 }
+
+/// The counters of all that nothing is promised for (`session/takeover/counts.rs`).
+const UNPROMISED: [&str; 8] = [
+    "lost_no_key",
+    "lost_node_down",
+    "lost_chosen_died",
+    "lost_vanished",
+    "lost_not_kept",
+    "wait_expired",
+    "unarbitrated",
+    "stale_risk",
+];
 
 impl Plan {
     pub fn of(name: &'static str, edges: usize) -> Plan {
@@ -51,7 +66,13 @@ impl Plan {
             // A memcached that a busy machine holds up is not to be taken for one that is gone: then nothing is promised.
             timeout: "2s",
             relays: false,
+            unpromised: &[],
         }
+    }
+
+    /// Each of these is counted, and nothing else for which there is no promise.
+    pub fn without_promise(self, unpromised: &'static [&'static str]) -> Plan {
+        Plan { unpromised, ..self }
     }
 
     pub fn keeping(self, keeps: Keeps) -> Plan {
@@ -197,6 +218,39 @@ impl Rig {
         let good = Tally { acknowledged: tally.acknowledged, cut: tally.cut, ..Tally::default() };
         assert!(tally == good, "{} with {} edges: {tally:?}\n{}", self.plan.name, self.plan.edges, self.troubles());
         assert!(tally.acknowledged > tally.cut, "hardly anything was tried: {tally:?}");
+        self.check_counts();
+    }
+
+    /// That what nothing is promised for was counted if it has happened, and only then.
+    fn check_counts(&self) {
+        let counts = self.counts();
+        let count = |name: &str| counts.get(name).copied().unwrap_or_default();
+        let wrong = |name: &&&str| (count(name) > 0) != self.plan.unpromised.contains(*name);
+        let wrong: Vec<&&str> = UNPROMISED.iter().filter(wrong).collect();
+        let Plan { name, edges, unpromised, .. } = self.plan;
+        assert!(
+            wrong.is_empty(),
+            "{name} with {edges} edges: {unpromised:?} was to happen, {wrong:?} differs: {counts:?}"
+        );
+    }
+
+    /// What the edges that are there have counted, together.
+    fn counts(&self) -> BTreeMap<String, u64> {
+        let mut all = BTreeMap::new();
+        for at in &self.open {
+            let file = self.stage.places[*at].edge.file("edge.yaml");
+            let output = Command::new(edge::program()).args(["session", "stats", "-c"]).arg(file).output();
+            let output = output.expect("edge runs");
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+            let told: serde_json::Value = serde_json::from_slice(&output.stdout).expect("one line of JSON");
+            let counts = told["sessions"].as_object().expect("the counts of the upstream");
+            for (name, count) in counts {
+                *all.entry(name.clone()).or_default() += count.as_u64().expect("a number");
+            }
+        }
+        let unknown: Vec<&&str> = UNPROMISED.iter().filter(|name| !all.contains_key(**name)).collect();
+        assert!(unknown.is_empty(), "{unknown:?} is counted nowhere: {all:?}");
+        all
     }
 
     pub fn troubles(&self) -> String {
