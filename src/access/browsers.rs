@@ -74,7 +74,9 @@ impl Browsers {
         for modern in &self.modern {
             let Modern { mask, version } = modern;
             let named = agent.get(mask.skip..).and_then(|rest| after(rest, mask.name.as_bytes()));
-            let Some(rest) = named.and_then(|rest| rest.get(mask.add..)).filter(|rest| !rest.is_empty()) else { continue };
+            let Some(rest) = named.and_then(|rest| rest.get(mask.add..)).filter(|rest| !rest.is_empty()) else {
+                continue;
+            };
             let end = rest.iter().position(|b| !b.is_ascii_digit() && *b != b'.').unwrap_or(rest.len());
             return weigh(&rest[..end]) >= *version;
         }

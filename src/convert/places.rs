@@ -22,7 +22,8 @@ pub enum Place {
 const NOT_DIRECTIVES: &[&str] = &["match", "balance", "servers", "access", "methods", "if"];
 
 /// The keys of the process that nginx wants in `events {}`.
-const OF_EVENTS: &[&str] = &["use", "multi_accept", "accept_mutex", "accept_mutex_delay", "worker_aio_requests", "worker_connections"];
+const OF_EVENTS: &[&str] =
+    &["use", "multi_accept", "accept_mutex", "accept_mutex_delay", "worker_aio_requests", "worker_connections"];
 
 /// Directives that are no keys, with the places they have.
 const OF_NGINX: &[(&str, &[Place])] = &[
@@ -49,15 +50,8 @@ const OF_SCRIPTS: &[Place] = &[Place::Server, Place::Location, Place::ServerIf, 
 const IN_SERVER_IF: &[&str] = &["return", "rewrite", "rewrite_log", "uninitialized_variable_warn"];
 
 /// The places that are told of; where a directive may stand in a location's `if` it may stand in the location.
-const ALL: [Place; 7] = [
-    Place::Main,
-    Place::Events,
-    Place::Http,
-    Place::Server,
-    Place::Location,
-    Place::LimitExcept,
-    Place::Upstream,
-];
+const ALL: [Place; 7] =
+    [Place::Main, Place::Events, Place::Http, Place::Server, Place::Location, Place::LimitExcept, Place::Upstream];
 
 impl Place {
     pub fn name(self) -> &'static str {

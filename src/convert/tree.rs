@@ -77,7 +77,9 @@ impl Builder<'_> {
             ) => self.step(d, place, into),
             (Place::Server | Place::Location, "location") => self.location(d, into),
             (Place::Location, "limit_except") => self.limit_except(d, into),
-            (Place::Http | Place::Server | Place::Location | Place::LimitExcept, "allow" | "deny") => self.rule(d, into),
+            (Place::Http | Place::Server | Place::Location | Place::LimitExcept, "allow" | "deny") => {
+                self.rule(d, into)
+            }
             (Place::Http | Place::Server | Place::Location, "types") => self.types(d, place, into),
             (Place::Http, "charset_map") => self.charset_map(d, into),
             (Place::Upstream, "server") => self.upstream_server(d, into),
@@ -334,7 +336,11 @@ impl Builder<'_> {
     }
 
     /// The block of a directive that must have one, and the right number of words before it.
-    pub(super) fn block_of<'b>(&mut self, d: &'b Directive, args: std::ops::RangeInclusive<usize>) -> Option<&'b Block> {
+    pub(super) fn block_of<'b>(
+        &mut self,
+        d: &'b Directive,
+        args: std::ops::RangeInclusive<usize>,
+    ) -> Option<&'b Block> {
         let name = &d.name.text;
         match &d.body {
             Body::Block(block) if args.contains(&d.args.len()) => Some(block),

@@ -139,7 +139,9 @@ async fn directory(request: &FileRequest<'_>, settings: &FileSettings, base: Pat
     let found = open::off_runtime(move || index::find(&directory, &uri, &names)).await;
     match (found.unwrap_or_else(|error| Err(Refusal::NoAnswer(error))), settings.listing) {
         (Ok(uri), _) => Answer::Internal { uri },
-        (Err(Refusal::NoIndex(_)), Some(listing)) if request.method != Method::POST => list(request, listing, base).await,
+        (Err(Refusal::NoIndex(_)), Some(listing)) if request.method != Method::POST => {
+            list(request, listing, base).await
+        }
         (Err(reason), _) => Answer::refuse(reason, Varies::No),
     }
 }
@@ -290,7 +292,10 @@ impl Reply<'_> {
 
     /// nginx serves no ranges of a precompressed file: its bytes may change with the client's Accept-Encoding.
     fn takes_ranges(&self) -> bool {
-        self.settings.max_ranges > 0 && !self.request.is_filtered && self.encoding.is_none() && self.request.error_status.is_none()
+        self.settings.max_ranges > 0
+            && !self.request.is_filtered
+            && self.encoding.is_none()
+            && self.request.error_status.is_none()
     }
 
     fn whole(self, status: u16) -> Answer {

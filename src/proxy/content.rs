@@ -12,8 +12,8 @@ use super::request::Request;
 use super::rewrite::{self, Outcome};
 use super::rules::{Mirrored, Ruled};
 use super::sessions::Refused;
-use super::{filters, subrequest};
 use super::snapshot::{Candidate, Handler, LastResort, Location, Return, Server};
+use super::{filters, subrequest};
 use crate::client::Connection;
 use crate::config::types::{ErrorPageStatus, Return as RawReturn};
 use crate::files;
@@ -152,7 +152,6 @@ async fn run(request: &mut Request, mut step: Step, client: Option<&Arc<Connecti
 
 /// The rules and the script of the server itself.
 async fn at_server(request: &mut Request) -> Step {
-    let server: Arc<Server> = request.server.clone();
     match request.ruled_by_server().await {
         // The path that the rewrites and the locations are for is the one that the rules have left.
         Ruled::On | Ruled::Moved => {}

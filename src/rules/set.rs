@@ -189,8 +189,10 @@ impl Compiler<'_> {
         let impossible = when.as_ref().is_some_and(|when| when.precheck().is_impossible())
             || rule.when.as_ref().is_some_and(|when| when.trim() == "false");
         if let (true, Some(written)) = (impossible, &rule.when) {
-            self.diagnostics
-                .error(written.span, format!("the rule `{}` never fires: its condition is never true", rule.name.value));
+            self.diagnostics.error(
+                written.span,
+                format!("the rule `{}` never fires: its condition is never true", rule.name.value),
+            );
         }
         // Only before there is an answer can be waited for memcached.
         let when = match when {

@@ -1,11 +1,11 @@
 //! What is known of one request and its answer: plain data, filled in as the request goes its way, read by variables, rules
 //! and logs. Nothing in here does anything.
 
+use super::Place;
 use super::defined::Values;
 use super::template::Template;
 use crate::http::Head;
 use crate::pattern::{self, Pattern};
-use super::Place;
 use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};

@@ -16,12 +16,12 @@ mod template;
 mod tls;
 
 pub use clock::{http_date, iso8601, local, write_http_date};
+pub use defined::{Definition, Definitions};
 #[cfg(test)]
 pub(crate) use exchange::tests;
-pub use defined::{Definition, Definitions};
 pub use exchange::{Answer, Captures, Exchange, Peer, Roots, Try};
-pub use placed::{Place, PlacedField};
 pub use names::{Defined, Variable};
+pub use placed::{Place, PlacedField};
 pub use print::hostname;
 pub use rules::Rules;
 pub use session::{Session, SessionField, StoredSession};

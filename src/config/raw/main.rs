@@ -49,12 +49,6 @@ keys! {
         ["m"] multi_accept: Accepted,
         /// Accepted; there is no mutex to take.
         ["m"] accept_mutex: Accepted,
-        /// Accepted; there is no mutex to take.
-        ["m"] accept_mutex_delay: Accepted,
-        /// Accepted; edge has threads of its own for files.
-        ["m"] worker_aio_requests: Accepted,
-        /// Accepted; how large a core may be is a matter of the service manager.
-        ["m"] worker_rlimit_core: Accepted,
         /// Accepted; the command line says whether edge runs in the background (`-d`).
         ["m"] daemon: Accepted,
         /// Accepted; whether there is a second process follows from `user`.

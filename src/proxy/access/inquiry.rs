@@ -78,7 +78,7 @@ fn send(request: &Request) -> Option<oneshot::Receiver<Told>> {
         answer: Mutex::new(Some(answer)),
     };
     let facts = Facts { errand: Some(Arc::new(inquiry)), stream: None, ..connection.facts().clone() };
-    errands.run(Box::new(unattended(Bytes::from_static(TEXT))), facts, slot, true);
+    errands.run(Box::new(unattended(Bytes::from_static(TEXT), Bytes::new())), facts, slot, true);
     Some(told)
 }
 
@@ -118,9 +118,8 @@ pub fn tell(request: &Request, connection: &Connection, head: Option<&ResponseHe
     let sender = inquiry.answer.lock().unwrap_or_else(PoisonError::into_inner).take();
     let (Some(sender), Some(asked)) = (sender, &inquiry.location.access.inquiry) else { return };
     let demands = head.iter().flat_map(|head| head.headers.get_all(header::WWW_AUTHENTICATE)).cloned().collect();
-    let value = |template: &crate::variables::Template| {
-        Some(Bytes::from(template.evaluate(&request.exchange).into_owned()))
-    };
+    let value =
+        |template: &crate::variables::Template| Some(Bytes::from(template.evaluate(&request.exchange).into_owned()));
     let set = asked.set.iter().map(|(slot, template)| (*slot, value(template))).collect();
     // Whoever asked may have left.
     let _ = sender.send(Told { status: request.exchange.answer.status, demands, set });

@@ -31,7 +31,7 @@ impl Request {
         let Some(errands) = slot.errands().cloned() else { return };
         for copy in copies {
             let body = self.body.as_ref().filter(|body| copy.body && body.bytes.len() <= LARGEST);
-            let stream = unattended(text(&self.exchange.head, body.map(|body| &body.bytes)).freeze());
+            let stream = unattended(text(&self.exchange.head, body.map(|body| &body.bytes)).freeze(), Bytes::new());
             let errand = Mirrored { upstream: copy.upstream };
             let facts = Facts { errand: Some(Arc::new(errand)), stream: None, ..connection.facts().clone() };
             errands.run(Box::new(stream), facts, slot.clone(), false);

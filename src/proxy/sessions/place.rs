@@ -219,7 +219,7 @@ impl Request {
         match self.hears_nothing_new(answer) {
             true => false,
             // In a box of its own: most requests need no room for it.
-            false => Box::pin(self.session_told(answer)).await,
+            false => Box::pin(self.hear_of_session(answer)).await,
         }
     }
 
@@ -241,7 +241,7 @@ impl Request {
         self.placed.to.is_none()
     }
 
-    async fn session_told(&mut self, answer: &ResponseHeader) -> bool {
+    async fn hear_of_session(&mut self, answer: &ResponseHeader) -> bool {
         let Some(sessions) = self.sessions().cloned() else { return false };
         let Some(live) = sessions.live() else { return false };
         let new = set_cookie(answer, &sessions);

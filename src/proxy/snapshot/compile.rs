@@ -3,8 +3,8 @@
 use super::cache::{self, ZonePlace};
 use super::limits::{self, LimitZones};
 use super::{
-    Asked, Server, Snapshot, defined, definitions, filters, process, references, rules, server, session, session_store, sticky,
-    tls,
+    Asked, Server, Snapshot, defined, definitions, filters, process, references, rules, server, session, session_store,
+    sticky, tls,
 };
 use crate::cache::store::Zones;
 use crate::config::diagnostics::{nearest, plain};
@@ -172,8 +172,8 @@ impl Texts<'_> {
 
     pub(super) fn note(&self, template: &Template) {
         let mut asked = self.asked.get();
-        asked.files |= template
-            .uses(|v| matches!(v, Variable::DocumentRoot | Variable::RealpathRoot | Variable::RequestFilename));
+        asked.files |=
+            template.uses(|v| matches!(v, Variable::DocumentRoot | Variable::RealpathRoot | Variable::RequestFilename));
         asked.body |= template.uses(|v| matches!(v, Variable::RequestBody));
         asked.upstream_head |=
             template.uses(|v| matches!(v, Variable::UpstreamHeader(_) | Variable::UpstreamCookie(_)));

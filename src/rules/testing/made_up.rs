@@ -5,7 +5,8 @@ use crate::config::Diagnostics;
 use crate::http::escape::{Unescape, unescape};
 use crate::http::{Framing, Head, Headers, Version, status};
 use crate::rules::outcome::Answer;
-use crate::variables::{Exchange, Peer, Session, StoredSession};
+use crate::variables::defined::Values;
+use crate::variables::{Defined, Definitions, Exchange, Peer, Session, StoredSession};
 use bytes::Bytes;
 use pingora_http::ResponseHeader;
 use std::net::{IpAddr, SocketAddr};
@@ -13,7 +14,12 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 /// A request; a mistake is noted.
-pub fn exchange(keys: &RequestKeys, defined: &Defined, now: SystemTime, diagnostics: &mut Diagnostics) -> Option<Exchange> {
+pub fn exchange(
+    keys: &RequestKeys,
+    defined: &Defined,
+    now: SystemTime,
+    diagnostics: &mut Diagnostics,
+) -> Option<Exchange> {
     let at = |span: Option<crate::config::Span>| span.unwrap_or_default();
     let method = keys.method();
     let Ok(method) = http::Method::from_bytes(method.as_bytes()) else {
@@ -97,6 +103,7 @@ fn peer(client: IpAddr, tls: bool, now: SystemTime) -> Peer {
     Peer {
         remote: SocketAddr::new(client, 40_000),
         local: SocketAddr::from(([127, 0, 0, 1], if tls { 443 } else { 80 })),
+        connected: None,
         announced: None,
         announced_server: None,
         tls,
@@ -119,8 +126,7 @@ fn session_of(keys: &SessionKeys) -> Session {
         route: text(&keys.route),
         node: text(&keys.node),
         state: STATES.iter().copied().find(|known| Some(*known) == state.as_deref()),
-        stored: is_stored
-            .then(|| StoredSession { age: keys.age().0, idle: keys.idle().0, user: text(&keys.user) }),
+        stored: is_stored.then(|| StoredSession { age: keys.age().0, idle: keys.idle().0, user: text(&keys.user) }),
     }
 }
 

@@ -13,13 +13,17 @@ const PAGES: Table = &[
     ("/plain", Act::Say("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 4\r\n\r\nbody")),
     (
         "/chunks",
-        Act::Say("HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nbo\r\n2\r\ndy\r\n0\r\n\r\n"),
+        Act::Say(
+            "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nbo\r\n2\r\ndy\r\n0\r\n\r\n",
+        ),
     ),
     ("/404", Act::Say("HTTP/1.1 404 No\r\nContent-Type: text/html\r\nContent-Length: 4\r\n\r\nbody")),
     ("/head", Act::Say("HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 7\r\n\r\n<head/>")),
     (
         "/foot",
-        Act::Say("HTTP/1.1 200 OK\r\nContent-Type: text/x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\n<fo\r\n4\r\not/>\r\n0\r\n\r\n"),
+        Act::Say(
+            "HTTP/1.1 200 OK\r\nContent-Type: text/x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\n<fo\r\n4\r\not/>\r\n0\r\n\r\n",
+        ),
     ),
 ];
 

@@ -10,7 +10,7 @@ use ring::rand::SystemRandom;
 use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair};
 
 use super::super::Constant;
-use super::World;
+use super::{World, with_site};
 
 fn part(json: &str) -> String {
     URL_SAFE_NO_PAD.encode(json)
@@ -31,7 +31,7 @@ fn hs256(header: &str, claims: &str, secret: &str) -> String {
 fn claims(token: &str, keys: Constant) -> String {
     let mut world = World::new();
     world.with.insert("keys".into(), keys);
-    world.exchange.defined = vec![Some(Bytes::copy_from_slice(token.as_bytes())), None];
+    world.exchange.defined = with_site(Some(Bytes::copy_from_slice(token.as_bytes())));
     world.value("jwt(vars.site, with.keys)")
 }
 
@@ -80,7 +80,7 @@ fn a_token_is_believed_in_its_time_only() {
     }
     assert_eq!(claims(&token(r#"{"exp":"soon"}"#), strict()), "null");
     let mut world = World::new();
-    world.exchange.defined = vec![Some(Bytes::from(hs256(r#"{"alg":"HS256"}"#, r#"{"exp":10}"#, "s3cret"))), None];
+    world.exchange.defined = with_site(Some(Bytes::from(hs256(r#"{"alg":"HS256"}"#, r#"{"exp":10}"#, "s3cret"))));
     world.now = UNIX_EPOCH + Duration::from_secs(9);
     assert_eq!(world.value("jwt(vars.site, with.keys).exp"), "10");
 }
@@ -136,13 +136,13 @@ fn claims_are_read_with_care() {
     let mut world = World::new();
     let token = hs256(r#"{"alg":"HS256"}"#, r#"{"sub":"alice","roles":["admin"],"n":3}"#, "s3cret");
     let ask = |world: &World, text: &str| world.value(&text.replace("CLAIMS", "jwt(vars.site, with.keys)"));
-    world.exchange.defined = vec![Some(Bytes::from(token)), None];
+    world.exchange.defined = with_site(Some(Bytes::from(token)));
     assert_eq!(ask(&world, "CLAIMS != null && CLAIMS.sub == 'alice'"), "true");
     assert_eq!(ask(&world, "'admin' in CLAIMS.roles && CLAIMS.n > 2"), "true");
     assert_eq!(ask(&world, "has(CLAIMS.email)"), "false");
     assert_eq!(ask(&world, "CLAIMS.sub.size()"), "5");
     assert_eq!(ask(&world, "CLAIMS.n.startsWith('a')"), "!a function of texts is not asked of int");
-    world.exchange.defined = vec![None, None];
+    world.exchange.defined = with_site(None);
     assert_eq!(ask(&world, "CLAIMS"), "null");
     assert_eq!(ask(&world, "CLAIMS.sub == 'alice'"), "!there is no `sub`");
     assert_eq!(ask(&world, "has(CLAIMS.sub)"), "false");

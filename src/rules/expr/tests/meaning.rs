@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use bytes::Bytes;
 
 use super::super::{Expr, Fault, Kind, NAMES, Needs, PathTest, Precheck};
-use super::{World, head};
+use super::{World, head, with_site};
 use crate::rules::Phase;
 
 fn precheck(text: &str) -> Precheck {
@@ -116,7 +116,7 @@ fn a_request_without_anything_reads_as_empty() {
     world.exchange.session = None;
     world.exchange.args = None;
     world.exchange.tries.clear();
-    world.exchange.defined.clear();
+    world.exchange.defined = with_site(None);
     world.exchange.cache_status = None;
     world.response = None;
     for entry in NAMES {
@@ -147,7 +147,7 @@ fn no_expression_runs_for_long() {
     let mut world = World::new();
     let many = (0..3000).map(|at| format!("k{at}")).collect::<Vec<_>>().join("&");
     world.exchange.args = Some(many.clone().into_bytes());
-    world.exchange.defined = vec![Some(Bytes::from(many)), None];
+    world.exchange.defined = with_site(Some(Bytes::from(many)));
     let doubled = format!("[vars.site]{}", ".map(x, [x, x])".repeat(30));
     let expensive = [
         "vars.site.split('&').all(a, vars.site.split('&').all(b, a != b + 'x'))",

@@ -17,7 +17,8 @@ use pingora_http::ResponseHeader;
 use super::{Constant, Expr, Fault, Mistake, Scope, Value};
 use crate::http::{Framing, Head, Version};
 use crate::rules::{EdgeFacts, Phase, Vars, View};
-use crate::variables::{Exchange, Peer, Session, StoredSession, Try};
+use crate::variables::defined::Values;
+use crate::variables::{Definitions, Exchange, Peer, Session, StoredSession, Try};
 
 /// A whole world for an expression to read.
 pub struct World {
@@ -46,6 +47,18 @@ pub fn head(target: &str, fields: &[(&'static str, &'static str)]) -> Head {
     }
 }
 
+/// The names of `World::vars`, the first with a value.
+pub fn with_site(site: Option<Bytes>) -> Values {
+    let mut names = Vars::default();
+    let slot = names.slot("site");
+    names.slot("unset");
+    let mut made = Values::new(&Arc::new(Definitions::of_names(names)));
+    if let Some(site) = site {
+        made.set(slot, site);
+    }
+    made
+}
+
 fn exchange() -> Exchange {
     let fields = [
         ("Host", "Shop.Example.com"),
@@ -60,6 +73,7 @@ fn exchange() -> Exchange {
     let peer = Peer {
         remote: "192.0.2.7:4711".parse().unwrap(),
         local: "127.0.0.1:8888".parse().unwrap(),
+        connected: None,
         announced: None,
         announced_server: None,
         tls: true,
@@ -75,7 +89,7 @@ fn exchange() -> Exchange {
     exchange.args = Some(b"a=1&b=x%20y+z&b=2&c&d=%zz".to_vec());
     exchange.started_at = SystemTime::UNIX_EPOCH + NOW - Duration::from_secs(2);
     exchange.cache_status = Some("MISS");
-    exchange.defined = vec![Some(Bytes::from_static(b"blue")), None];
+    exchange.defined = with_site(Some(Bytes::from_static(b"blue")));
     exchange.tries = vec![
         Try { address: "10.0.0.1:8080".into(), ..Try::default() },
         Try { address: "10.0.0.2:8080".into(), status: 404, ..Try::default() },
