@@ -11,6 +11,7 @@ mod check;
 mod eval;
 mod fault;
 mod functions;
+mod grammar;
 mod maps;
 mod names;
 mod node;

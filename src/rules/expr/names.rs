@@ -39,7 +39,7 @@ pub(super) enum Name {
     SessionAge,
     SessionIdle,
     SessionUser,
-    UpstreamName,
+    Upstream,
     UpstreamServer,
     UpstreamStatus,
     UpstreamTries,
@@ -48,7 +48,7 @@ pub(super) enum Name {
     ResponseSize,
     CacheStatus,
     CacheAge,
-    EdgeName,
+    Edge,
     EdgeGeneration,
     Now,
 }
@@ -194,7 +194,7 @@ pub const TABLE: &[Entry] = &[
         Request,
         "Who is logged in; '' if nobody is. Asks memcached. `$session_user`",
     ),
-    entry("upstream.name", N::UpstreamName, text, UpstreamRequest, "The upstream that is asked; '' if none was."),
+    entry("upstream.name", N::Upstream, text, UpstreamRequest, "The upstream that is asked; '' if none was."),
     entry("upstream.server", N::UpstreamServer, text, Response, "The server that was asked last; '' if none was."),
     entry("upstream.status", N::UpstreamStatus, int, Response, "The status the last server gave; 0 if none did."),
     entry("upstream.tries", N::UpstreamTries, int, Response, "How many servers were asked."),
@@ -221,7 +221,7 @@ pub const TABLE: &[Entry] = &[
         "`HIT`, `MISS` and so on; '' where nothing is cached. `$upstream_cache_status`",
     ),
     entry("cache.age", N::CacheAge, duration, Response, "The `Age` of the answer; 0s if it has none."),
-    entry("edge.name", N::EdgeName, text, Request, "The name of this edge."),
+    entry("edge.name", N::Edge, text, Request, "The name of this edge."),
     entry(
         "edge.generation",
         N::EdgeGeneration,
@@ -246,7 +246,7 @@ impl Name {
             N::SessionNode | N::SessionState | N::SessionAge | N::SessionIdle | N::SessionUser => {
                 Needs::SESSION | Needs::SESSION_STORE
             }
-            N::UpstreamName | N::UpstreamServer | N::UpstreamStatus | N::UpstreamTries => Needs::UPSTREAM,
+            N::Upstream | N::UpstreamServer | N::UpstreamStatus | N::UpstreamTries => Needs::UPSTREAM,
             N::ResponseStatus | N::ResponseHeaders | N::ResponseSize => Needs::RESPONSE,
             N::CacheStatus => Needs::CACHE,
             N::CacheAge => Needs::CACHE | Needs::RESPONSE,
@@ -284,7 +284,7 @@ impl Name {
             N::SessionAge => Value::Duration(time::nanos(stored()?.age)),
             N::SessionIdle => Value::Duration(time::nanos(stored()?.idle)),
             N::SessionUser => Value::text(stored()?.user.as_deref()?),
-            N::UpstreamName => Value::text(view.upstream?),
+            N::Upstream => Value::text(view.upstream?),
             N::UpstreamServer => Value::text(&x.tries.last()?.address[..]),
             N::UpstreamStatus => Value::Int(x.tries.last().map_or(0, |tried| tried.status.into())),
             N::UpstreamTries => Value::Int(x.tries.len() as i64),
@@ -297,7 +297,7 @@ impl Name {
             N::ResponseSize => Value::Int(response_size(view)),
             N::CacheStatus => Value::text(x.cache_status?),
             N::CacheAge => Value::Duration(age(view)),
-            N::EdgeName => Value::text(&view.edge.name[..]),
+            N::Edge => Value::text(&view.edge.name[..]),
             N::EdgeGeneration => Value::Int(i64::try_from(view.edge.generation).unwrap_or(i64::MAX)),
             N::Now => Value::Timestamp(Timestamp::from(view.now)),
         })

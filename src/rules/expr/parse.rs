@@ -1,10 +1,11 @@
 //! From text to the tree of the crate `cel`, with the place of each of its nodes.
 //!
 //! The parser descends by recursion and needs much of the stack for each bracket. What it is given was looked through
-//! before ([`tokens`]), which bounds how deep it goes, and it runs, with the check behind it, on a stack of its own.
+//! before ([`grammar`]), which bounds how deep it goes, and it runs, with the check behind it, on a stack of its own.
 
 use cel::common::ast::{EntryExpr, Expr as Ast, IdedExpr, SourceInfo};
 
+use super::grammar;
 use super::scope::Mistake;
 use super::tokens::{self, Is, Token};
 
@@ -36,7 +37,7 @@ pub(super) fn parse(text: &str) -> Result<Parsed<'_>, Mistake> {
         return Err(Mistake::new(0, text.len(), message));
     }
     let mut tokens = tokens::read(text)?;
-    tokens::check(text, &mut tokens)?;
+    grammar::check(text, &mut tokens)?;
     // Without macros, so that the tree is what was written.
     let parser = cel::Env::default().with_optional_support(false).parser();
     match parser.parse_with_source_info(text) {

@@ -89,7 +89,7 @@ impl<'p> Checker<'_, 'p> {
         if !comparable(&left.kind, &right.kind) {
             let hint = self.hint_to_compare(&left, a, &right, b);
             self.tell(ast, format!("{} cannot be compared to {}{hint}", left.kind, right.kind));
-        } else if !equality && !(ordered(&left.kind) && ordered(&right.kind)) {
+        } else if !(equality || ordered(&left.kind) && ordered(&right.kind)) {
             let kind = if ordered(&left.kind) { &right.kind } else { &left.kind };
             self.tell(ast, format!("{kind} has no order; only `==` and `!=` compare it"));
         }

@@ -191,7 +191,7 @@ const ED25519: &str = "1.3.101.112";
 /// The claims, or null.
 pub fn claims<'v>(token: &Value<'_>, keys: &Keys, now: SystemTime) -> Result<Value<'v>, Fault> {
     let token = text_of(token)?;
-    Ok(verified(token, keys, now).map_or(Value::Null, |claims| of_json(claims)))
+    Ok(verified(token, keys, now).map_or(Value::Null, of_json))
 }
 
 fn verified(token: &[u8], keys: &Keys, now: SystemTime) -> Option<Json> {

@@ -109,6 +109,8 @@ use Shape::{Any, Bytes, Double, Duration, Int, List, Map, Text, Texts, Timestamp
 
 type Takes = &'static [&'static [Shape]];
 
+// One row of the table.
+#[allow(clippy::too_many_arguments)]
 const fn function(
     name: &'static str,
     form: Form,

@@ -164,7 +164,10 @@ fn split<'v>(text: &[u8], by: &[u8], most: Option<&Value<'_>>, budget: &mut Budg
         0 => characters(rest).nth(1).map(|at| (at, at)),
         len => memchr::memmem::find(rest, by).map(|at| (at, at + len)),
     };
-    while most > 0 {
+    if most == 0 {
+        return Ok(Value::made_list(pieces));
+    }
+    loop {
         budget.spend(1)?;
         let found = (pieces.len() + 1 < most).then(|| next(rest)).flatten();
         let Some((end, after)) = found else { break };
@@ -174,7 +177,7 @@ fn split<'v>(text: &[u8], by: &[u8], most: Option<&Value<'_>>, budget: &mut Budg
         pieces.push(Value::made_text(&rest[..end]));
         rest = &rest[after..];
     }
-    if most > 0 && !(by.is_empty() && text.is_empty()) {
+    if !(by.is_empty() && text.is_empty()) {
         pieces.push(Value::made_text(rest));
     }
     Ok(Value::made_list(pieces))

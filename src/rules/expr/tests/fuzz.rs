@@ -233,7 +233,7 @@ fn world() -> impl Strategy<Value = World> {
 const UNEXPLAINED: &[&str] = &["cannot be read", "no expression of CEL"];
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(600))]
+    #![proptest_config(ProptestConfig::with_cases(256))]
 
     #[test]
     fn no_text_makes_the_reading_panic(text in prop_oneof![pieces(), any::<String>()]) {

@@ -132,6 +132,19 @@ fn tokens_of_rsa_are_checked() {
 }
 
 #[test]
+fn the_files_of_keys_are_read_by_whoever_may() {
+    let mut keys = Constant::List(vec![
+        key(&[("alg", "RS256"), ("file", "site.pem")]),
+        key(&[("alg", "ES256"), ("file", "none.pem")]),
+    ]);
+    let mut read =
+        |file: &str| if file == "site.pem" { Ok(RSA.to_owned()) } else { Err(format!("{file}: no such file")) };
+    assert_eq!(keys.read_key_files(&mut read), Err(vec!["none.pem: no such file".to_owned()]));
+    let Constant::List(mut keys) = keys else { unreachable!("it was a list") };
+    assert_eq!(claims(RS256, keys.remove(0)), r#"{"exp":1900000000,"sub":"alice"}"#);
+}
+
+#[test]
 fn claims_are_read_with_care() {
     let mut world = World::new();
     let token = hs256(r#"{"alg":"HS256"}"#, r#"{"sub":"alice","roles":["admin"],"n":3}"#, "s3cret");

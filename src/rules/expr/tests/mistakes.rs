@@ -230,7 +230,7 @@ fn a_file_without_parameters_says_so() {
 #[test]
 fn places_are_bytes_and_lines_do_not_matter() {
     hold(&[
-        ("'\u{e9}\u{e9}' == request.pth", "9+11 request.pth is not known; did you mean request.path?"),
+        ("'\u{e9}\u{e9}' == request.pth", "10+11 request.pth is not known; did you mean request.path?"),
         ("client.tls &&\n  request.pth == ''", "16+11 request.pth is not known; did you mean request.path?"),
     ]);
 }
