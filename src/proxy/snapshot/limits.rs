@@ -83,6 +83,7 @@ pub(super) fn zones(raw: &Raw, texts: &Texts<'_>, diagnostics: &mut Diagnostics)
     let mut zones = LimitZones::default();
     for (name, zone) in raw.main.limit_req_zone.iter().flat_map(|zones| zones.0.iter()) {
         let (Some(key), Some(size)) = (&zone.0.key, &zone.0.size) else { continue };
+        let template = texts.template(key, key.span, diagnostics);
         let at = zone.0.rate.as_ref().map_or(name.span, |rate| rate.span);
         let Some(rate) = Rate::parse(&zone.0.rate()).filter(|rate| rate.thousandths > 0) else {
             diagnostics
@@ -92,15 +93,16 @@ pub(super) fn zones(raw: &Raw, texts: &Texts<'_>, diagnostics: &mut Diagnostics)
         };
         let Some(bytes) = size_of(name, size.value.0, size.span, diagnostics) else { continue };
         let made = texts.resources.limits.rate(name, bytes, key);
-        if let Some(counted) = counted(name, key, made, texts, diagnostics) {
+        if let Some(counted) = counted(name, template, key.span, made, diagnostics) {
             zones.rates.insert(name.value.clone(), (counted, rate));
         }
     }
     for (name, zone) in raw.main.limit_conn_zone.iter().flat_map(|zones| zones.0.iter()) {
         let (Some(key), Some(size)) = (&zone.0.key, &zone.0.size) else { continue };
+        let template = texts.template(key, key.span, diagnostics);
         let Some(bytes) = size_of(name, size.value.0, size.span, diagnostics) else { continue };
         let made = texts.resources.limits.connections(name, bytes, key);
-        if let Some(counted) = counted(name, key, made, texts, diagnostics) {
+        if let Some(counted) = counted(name, template, key.span, made, diagnostics) {
             zones.connections.insert(name.value.clone(), counted);
         }
     }
@@ -119,17 +121,16 @@ fn size_of(name: &str, bytes: u64, at: Span, diagnostics: &mut Diagnostics) -> O
 
 fn counted<Z>(
     name: &str,
-    key: &Spanned<String>,
+    key: Template,
+    at: Span,
     made: Result<Arc<Z>, KeyChanged>,
-    texts: &Texts<'_>,
     diagnostics: &mut Diagnostics,
 ) -> Option<Arc<Counted<Z>>> {
-    let template = texts.template(key, key.span, diagnostics);
     match made {
-        Ok(zone) => Some(Arc::new(Counted { name: name.to_owned(), key: template, zone })),
+        Ok(zone) => Some(Arc::new(Counted { name: name.to_owned(), key, zone })),
         Err(changed) => {
             diagnostics
-                .error(key.span, changed.to_string())
+                .error(at, changed.to_string())
                 .help("what it has counted would mean something else: give the zone another name");
             None
         }

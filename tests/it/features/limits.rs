@@ -251,7 +251,9 @@ fn who_leaves_while_waiting_is_let_go() {
 
 #[test]
 fn an_answer_takes_as_long_as_its_rate_says() {
-    let text = r#"server { listen {port};
+    let text = r#"proxy_cache_path cache keys_zone=c:1m;
+        server { listen {port};
+            location /cached/ { limit_rate 20k; proxy_cache c; proxy_cache_valid 1h; proxy_pass http://{a}; }
             location /slow/ { limit_rate 20k; proxy_pass http://{a}; }
             location /unbuffered/ { limit_rate 20k; proxy_buffering off; proxy_pass http://{a}; }
             location /variable/ { limit_rate $arg_rate; proxy_pass http://{a}; }
@@ -264,7 +266,16 @@ fn an_answer_takes_as_long_as_its_rate_says() {
         answer.write(format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n{more}\r\n{body}", body.len()));
     });
     both(text, &backend, 0, |address| {
-        let targets = ["/slow/", "/unbuffered/", "/variable/?rate=20k", "/accelerated/accel", "/after/", "/variable/"];
+        let targets = [
+            "/slow/",
+            "/unbuffered/",
+            "/variable/?rate=20k",
+            "/accelerated/accel",
+            "/after/",
+            "/variable/",
+            "/cached/",
+            "/cached/",
+        ];
         targets.map(|target| {
             let begun = Instant::now();
             let answer = client::get(address, target);
