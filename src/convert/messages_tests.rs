@@ -146,11 +146,24 @@ fn what_edge_does_not_carry_is_told_from_what_nobody_knows() {
 
 #[test]
 fn mistakes_in_scripts_have_nginx_s_words() {
-    const CONDITIONS: &str = " = expected `($name)`, `($name = value)`, `!=`, `~`, `~*`, `!~`, `!~*`, or `(-f path)`, `-d`, `-e`, `-x`";
+    const CONDITIONS: &str =
+        " = expected `($name)`, `($name = value)`, `!=`, `~`, `~*`, `!~`, `!~*`, or `(-f path)`, `-d`, `-e`, `-x`";
     for (text, expected, help) in [
-        ("if ($x) { if ($y) { } }", "1:27 \"if\" directive is not allowed here", " = it may stand in: server, location"),
-        ("if ($x) { root a; }", "1:27 \"root\" directive is not allowed here", " = it may stand in: http, server, location"),
-        ("location / { if ($x) { try_files a b; } }", "1:40 \"try_files\" directive is not allowed here", " = it may stand in: server, location"),
+        (
+            "if ($x) { if ($y) { } }",
+            "1:27 \"if\" directive is not allowed here",
+            " = it may stand in: server, location",
+        ),
+        (
+            "if ($x) { root a; }",
+            "1:27 \"root\" directive is not allowed here",
+            " = it may stand in: http, server, location",
+        ),
+        (
+            "location / { if ($x) { try_files a b; } }",
+            "1:40 \"try_files\" directive is not allowed here",
+            " = it may stand in: server, location",
+        ),
         ("if $x { }", "1:20 invalid condition \"$x\"", CONDITIONS),
         ("if ($x = ) { }", "1:20 invalid condition \"$x\"", CONDITIONS),
         ("if ($x > 1) { }", "1:20 unexpected \">\" in condition", CONDITIONS),
@@ -177,7 +190,10 @@ fn mistakes_in_blocks_of_variables_have_nginx_s_words() {
         ("map $uri $m { default a; default b; }", "1:33 duplicate default map parameter"),
         ("map $uri $m { a { } }", "1:22 directive \"a\" is not terminated by \";\""),
         ("geo $m { 10.0.0.0/8; }", "1:17 invalid number of the geo parameters"),
-        ("geo $m { 1.1.1.1 a; ranges; }", "1:28 the \"ranges\" directive must be the first directive inside \"geo\" block"),
+        (
+            "geo $m { 1.1.1.1 a; ranges; }",
+            "1:28 the \"ranges\" directive must be the first directive inside \"geo\" block",
+        ),
         ("geo $m { delete 1.1.1.1; }", "1:24 no network \"1.1.1.1\" to delete = write it as it is written above"),
         ("geo $m { 10.0.0.0/8 a; 10.0.0.0/8 b; }", "1:31 duplicate network \"10.0.0.0/8\": the last one counts"),
         ("split_clients $uri $m { 10%; }", "1:32 invalid number of the split_clients parameters"),

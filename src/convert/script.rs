@@ -27,8 +27,7 @@ impl Builder<'_> {
         let never = into.get("return").is_some() && matches!(name, "rewrite" | "return");
         if never {
             let ending = if name == "return" { "one above" } else { "`return` above" };
-            self.diagnostics
-                .warning(span, format!("this `{name}` is never reached: the {ending} ends the request"));
+            self.diagnostics.warning(span, format!("this `{name}` is never reached: the {ending} ends the request"));
             return;
         }
         let step = match (name, d.args.as_slice()) {

@@ -284,7 +284,11 @@ impl Builder<'_> {
     }
 
     /// The block of a directive that must have one, and the right number of words before it.
-    pub(super) fn block_of<'b>(&mut self, d: &'b Directive, args: std::ops::RangeInclusive<usize>) -> Option<&'b Block> {
+    pub(super) fn block_of<'b>(
+        &mut self,
+        d: &'b Directive,
+        args: std::ops::RangeInclusive<usize>,
+    ) -> Option<&'b Block> {
         let name = &d.name.text;
         match &d.body {
             Body::Block(block) if args.contains(&d.args.len()) => Some(block),

@@ -84,10 +84,7 @@ fn directives_become_the_tree_that_yaml_becomes() {
             "http { server { set $a b; if ($a = \"b c\") { set $d e; break; return 403; } rewrite f g; return 200; } }",
             "{server: [{rewrite: [{set: {$a: 'b'}}, {if: '$a = b c', rewrite: [{set: {$d: 'e'}}, break], return: 403}, {match: 'f', to: 'g'}], return: 200}]}",
         ),
-        (
-            "http { server { return 200; set $a b; } }",
-            "{server: [{rewrite: [{return: 200}, {set: {$a: 'b'}}]}]}",
-        ),
+        ("http { server { return 200; set $a b; } }", "{server: [{rewrite: [{return: 200}, {set: {$a: 'b'}}]}]}"),
         (
             "http { server { location / { if (!-f $uri) { proxy_pass http://a; } } } }",
             "{server: [{location: [{match: '/', rewrite: [{if: '!-f $uri', proxy_pass: http://a}]}]}]}",

@@ -18,9 +18,14 @@ use std::path::PathBuf;
 /// What a script came to.
 pub enum Outcome<'s> {
     /// It has run to its end, or was ended. `changed`: the URI is another, and a location is to be searched for it.
-    Over { changed: bool },
+    Over {
+        changed: bool,
+    },
     Return(&'s Return),
-    Redirect { status: u16, location: Vec<u8> },
+    Redirect {
+        status: u16,
+        location: Vec<u8>,
+    },
     Failed(u16),
 }
 

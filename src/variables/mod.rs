@@ -13,9 +13,9 @@ mod template;
 mod tls;
 
 pub use clock::{http_date, iso8601, local, write_http_date};
+pub use defined::{Definition, Definitions};
 #[cfg(test)]
 pub(crate) use exchange::tests;
-pub use defined::{Definition, Definitions};
 pub use exchange::{Answer, Captures, Exchange, Peer, Roots, Try};
 pub use names::{Defined, Variable};
 pub use session::{Session, SessionField, StoredSession};

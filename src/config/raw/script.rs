@@ -27,8 +27,7 @@ impl If {
     pub fn read(node: &Node, diagnostics: &mut Diagnostics) -> Option<If> {
         let block = Block::open(node, "an `if`", diagnostics)?;
         let mut own = IfKeys::default();
-        let (mut keys, mut handling, mut scope) =
-            (LocationKeys::default(), Handling::default(), Scope::default());
+        let (mut keys, mut handling, mut scope) = (LocationKeys::default(), Handling::default(), Scope::default());
         block.each(Contexts::IF, diagnostics, |key, value, d| {
             own.read_key(key, value, d)
                 || keys.read_key(key, value, d)

@@ -4,11 +4,11 @@
 use serde_json::json;
 
 use super::handling::{Return, Rewrite, RewriteKeys};
+use crate::config::Diagnostics;
 use crate::config::keys::map_schema;
 use crate::config::node::{Entry, Kind, Node};
 use crate::config::raw::If;
 use crate::config::value::{Arg, Named, Spanned, Value};
-use crate::config::Diagnostics;
 
 /// One step of a script.
 #[derive(Clone, Debug)]
@@ -64,9 +64,7 @@ impl Value for ScriptStep {
     }
 
     fn schema() -> serde_json::Value {
-        let one = |key: &str, value: serde_json::Value| {
-            json!({ "type": "object", "properties": { key: value }, "required": [key], "additionalProperties": false })
-        };
+        let one = |key: &str, value: serde_json::Value| json!({ "type": "object", "properties": { key: value }, "required": [key], "additionalProperties": false });
         json!({ "anyOf": [
             map_schema::<RewriteKeys>(),
             one("set", Named::<String>::schema()),
@@ -236,9 +234,13 @@ mod tests {
     #[test]
     fn what_stands_behind_the_operator_is_the_value() {
         let read = |text: &str| Condition::read(&Node::quoted(Default::default(), text), &mut Diagnostics::new());
-        assert!(matches!(read("$x = a  b "), Some(Condition::Equals { value, negated: false, .. }) if value == "a  b "));
+        assert!(
+            matches!(read("$x = a  b "), Some(Condition::Equals { value, negated: false, .. }) if value == "a  b ")
+        );
         assert!(matches!(read("$x = "), Some(Condition::Equals { value, .. }) if value.is_empty()));
-        assert!(matches!(read("$x !~* a b"), Some(Condition::Matches { pattern, negated: true, .. }) if pattern == "a b"));
+        assert!(
+            matches!(read("$x !~* a b"), Some(Condition::Matches { pattern, negated: true, .. }) if pattern == "a b")
+        );
         assert!(matches!(read("-f /a b"), Some(Condition::File { path, .. }) if path == "/a b"));
         assert!(read("x = y").is_none());
     }

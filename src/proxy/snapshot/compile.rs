@@ -1,7 +1,9 @@
 //! From what was written to what runs: [`Raw`] → [`Snapshot`], all mistakes at once.
 
 use super::cache::{self, ZonePlace};
-use super::{Asked, Server, Snapshot, defined, definitions, process, references, server, session, session_store, sticky, tls};
+use super::{
+    Asked, Server, Snapshot, defined, definitions, process, references, server, session, session_store, sticky, tls,
+};
 use crate::cache::store::Zones;
 use crate::config::diagnostics::{nearest, plain};
 use crate::config::raw::Raw;
@@ -127,8 +129,8 @@ impl Texts<'_> {
 
     fn note(&self, template: &Template) {
         let mut asked = self.asked.get();
-        asked.files |= template
-            .uses(|v| matches!(v, Variable::DocumentRoot | Variable::RealpathRoot | Variable::RequestFilename));
+        asked.files |=
+            template.uses(|v| matches!(v, Variable::DocumentRoot | Variable::RealpathRoot | Variable::RequestFilename));
         asked.body |= template.uses(|v| matches!(v, Variable::RequestBody));
         asked.upstream_head |=
             template.uses(|v| matches!(v, Variable::UpstreamHeader(_) | Variable::UpstreamCookie(_)));

@@ -7,8 +7,8 @@
 mod cache;
 mod compile;
 mod compression;
-mod definitions;
 mod defined;
+mod definitions;
 mod headers;
 mod listen;
 mod location;

@@ -84,12 +84,7 @@ pub(super) fn own_settable(name: &str) -> Option<Settable> {
 }
 
 /// The script of a server, in which an `if` changes nothing but what comes next.
-pub(super) fn of_server(
-    raw: &raw::Server,
-    scope: &Scope,
-    texts: &Texts<'_>,
-    diagnostics: &mut Diagnostics,
-) -> Script {
+pub(super) fn of_server(raw: &raw::Server, scope: &Scope, texts: &Texts<'_>, diagnostics: &mut Diagnostics) -> Script {
     let mut compiler = Compiler { steps: Vec::new(), around: None, texts };
     compiler.block(&raw.handling, diagnostics);
     Script { steps: compiler.steps, log: scope.rewrite_log() }

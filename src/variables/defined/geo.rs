@@ -45,7 +45,9 @@ impl Network {
         let address: IpAddr = address.parse().ok()?;
         let longest = if address.is_ipv6() { 128 } else { 32 };
         let prefix = match prefix {
-            Some(digits) if digits.bytes().all(|b| b.is_ascii_digit()) => digits.parse().ok().filter(|p| *p <= longest)?,
+            Some(digits) if digits.bytes().all(|b| b.is_ascii_digit()) => {
+                digits.parse().ok().filter(|p| *p <= longest)?
+            }
             Some(_) => return None,
             None => longest,
         };
@@ -152,9 +154,10 @@ impl Geo {
     /// nginx's ngx_http_get_forwarded_addr.
     fn forwarded(&self, direct: IpAddr, x: &Exchange) -> IpAddr {
         let fields: Vec<&[u8]> = x.head.headers.get_all("x-forwarded-for").collect();
-        let words = fields.iter().rev().flat_map(|field| {
-            field.rsplit(|b| matches!(b, b' ' | b',')).filter(|word| !word.is_empty())
-        });
+        let words = fields
+            .iter()
+            .rev()
+            .flat_map(|field| field.rsplit(|b| matches!(b, b' ' | b',')).filter(|word| !word.is_empty()));
         let mut address = direct;
         for word in words {
             let trusted = self.proxies.iter().any(|proxy| proxy.contains(address.to_canonical()));

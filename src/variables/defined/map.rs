@@ -30,7 +30,9 @@ pub struct Map {
 pub enum MapMistake {
     #[error("this key stands in the map already: letters are not told apart by their case")]
     Conflicting,
-    #[error("this is no name of a host: a `*` can stand for the first labels (`*.example.com`) or the last (`www.example.*`)")]
+    #[error(
+        "this is no name of a host: a `*` can stand for the first labels (`*.example.com`) or the last (`www.example.*`)"
+    )]
     Wildcard,
 }
 

@@ -85,10 +85,7 @@ impl Values {
             return Values::default();
         }
         let values = vec![Value::Unknown; definitions.list.len()];
-        Values {
-            definitions: Some(definitions.clone()),
-            state: Mutex::new(State { values, captures: None }),
-        }
+        Values { definitions: Some(definitions.clone()), state: Mutex::new(State { values, captures: None }) }
     }
 
     /// Nothing in here can be left half done by a panic.

@@ -111,7 +111,9 @@ fn names_of_hosts_are_found_with_the_longest_wildcard() {
 
 fn geo(address: &str, proxies: &[&str], recursive: bool) -> Geo {
     let mut networks = Networks::default();
-    for (network, value) in [("10.0.0.0/8", "ten"), ("10.1.0.0/16", "inner"), ("2001:db8::/32", "six"), ("192.0.2.7", "one")] {
+    for (network, value) in
+        [("10.0.0.0/8", "ten"), ("10.1.0.0/16", "inner"), ("2001:db8::/32", "six"), ("192.0.2.7", "one")]
+    {
         networks.insert(Network::parse(network).unwrap().0, value.into());
     }
     Geo {

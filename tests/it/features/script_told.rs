@@ -62,11 +62,13 @@ fn steps_and_variables_are_told_of_in_the_error_log() {
     let edge = Edge::nginx_conf(&text, feature.port).start();
     let log = edge.file("logs/error.log");
     let of_edge = said(&log, nginx.len());
-    let strip = |lines: &[String]| lines.iter().map(|l| l.trim_end_matches(" while logging request").to_owned()).collect();
+    let strip =
+        |lines: &[String]| lines.iter().map(|l| l.trim_end_matches(" while logging request").to_owned()).collect();
     let (left, right): (Vec<String>, Vec<String>) = (strip(&nginx), strip(&of_edge));
     assert_eq!(left, right);
     // nginx goes round a hundred times and prints what has come together by then.
     assert!(ask(feature.port, "/loop").ends_with("[]"));
-    let cycle = || told(&log).iter().any(|line| line == "error: cycle while evaluating variable \"loop\"").then_some(());
+    let cycle =
+        || told(&log).iter().any(|line| line == "error: cycle while evaluating variable \"loop\"").then_some(());
     assert!(wait::until(Duration::from_secs(5), cycle).is_some(), "{:#?}", told(&log));
 }

@@ -82,7 +82,18 @@ fn maps_choose_files_upstreams_and_logs() {
     .backend(&[])
     .without_probes()
     .get(&[
-        "/up/x", "/up/x?to=b", "/old", "/o/x/y", "/n/x", "/a.txt", "/b.txt?d=dir", "/b.txt", "/lang", "/css", "/style.css", "/image.png",
+        "/up/x",
+        "/up/x?to=b",
+        "/old",
+        "/o/x/y",
+        "/n/x",
+        "/a.txt",
+        "/b.txt?d=dir",
+        "/b.txt",
+        "/lang",
+        "/css",
+        "/style.css",
+        "/image.png",
     ])
     .get_with("/lang", &["Accept-Language: de-DE,de"])
     .get_with("/lang", &["Accept-Language: FR"])
@@ -128,7 +139,8 @@ fn places_of_addresses() {
 
 #[test]
 fn clients_are_split_as_nginx_splits_them() {
-    let targets: Vec<String> = (0..120).map(|n| format!("/?a={}", "user-".repeat(n % 5) + &(n * 7919).to_string())).collect();
+    let targets: Vec<String> =
+        (0..120).map(|n| format!("/?a={}", "user-".repeat(n % 5) + &(n * 7919).to_string())).collect();
     let targets: Vec<&str> = targets.iter().map(String::as_str).collect();
     Feature::converted(
         "split_clients",
