@@ -112,8 +112,8 @@ fn what_edge_does_not_carry_is_told_from_what_nobody_knows() {
         ("limit_conn_zone $a zone=a:1m rate=1r/s;", "1:8 \"limit_conn_zone\" directive: unknown parameter `rate`"),
         ("limit_conn_zone $a zone=a:1m; limit_conn_zone $b zone=a:1m;", "1:57 duplicate zone \"a\""),
         (
-            "map $a $b { default 1; x y; }",
-            "1:8 edge does not support \"map\" yet = it is a directive of nginx's ngx_http_map_module",
+            "geoip_country a;",
+            "1:8 edge does not support \"geoip_country\" yet = it is a directive of nginx's ngx_http_geoip_module",
         ),
         (
             "upstream a { least_time header inflight; }",
@@ -147,10 +147,65 @@ fn what_edge_does_not_carry_is_told_from_what_nobody_knows() {
         said("mail { server { } } http { }"),
         ["1:1 edge does not support \"mail\" yet = it is a directive of nginx's mail module"]
     );
-    assert_eq!(
-        in_server("if ($a = \"b\") { return 403; }"),
-        ["1:17 edge does not support \"if\" yet = it is a directive of nginx's ngx_http_rewrite_module"]
-    );
+}
+
+#[test]
+fn mistakes_in_scripts_have_nginx_s_words() {
+    const CONDITIONS: &str =
+        " = expected `($name)`, `($name = value)`, `!=`, `~`, `~*`, `!~`, `!~*`, or `(-f path)`, `-d`, `-e`, `-x`";
+    for (text, expected, help) in [
+        (
+            "if ($x) { if ($y) { } }",
+            "1:27 \"if\" directive is not allowed here",
+            " = it may stand in: server, location",
+        ),
+        (
+            "if ($x) { root a; }",
+            "1:27 \"root\" directive is not allowed here",
+            " = it may stand in: http, server, location",
+        ),
+        (
+            "location / { if ($x) { try_files a b; } }",
+            "1:40 \"try_files\" directive is not allowed here",
+            " = it may stand in: server, location",
+        ),
+        ("if $x { }", "1:20 invalid condition \"$x\"", CONDITIONS),
+        ("if ($x = ) { }", "1:20 invalid condition \"$x\"", CONDITIONS),
+        ("if ($x > 1) { }", "1:20 unexpected \">\" in condition", CONDITIONS),
+        ("if (-z a) { }", "1:20 invalid condition \"-z\"", CONDITIONS),
+        ("if { }", "1:17 invalid number of arguments in \"if\" directive", ""),
+        ("if ($x);", "1:17 directive \"if\" has no opening \"{\"", ""),
+        ("set x 1;", "1:21 invalid variable name \"x\"", ""),
+        ("set $x;", "1:17 invalid number of arguments in \"set\" directive", ""),
+        ("break 1;", "1:17 invalid number of arguments in \"break\" directive", ""),
+    ] {
+        assert_eq!(in_server(text), [format!("{expected}{help}")], "{text}");
+    }
+    assert_eq!(in_http("set $x 1;"), ["1:8 \"set\" directive is not allowed here = it may stand in: server, location"]);
+}
+
+#[test]
+fn mistakes_in_blocks_of_variables_have_nginx_s_words() {
+    for (text, expected) in [
+        ("map $uri m { a b; }", "1:17 invalid variable name \"m\""),
+        ("map $uri { a b; }", "1:8 invalid number of arguments in \"map\" directive"),
+        ("map $uri $m;", "1:8 directive \"map\" has no opening \"{\""),
+        ("map $uri $m { a; }", "1:22 invalid number of the map parameters"),
+        ("map $uri $m { a b; a c; }", "1:27 conflicting parameter \"a\""),
+        ("map $uri $m { default a; default b; }", "1:33 duplicate default map parameter"),
+        ("map $uri $m { a { } }", "1:22 directive \"a\" is not terminated by \";\""),
+        ("geo $m { 10.0.0.0/8; }", "1:17 invalid number of the geo parameters"),
+        (
+            "geo $m { 1.1.1.1 a; ranges; }",
+            "1:28 the \"ranges\" directive must be the first directive inside \"geo\" block",
+        ),
+        ("geo $m { delete 1.1.1.1; }", "1:24 no network \"1.1.1.1\" to delete = write it as it is written above"),
+        ("geo $m { 10.0.0.0/8 a; 10.0.0.0/8 b; }", "1:31 duplicate network \"10.0.0.0/8\": the last one counts"),
+        ("split_clients $uri $m { 10%; }", "1:32 invalid number of the split_clients parameters"),
+        ("map $a $m { } geo $m { } map $b $M { }", "1:40 `$M` is defined twice: the last one counts, as in nginx"),
+    ] {
+        assert_eq!(in_http(text), [expected], "{text}");
+    }
 }
 
 #[test]

@@ -87,11 +87,11 @@ impl<'s> Run<'s> {
             _ => None,
         };
         if let Some(status) = status {
-            let location = location(path, args, request);
+            let location = location(path, args);
             if self.script.log {
                 request.log_notice(format_args!("rewritten redirect: \"{}\"", String::from_utf8_lossy(&location)));
             }
-            return Some(Outcome::Redirect { status, location });
+            return Some(Outcome::Redirect { status, location: redirect::absolute(request, location) });
         }
         self.quotes = false;
         let x = &mut request.exchange;
@@ -201,11 +201,11 @@ fn replaced(rewrite: &Rewrite, request: &Request) -> (Vec<u8>, Option<Vec<u8>>) 
     (path, args)
 }
 
-fn location(path: Vec<u8>, args: Option<Vec<u8>>, request: &Request) -> Vec<u8> {
+fn location(path: Vec<u8>, args: Option<Vec<u8>>) -> Vec<u8> {
     let mut to = escape::unescape(&path, Unescape::Redirect).into_owned();
     if let Some(args) = args.filter(|a| !a.is_empty()) {
         to.push(b'?');
         to.extend_from_slice(&args);
     }
-    redirect::absolute(request, to)
+    to
 }

@@ -82,6 +82,7 @@ pub struct Exchange {
 /// Where the files of a location are.
 #[derive(Debug)]
 pub struct Roots {
+    /// Without a slash at its end, unless a variable gives it one.
     pub root: Template,
     /// What stands in the place of the location's prefix, or, in a regular expression's location, of the whole path.
     pub alias: Option<Template>,
@@ -102,7 +103,7 @@ impl Roots {
         match (&self.alias, self.is_regex) {
             (Some(_), true) => directory.into_owned(),
             (Some(_), false) => [&directory, x.path.get(self.prefix..).unwrap_or_default()].concat(),
-            (None, _) => [directory.strip_suffix(b"/").unwrap_or(&directory), &x.path].concat(),
+            (None, _) => [&*directory, &x.path].concat(),
         }
     }
 }

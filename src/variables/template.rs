@@ -89,8 +89,23 @@ impl Template {
         self.0.iter().any(|part| matches!(part, Part::Variable(variable) if wanted(variable)))
     }
 
+    /// nginx measures a text before it writes it. What a `map` in it captures counts for all of it therefore, even for a group
+    /// that stands before it.
+    fn measure(&self, exchange: &Exchange) {
+        if !exchange.defined.may_capture() || !self.0.iter().any(|part| matches!(part, Part::Capture(_))) {
+            return;
+        }
+        let mut unused = Vec::new();
+        for part in &self.0 {
+            if let Part::Variable(variable @ Variable::Defined(_)) = part {
+                print::value(variable, exchange, &mut unused);
+            }
+        }
+    }
+
     /// Prints with the values of a request.
     pub fn write(&self, exchange: &Exchange, out: &mut Vec<u8>) {
+        self.measure(exchange);
         for part in &self.0 {
             match part {
                 Part::Literal(text) => out.extend_from_slice(text),
@@ -108,6 +123,7 @@ impl Template {
         if !quotes {
             return self.write(exchange, out);
         }
+        self.measure(exchange);
         for part in &self.0 {
             match part {
                 Part::Literal(text) => out.extend_from_slice(text),
@@ -151,6 +167,7 @@ impl Template {
         needed: bool,
         out: &mut Vec<u8>,
     ) -> Option<usize> {
+        self.measure(exchange);
         let mut question = None;
         for part in &self.0 {
             match part {

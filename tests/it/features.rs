@@ -37,6 +37,7 @@ mod returns;
 mod rewrites;
 mod script_if;
 mod script_steps;
+mod script_told;
 mod script_variables;
 mod servers;
 mod subs;

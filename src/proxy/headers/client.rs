@@ -159,10 +159,13 @@ fn add_charset(answer: &mut ResponseHeader, request: &Request) -> Result<()> {
 }
 
 /// `expires`: `Expires` and `Cache-Control`, as nginx's ngx_http_headers_filter_module writes them.
-fn add_expires(answer: &mut ResponseHeader, request: &Request) -> Result<()> {
+fn add_expires(answer: &mut ResponseHeader, request: &mut Request) -> Result<()> {
     let now = SystemTime::now();
-    let seconds = match &request.location.answer.expires {
+    let location = request.location.clone();
+    let seconds = match &location.answer.expires {
         Expires::Variable(template) => {
+            request.exchange.answer.status = answer.status.as_u16();
+            request.note_sent_head(answer);
             let text = template.evaluate(&request.exchange);
             let parsed = std::str::from_utf8(&text).ok().and_then(Expires::parse);
             return match parsed {

@@ -83,8 +83,13 @@ impl Names<'_> {
 
     /// What can be set is defined, or one of nginx's own that can be.
     fn of_set(&mut self, written: &Spanned<String>) {
-        if !name_of(written).is_some_and(|name| super::script::own_settable(name).is_some()) {
-            self.define(written);
+        match name_of(written) {
+            Some(name) if super::script::own_settable(name).is_some() => {}
+            // Whoever sets it wants answers to be slower, not a variable of this name.
+            Some(name) if name.eq_ignore_ascii_case("limit_rate") => {
+                self.diagnostics.error(written.span, "edge does not support `$limit_rate` yet");
+            }
+            _ => self.define(written),
         }
     }
 

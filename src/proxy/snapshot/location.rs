@@ -310,7 +310,7 @@ fn settings(scope: &Scope, texts: &Texts<'_>, diagnostics: &mut Diagnostics) -> 
         log_not_found: scope.log_not_found(),
         warns_of_uninitialized: scope.uninitialized_variable_warn(),
         roots: Arc::new(Roots {
-            root: rooted(&scope.root(), root_at, texts, diagnostics),
+            root: root_directory(&scope.root(), root_at, texts, diagnostics),
             alias: None,
             prefix: 0,
             is_regex: false,
@@ -340,6 +340,13 @@ fn listing(scope: &Scope) -> Option<files::Listing> {
         local_time: scope.autoindex_localtime(),
         utf8: scope.charset().eq_ignore_ascii_case("utf-8"),
     })
+}
+
+/// `root`, which as in nginx ends without a slash as it is written: `/` itself is nothing, before every path.
+fn root_directory(written: &str, at: Span, texts: &Texts<'_>, diagnostics: &mut Diagnostics) -> Template {
+    let path = texts.path(written);
+    let text = if written.starts_with('$') { written.into() } else { path.to_string_lossy() };
+    texts.template(text.strip_suffix('/').unwrap_or(&text), at, diagnostics)
 }
 
 /// A directory, below the prefix if it is relative and begins with no variable.

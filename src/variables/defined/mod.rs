@@ -138,9 +138,16 @@ impl Values {
         state.captures = Some(captures);
     }
 
-    /// What a map has captured in this group, if a map was the last to capture.
+    /// Whether printing may change what `$1` is.
+    pub(super) fn may_capture(&self) -> bool {
+        self.definitions.as_ref().is_some_and(|definitions| definitions.captures)
+    }
+
+    /// What a map has captured, if a map was the last to capture.
     fn with_captured<R>(&self, use_it: impl FnOnce(&Captures) -> R) -> Option<R> {
-        self.definitions.as_ref().filter(|definitions| definitions.captures)?;
+        if !self.may_capture() {
+            return None;
+        }
         self.state().captures.as_ref().map(use_it)
     }
 

@@ -36,7 +36,7 @@ fn steps_run_in_the_order_in_which_they_stand() {
 #[test]
 fn conditions_of_every_kind() {
     Feature::converted(
-        "conditions",
+        "if conditions",
         r#"root {files};
         server { listen {port};
             location = /eq { if ($arg_a = b) { return 200 equal; } if ($arg_a != c) { return 200 other; } return 200 c; }
@@ -217,4 +217,22 @@ fn pages_of_errors_may_have_pages_of_their_own() {
             feature.host(host, "/x").host(host, "/x?deep=1").host(host, "/loop").host(host, "/a")
         })
         .check();
+}
+
+#[test]
+fn roots_end_as_nginx_ends_them() {
+    Feature::converted(
+        "ends of roots",
+        r#"server { listen {port};
+            location /a { root {files}/; return 200 "$document_root $request_filename"; }
+            location /b { root {files}//; return 200 "$document_root $request_filename"; }
+            location /c { root $arg_x/; return 200 "$document_root $request_filename"; }
+            location /etc { root /; return 200 "[$document_root] $request_filename"; }
+            location /d/ { alias {files}/; return 200 "$document_root $request_filename"; }
+            location /dir { root {files}/; }
+            location / { root /; if (-f $request_filename) { return 200 "there"; } return 200 "not there"; }
+        }"#,
+    )
+    .get(&["/a", "/b", "/c?x=/y", "/etc/passwd", "/d/x", "/dir/b.txt", "/bin/sh", "/none"])
+    .check();
 }
