@@ -239,7 +239,7 @@ impl Rig {
         let mut all = BTreeMap::new();
         for at in &self.open {
             let file = self.stage.places[*at].edge.file("edge.yaml");
-            let output = Command::new(edge::program()).args(["session", "stats", "-c"]).arg(file).output();
+            let output = Command::new(edge::program()).args(["session", "stats", "--json", "-c"]).arg(file).output();
             let output = output.expect("edge runs");
             assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
             let told: serde_json::Value = serde_json::from_slice(&output.stdout).expect("one line of JSON");
