@@ -1,13 +1,12 @@
 use super::*;
 use crate::http::escape::LogEscape;
-use crate::http::{Framing, Head, Version};
 use crate::pattern::Pattern;
 use crate::variables::defined::Values;
-use crate::variables::{Captures, Defined, Definition, Definitions, Peer, Roots, Template};
+use crate::variables::{Captures, Defined, Definition, Definitions, Roots, Template, tests};
 use bytes::Bytes;
 use pingora_http::ResponseHeader;
 use proptest::prelude::*;
-use std::time::SystemTime;
+use std::sync::Arc;
 
 fn mask() -> Arc<Mask> {
     Mask::new(["JSESSIONID", "jsessionid", "sid"].into_iter()).unwrap()
@@ -64,29 +63,11 @@ fn exchange(id: &str, noise: &str, quoted: bool) -> Exchange {
         field("Referer", format!("http://example.com/{noise};jsessionid={id}?x")),
         field("X-Session", id.to_owned()),
     ];
-    let head = Head {
-        method: ::http::Method::GET,
-        target: Bytes::from(target.clone()),
-        version: Version::Http11,
-        headers: fields.into_iter().collect(),
-        line: Bytes::from(format!("GET {target} HTTP/1.1")),
-        framing: Framing::None,
-    };
-    let peer = Peer {
-        remote: "192.0.2.7:4711".parse().unwrap(),
-        connected: None,
-        local: "127.0.0.1:8888".parse().unwrap(),
-        announced: None,
-        announced_server: None,
-        tls: false,
-        plain_to_tls: false,
-        session: None,
-        serial: 3,
-        requests: 1,
-        accepted: SystemTime::now(),
-    };
     let (path, args) = target.split_once('?').unwrap();
-    let mut x = Exchange::new(head.into(), peer);
+    let mut x = tests::exchange();
+    let head = Arc::make_mut(&mut x.head);
+    (head.target, head.headers) = (Bytes::from(target.clone()), fields.into_iter().collect());
+    head.line = Bytes::from(format!("GET {target} HTTP/1.1"));
     (x.path, x.args) = (path.as_bytes().to_vec(), Some(args.as_bytes().to_vec()));
     let root = Template::literal("/var/www");
     x.roots = Some(Arc::new(Roots { root, alias: None, prefix: 0, is_regex: false }));

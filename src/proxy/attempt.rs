@@ -52,6 +52,10 @@ impl Attempts {
         self.unsent
     }
 
+    pub(super) fn tried(&self) -> &Tried {
+        &self.tried
+    }
+
     /// The place in the configuration of the server that is asked.
     pub(super) fn server_place(&self) -> Option<usize> {
         self.current.as_ref().map(|attempt| attempt.chosen.place())
@@ -130,7 +134,8 @@ impl Request {
             tried: &self.attempts.tried,
             wish: self.placed.wish(),
         };
-        let Some(chosen) = upstream.choose(&want) else {
+        let alive = self.tried_or_gone(&upstream).and_then(|tried| upstream.choose(&Want { tried: &tried, ..want }));
+        let Some(chosen) = alive.or_else(|| upstream.choose(&want)) else {
             self.log_error(format_args!("no live upstreams while connecting to upstream"));
             self.exchange.tries.push(Try { address: upstream.name().to_owned(), status: 502, ..Try::default() });
             return Err(502);

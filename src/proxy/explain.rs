@@ -191,6 +191,9 @@ async fn tell_proxy(out: &mut String, request: &mut Request) {
     for (name, value) in caching::told(request) {
         line(out, name, &value);
     }
+    for (name, value) in request.told_of_session() {
+        line(out, name, &value);
+    }
     // Choosing sets $proxy_host as well; nobody is connected to.
     let chosen = request.next_peer().await;
     let Some(pass) = request.pass() else { return };

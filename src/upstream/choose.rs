@@ -63,6 +63,11 @@ impl Tried {
         self.ids.push(chosen.peer.server.id());
     }
 
+    /// Somebody knows that it would be in vain.
+    pub fn pass_over(&mut self, peer: &Peer) {
+        self.ids.push(peer.server.id());
+    }
+
     pub fn contains(&self, id: u64) -> bool {
         self.ids.contains(&id)
     }

@@ -7,10 +7,13 @@
 //! binary than this build's; `EDGE_TEST_REPORT` names a file for a table.
 
 mod apart;
+mod closing;
 mod dying;
+mod newcomer;
 mod report;
 mod rig;
 mod visitor;
+mod wire;
 
 use rig::Plan;
 

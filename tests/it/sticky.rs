@@ -247,6 +247,40 @@ fn both_sends_the_new_route_to_the_server_too_in_cookie_and_path_parameter() {
     assert_eq!(sent(&in_path).0, "GET /a;jsessionid=ABC.t2 HTTP/1.1");
 }
 
+/// As Tomcat's DeltaManager with JvmRouteBinderValve: it has a copy of the dead one's session under its whole id, and gives it its
+/// own route when it is first asked for it.
+fn replicate(backend: &Backend) {
+    let known = std::sync::Mutex::new("ABC.t1".to_owned());
+    backend.now(move |seen, answer| {
+        let asked = seen.header("cookie").and_then(|cookie| cookie.split_once("JSESSIONID=")).map_or("", |(_, id)| id);
+        let mut known = known.lock().unwrap();
+        let (set, told) = match (*known == asked, asked == "ABC.t2") {
+            (true, true) => ("", "found"),
+            (true, false) => ("Set-Cookie: JSESSIONID=ABC.t2; Path=/\r\n", "found"),
+            (false, _) => ("Set-Cookie: JSESSIONID=NEW.t2; Path=/\r\n", "new"),
+        };
+        if told == "found" {
+            *known = "ABC.t2".to_owned();
+        }
+        answer.write(format!("HTTP/1.1 200 OK\r\n{set}Content-Length: {}\r\n\r\n{told}", told.len()));
+    });
+}
+
+#[test]
+fn a_replicated_session_is_found_under_the_id_that_it_was_replicated_by() {
+    let (edge, backend) = half_dead("on");
+    replicate(&backend);
+    let answer = with_id(edge.address(), "/", "ABC.t1");
+    assert_eq!((answer.text().as_str(), set(&answer)), ("found", vec!["JSESSIONID=ABC.t2; Path=/"]));
+    for _ in 0..3 {
+        let answer = with_id(edge.address(), "/", "ABC.t2");
+        assert_eq!((answer.text().as_str(), set(&answer)), ("found", vec![]));
+    }
+    let (edge, backend) = half_dead("both");
+    replicate(&backend);
+    assert_eq!(with_id(edge.address(), "/", "ABC.t1").text(), "new", "it is not known by another id");
+}
+
 #[test]
 fn off_leaves_ids_of_dead_servers_as_they_are() {
     let (edge, _echo) = half_dead("off");

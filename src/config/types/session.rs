@@ -72,6 +72,10 @@ keys! {
         ["-"] owner_connect_timeout: Time = "1s",
         /// How long a server may leave edge's questions without an answer before it is suspected to be dead.
         ["-"] suspect_after: Time = "2s",
+        /// Where a server tells which of its starts this is, where a refused connection does not tell of a restart (behind a port
+        /// forwarder): a path such as `/instance`, whose answer (200) has another body after each start, or the name of a field in
+        /// the answer to `OPTIONS *`.
+        ["-"] instance: String,
         /// How long nobody sends anything to a suspect before others may take its sessions.
         ["-"] fence: Time = "2s",
         /// Non-sticky sessions: one request of a session at a time.

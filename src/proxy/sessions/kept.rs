@@ -5,6 +5,7 @@
 //! with everything that is known; others begin anew, and find on the board and in the records what the edges have done.
 
 use super::alive::Alive;
+use super::wire::Wire;
 use super::world::Outside;
 use crate::config::types::RewriteRoute;
 use crate::proxy::line::Lines;
@@ -16,7 +17,7 @@ use crate::session::takeover;
 use crate::upstream::{Address, Upstream};
 use arc_swap::{ArcSwap, ArcSwapOption};
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 use tokio::task::AbortHandle;
 
@@ -42,6 +43,8 @@ pub struct Settings {
 pub struct Sessions {
     pub settings: Settings,
     upstream: Arc<Upstream>,
+    /// As the first location that passes requests to the servers says.
+    wire: OnceLock<Wire>,
     /// `None` until the configuration is in force.
     live: ArcSwapOption<Live>,
 }
@@ -94,7 +97,17 @@ impl Drop for Live {
 
 impl Sessions {
     pub fn new(settings: Settings, upstream: Arc<Upstream>) -> Arc<Sessions> {
-        Arc::new(Sessions { settings, upstream, live: ArcSwapOption::empty() })
+        Arc::new(Sessions { settings, upstream, wire: OnceLock::new(), live: ArcSwapOption::empty() })
+    }
+
+    /// To be called before the configuration is in force.
+    pub fn note_wire(&self, wire: impl FnOnce() -> Wire) {
+        self.wire.get_or_init(wire);
+    }
+
+    /// All that is said of them, to tell whether it has changed.
+    fn written(&self) -> String {
+        format!("{} {:?}", self.settings.written, self.wire.get())
     }
 
     pub fn upstream_name(&self) -> &str {
@@ -107,6 +120,11 @@ impl Sessions {
 
     pub(super) fn has_route(&self, route: Option<&str>) -> bool {
         route.is_some() && self.upstream.settings().servers.iter().any(|server| server.route.as_deref() == route)
+    }
+
+    /// As the server is written.
+    pub(super) fn address(&self, server: usize) -> &str {
+        self.upstream.settings().servers.get(server).map_or("", |server| server.address.as_str())
     }
 
     /// Of all servers.
@@ -144,7 +162,7 @@ impl Sessions {
     /// Whether this goes on as it is with other settings of a reload.
     fn goes_on_as(&self, live: &Live, addresses: &[Address]) -> bool {
         let servers = &self.upstream.settings().servers;
-        live.written == self.settings.written
+        live.written == self.written()
             && live.store.as_ref().map(Arc::as_ptr) == self.settings.store.as_ref().map(Arc::as_ptr)
             && live.outside.addresses == addresses
             && live
@@ -167,7 +185,12 @@ impl Sessions {
         });
         let store = self.settings.store.clone();
         let nodes = store.as_ref().map(|store| store.nodes().to_vec()).unwrap_or_default();
-        let watch = Servers::start(self.upstream.name(), watched.collect(), &nodes, self.settings.watch.clone());
+        let mut settings = self.settings.watch.clone();
+        settings.opening = self.wire.get().and_then(|wire| wire.to_watch.clone());
+        if self.wire.get().is_some_and(|wire| wire.is_grpc) && !settings.question.tells_instance() {
+            settings.question = servers::Question::Connect;
+        }
+        let watch = Servers::start(self.upstream.name(), watched.collect(), &nodes, settings);
         let server = |server: &crate::upstream::ServerSettings| takeover::Server {
             name: server.address.clone(),
             route: server.route.clone(),
@@ -180,6 +203,7 @@ impl Sessions {
             watch,
             upstream: ArcSwap::new(self.upstream.clone()),
             names: self.settings.names.clone(),
+            opening: self.wire.get().and_then(|wire| wire.to_ask.clone()),
         });
         let cutting = tokio::spawn(outside.clone().keep_cutting());
         let affinity = Affinity::new(self.settings.takeover.clone(), nodes, outside.clone());
@@ -187,7 +211,7 @@ impl Sessions {
         let tasks = watching.iter().chain([&cutting]).map(|task| task.abort_handle()).collect();
         let alive = store.clone().filter(|_| self.settings.keep_alive);
         let alive = alive.map(|store| Alive::start(store, &self.settings.takeover));
-        Arc::new(Live { affinity, outside, alive, written: self.settings.written.clone(), store, tasks })
+        Arc::new(Live { affinity, outside, alive, written: self.written(), store, tasks })
     }
 }
 

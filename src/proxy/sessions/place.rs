@@ -62,6 +62,11 @@ impl Placed {
         self.owner.or(self.to.as_ref().map(|to| to.server))
     }
 
+    /// Nobody decides where no configuration is in force.
+    pub(super) fn send_to(&mut self, owner: Option<usize>) {
+        self.owner = owner;
+    }
+
     /// The exchange with the server broke: it is looked at before it is asked again.
     pub fn doubt(&mut self) {
         self.doubted = self.server();

@@ -5,10 +5,11 @@
 //! under it, and then nobody would know whether the session has moved.
 
 use crate::session::carried::Names;
+use crate::session::servers::{Opening, Stream};
 use crate::session::takeover::{Carried, Probe, Probed, SetCookie};
 use crate::upstream::Address;
 use std::io;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
 
@@ -16,8 +17,8 @@ use tokio::time::timeout;
 const LONGEST: usize = 16 * 1024;
 
 /// Asks once. Ends within the probe's time.
-pub async fn ask(address: &Address, names: &Names, probe: &Probe) -> Probed {
-    match timeout(probe.timeout, exchange(address, &request(names, probe))).await {
+pub async fn ask(address: &Address, opening: Option<&dyn Opening>, names: &Names, probe: &Probe) -> Probed {
+    match timeout(probe.timeout, exchange(address, opening, &request(names, probe))).await {
         Ok(Ok(head)) => read(&head, names).unwrap_or(Probed::Broken),
         Ok(Err(Broken::Refused)) => Probed::Refused,
         Ok(Err(Broken::Later)) => Probed::Broken,
@@ -32,23 +33,23 @@ enum Broken {
     Later,
 }
 
-async fn exchange(address: &Address, request: &[u8]) -> Result<Vec<u8>, Broken> {
+async fn exchange(address: &Address, opening: Option<&dyn Opening>, request: &[u8]) -> Result<Vec<u8>, Broken> {
     let refused = |_: io::Error| Broken::Refused;
-    let later = |_: io::Error| Broken::Later;
-    match address {
+    let mut stream: Box<dyn Stream> = match address {
         Address::Tcp(address) => {
             let stream = TcpStream::connect(address).await.map_err(refused)?;
             let _ = stream.set_nodelay(true);
-            head_of_answer(stream, request).await.map_err(later)
+            Box::new(stream)
         }
-        Address::Unix(path) => {
-            let stream = UnixStream::connect(path).await.map_err(refused)?;
-            head_of_answer(stream, request).await.map_err(later)
-        }
+        Address::Unix(path) => Box::new(UnixStream::connect(path).await.map_err(refused)?),
+    };
+    if let Some(opening) = opening {
+        stream = opening.open(stream).await.map_err(refused)?;
     }
+    head_of_answer(stream, request).await.map_err(|_| Broken::Later)
 }
 
-async fn head_of_answer(mut stream: impl AsyncRead + AsyncWrite + Unpin, request: &[u8]) -> io::Result<Vec<u8>> {
+async fn head_of_answer(mut stream: Box<dyn Stream>, request: &[u8]) -> io::Result<Vec<u8>> {
     stream.write_all(request).await?;
     let mut head = Vec::with_capacity(1024);
     while !head.windows(4).any(|w| w == b"\r\n\r\n") {
@@ -138,17 +139,19 @@ mod tests {
     async fn what_comes_to_nothing_is_told_apart() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = Address::Tcp(listener.local_addr().unwrap());
-        let asked = ask(&address, &Names::default(), &probe(Carried::Cookie, None)).await;
+        let asked = ask(&address, None, &Names::default(), &probe(Carried::Cookie, None)).await;
         assert_eq!(asked, Probed::Timeout, "it accepts and does not answer");
-        let (asked, ()) =
-            tokio::join!(async { ask(&address, &Names::default(), &probe(Carried::Cookie, None)).await }, async {
+        let (asked, ()) = tokio::join!(
+            async { ask(&address, None, &Names::default(), &probe(Carried::Cookie, None)).await },
+            async {
                 // The connection of the question before comes first.
                 for _ in 0..2 {
                     drop(listener.accept().await.unwrap());
                 }
-            });
+            }
+        );
         assert_eq!(asked, Probed::Broken);
         drop(listener);
-        assert_eq!(ask(&address, &Names::default(), &probe(Carried::Cookie, None)).await, Probed::Refused);
+        assert_eq!(ask(&address, None, &Names::default(), &probe(Carried::Cookie, None)).await, Probed::Refused);
     }
 }

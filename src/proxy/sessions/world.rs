@@ -4,7 +4,7 @@ use super::probe;
 use crate::memcached::Node;
 use crate::proxy::line::Lines;
 use crate::session::carried::Names;
-use crate::session::servers::{self, Servers};
+use crate::session::servers::{self, Opening, Servers};
 use crate::session::takeover::{Moved, NodeView, Probe, Probed, Server, State, View, World};
 use crate::upstream::{Address, Upstream};
 use arc_swap::ArcSwap;
@@ -25,6 +25,8 @@ pub(super) struct Outside {
     /// Of the newest configuration.
     pub upstream: ArcSwap<Upstream>,
     pub names: Names,
+    /// What comes before HTTP on a connection to a server.
+    pub opening: Option<Arc<dyn Opening>>,
 }
 
 impl Outside {
@@ -101,6 +103,6 @@ impl World for Outside {
     }
 
     async fn probe(&self, server: usize, probe: &Probe) -> Probed {
-        probe::ask(&self.addresses[server], &self.names, probe).await
+        probe::ask(&self.addresses[server], self.opening.as_deref(), &self.names, probe).await
     }
 }

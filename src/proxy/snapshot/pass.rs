@@ -13,7 +13,7 @@ use crate::config::raw::Scope;
 use crate::config::types::{ProxyHeader, ProxyRedirect, UpstreamVersion};
 use crate::config::{Diagnostics, Spanned};
 use crate::pattern::Pattern;
-use crate::proxy::sessions::Sessions;
+use crate::proxy::sessions::{Sessions, Wire};
 use crate::upstream::{self, UpstreamSettings};
 use crate::variables::{Template, Variable};
 use bytes::Bytes;
@@ -188,7 +188,15 @@ impl Pass {
             ..Self::plain(written, target, scope, &settings, texts, diagnostics)
         };
         pass.look_at_slices(scope, diagnostics);
+        pass.tell_sessions();
         Some(pass)
+    }
+
+    /// Whoever watches the servers of sessions speaks to them as this does.
+    fn tell_sessions(&self) {
+        if let PassTarget::Upstream { sessions: Some(sessions), .. } = &self.target {
+            sessions.note_wire(|| Wire::of(self));
+        }
     }
 
     /// Nothing but the user's own field asks for a part, as in nginx.
@@ -230,7 +238,9 @@ impl Pass {
             }
         };
         let settings = Settings::grpc(scope);
-        Some(Pass { grpc: true, ..Self::plain(written, target, scope, &settings, texts, diagnostics) })
+        let pass = Pass { grpc: true, ..Self::plain(written, target, scope, &settings, texts, diagnostics) };
+        pass.tell_sessions();
+        Some(pass)
     }
 
     /// What both have, and for the rest what a gRPC call needs.

@@ -14,11 +14,14 @@ use pingora_core::protocols::tls::CaType;
 use pingora_core::upstreams::peer::{HttpPeer, Scheme};
 use pingora_core::utils::tls::{CertKey, WrappedX509, parse_x509};
 use pingora_error::{Error, ErrorType, Result};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 use std::sync::{Arc, OnceLock};
+use tokio_rustls::TlsConnector;
 
 /// A certificate whose key nobody has. Pingora builds a verifier even for connections it is told not to verify, and that needs
 /// some authority; the system's need not be there.
@@ -48,6 +51,9 @@ pub struct Secure {
     server_name: bool,
     /// Equal only where authorities, identity and verification are.
     pool: u64,
+    /// The same for whoever makes connections without Pingora.
+    trusted: Vec<Vec<u8>>,
+    shown: Option<Identity>,
 }
 
 impl std::fmt::Debug for Secure {
@@ -93,6 +99,8 @@ impl Secure {
         }
         Some(Secure {
             verify: keys.verify,
+            trusted: if keys.verify { authorities.clone() } else { Vec::new() },
+            shown: identity.clone(),
             authorities: authorities.into_iter().map(|der| WrappedX509::new(der, parse_x509)).collect(),
             identity: identity.map(|(chain, key)| Arc::new(CertKey::new(chain, key))),
             name: keys.name.as_ref().map(|name| texts.template(name, name.span, diagnostics)),
@@ -108,15 +116,39 @@ impl Secure {
 
     /// The name the upstream is called by, without a port.
     fn name_of(&self, exchange: &Exchange) -> String {
-        let name = match &self.name {
-            Some(name) => name.evaluate(exchange).into_owned(),
-            None => exchange.proxy_host.to_vec(),
-        };
-        let name = String::from_utf8_lossy(&name).into_owned();
-        match name.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-            Some((address, _)) => address.to_owned(),
-            None => name.split(':').next().unwrap_or_default().to_owned(),
+        match &self.name {
+            Some(name) => without_port(&name.evaluate(exchange)),
+            None => without_port(&exchange.proxy_host),
         }
+    }
+
+    /// The name where there is no request: of one that depends on requests the URL's host takes the place. One that is not to be
+    /// sent is an address.
+    pub fn name_without_request(&self, host: &[u8]) -> String {
+        let name = self.name.as_ref().and_then(|name| name.as_literal()).unwrap_or(host);
+        if self.verify || self.server_name { without_port(name) } else { "0.0.0.0".to_owned() }
+    }
+
+    /// TLS as Pingora speaks it for requests. `verified`: whether the certificate is checked, if that is said at all.
+    pub fn connector(&self, verified: bool) -> std::result::Result<TlsConnector, Arc<rustls::Error>> {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let builder = ClientConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions()?;
+        let builder = match self.verify && verified {
+            true => {
+                let mut roots = RootCertStore::empty();
+                roots.add_parsable_certificates(self.trusted.iter().map(|der| CertificateDer::from(der.as_slice())));
+                builder.with_root_certificates(roots)
+            }
+            false => builder.dangerous().with_custom_certificate_verifier(Arc::new(Anybody(provider))),
+        };
+        let config = match &self.shown {
+            Some((chain, key)) => {
+                let key = PrivateKeyDer::try_from(key.clone()).map_err(|why| rustls::Error::General(why.into()))?;
+                builder.with_client_auth_cert(chain.iter().cloned().map(CertificateDer::from).collect(), key)?
+            }
+            None => builder.with_no_client_auth(),
+        };
+        Ok(TlsConnector::from(Arc::new(config)))
     }
 
     /// Makes a peer one of TLS. Gives the name that is verified, for the log.
@@ -134,6 +166,53 @@ impl Secure {
         peer.options.verify_hostname = self.verify;
         peer.options.ca = Some(self.authorities.clone());
         Ok(name)
+    }
+}
+
+fn without_port(name: &[u8]) -> String {
+    let name = String::from_utf8_lossy(name).into_owned();
+    match name.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((address, _)) => address.to_owned(),
+        None => name.split(':').next().unwrap_or_default().to_owned(),
+    }
+}
+
+/// Takes every certificate, as a proxy that is not told to verify does; that the server holds its key is checked.
+#[derive(Debug)]
+struct Anybody(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for Anybody {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> std::result::Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> std::result::Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls12_signature(message, certificate, signed, &self.0.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> std::result::Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(message, certificate, signed, &self.0.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
     }
 }
 

@@ -9,7 +9,7 @@ use crate::observe::Mask;
 use crate::proxy::sessions::{Demand, Sessions, Settings};
 use crate::session::carried::Names;
 use crate::session::layout::{Application, Layout};
-use crate::session::servers;
+use crate::session::servers::{self, Question};
 use crate::session::store::Store;
 use crate::session::takeover::{self, Context, Ignore, Mode};
 use std::collections::{BTreeMap, HashMap};
@@ -112,6 +112,7 @@ fn settings(
         takeover.ignore = Some(Ignore::new(move |text| whole.is_match(text.as_bytes())));
     }
     let watch = servers::Settings {
+        question: question(keys, diagnostics),
         connect_timeout: keys.owner_connect_timeout().0,
         suspect_after: keys.suspect_after().0,
         fence: keys.fence().0,
@@ -161,6 +162,25 @@ fn check_routes(upstream: &raw::Upstream, diagnostics: &mut Diagnostics) {
             diagnostics
                 .warning(address.span, format!("`{}` has no route: no session's id names it", address.value))
                 .help("write `route:` with the jvmRoute of this Tomcat (`<Engine jvmRoute=\"…\">` in its server.xml)");
+        }
+    }
+}
+
+/// What the servers are asked to find out whether they live.
+fn question(keys: &SessionKeys, diagnostics: &mut Diagnostics) -> Question {
+    let Some(instance) = &keys.instance else { return Question::Options };
+    let is_path = instance.starts_with('/') && instance.bytes().all(|byte| byte.is_ascii_graphic());
+    match http::HeaderName::from_bytes(instance.as_bytes()) {
+        _ if is_path => Question::Path(instance.value.clone()),
+        Ok(name) => Question::Header(name.as_str().to_owned()),
+        Err(_) => {
+            diagnostics
+                .error(
+                    instance.span,
+                    format!("`instance: {}` is neither a path nor the name of a field", instance.value),
+                )
+                .help("write `/instance`, a path whose body is another after each start of a server, or `X-Instance`");
+            Question::Options
         }
     }
 }

@@ -8,6 +8,8 @@
 //!   it refuses, and no edge sees it up        Dead: its instance has ended
 //!   it refuses, another edge sees it up       Suspect, while that other one looks; after `ASKING` as if it did not answer
 //!   it answers again                          as it was, until the board was read after that; if it was Dead, Suspect
+//!   nobody accuses it any more, and an edge   Suspect for as long as each edge takes to read the board, then the board once more:
+//!     may have given it up                     until then others may take its sessions, and this one must know which
 //! ```
 
 use super::count::Count;
@@ -63,6 +65,8 @@ pub const ASKING: Duration = Duration::from_millis(300);
 #[derive(Debug)]
 pub struct Life {
     fence: Duration,
+    /// So often each edge reads the board.
+    period: Duration,
     /// The server says which instance it is; then being refused tells nothing of it.
     tells_instance: bool,
     sight: Sight,
@@ -70,38 +74,40 @@ pub struct Life {
     hearsay: Option<Hearsay>,
     /// Since when all edges may know that nothing is to be sent there.
     fenced_since: Option<Instant>,
+    /// Since when nobody accuses it, of one that was accused: all edges are to read that.
+    cleared: Option<Instant>,
     state: State,
     count: Option<Count>,
     token: Option<u64>,
     /// It was refused since it was last up: it may have been restarted, whatever others say.
     away: bool,
+    /// It was dead since then.
+    died: bool,
     restarted: Option<Instant>,
 }
 
 impl Life {
-    pub fn new(fence: Duration, tells_instance: bool, now: Instant) -> Life {
+    pub fn new(fence: Duration, period: Duration, tells_instance: bool, now: Instant) -> Life {
         Life {
             fence,
+            period,
             tells_instance,
             sight: Sight::Unknown,
             since: now,
             hearsay: None,
             fenced_since: None,
+            cleared: None,
             state: State::Unknown,
             count: None,
             token: None,
             away: false,
+            died: false,
             restarted: None,
         }
     }
 
     pub fn state(&self) -> State {
         self.state
-    }
-
-    /// When it was first seen as it is seen now.
-    pub fn since(&self) -> Instant {
-        self.since
     }
 
     pub fn sight(&self) -> Sight {
@@ -123,7 +129,7 @@ impl Life {
 
     pub fn see(&mut self, sight: Sight, token: Option<u64>, now: Instant) {
         if self.sight != sight {
-            (self.sight, self.since) = (sight, now);
+            (self.sight, self.since, self.cleared) = (sight, now, None);
         }
         if sight == Sight::Refused {
             (self.away, self.token) = (true, None);
@@ -178,24 +184,27 @@ impl Life {
     }
 
     /// Whether the board has to be read, because what is seen now is newer than what was heard.
-    pub fn wants_news(&self) -> bool {
-        !self.heard_since()
+    pub fn wants_news(&self, now: Instant) -> bool {
+        self.hearsay.is_none_or(|heard| heard.began < self.news_since(now))
+    }
+
+    /// What is heard has to be no older.
+    pub fn news_since(&self, now: Instant) -> Instant {
+        let cleared = self.cleared.map(|cleared| cleared + self.period).filter(|over| *over <= now);
+        cleared.map_or(self.since, |over| over.max(self.since))
     }
 
     /// Whether a decision is only a moment away.
     pub fn is_open(&self, now: Instant) -> bool {
-        self.is_asking(now) || (self.sight != Sight::Unknown && self.wants_news() && self.state != State::Dead)
+        self.is_asking(now) || (self.sight != Sight::Unknown && self.wants_news(now) && self.state != State::Dead)
     }
 
     /// When time alone changes something.
     pub fn deadline(&self, now: Instant) -> Option<Instant> {
         let asked = (self.sight == Sight::Refused).then_some(self.since + ASKING);
         let fenced = self.fenced_since.map(|since| since + self.fence);
-        [asked, fenced].into_iter().flatten().filter(|at| *at > now).min()
-    }
-
-    fn heard_since(&self) -> bool {
-        self.hearsay.is_some_and(|heard| heard.began >= self.since)
+        let cleared = self.cleared.map(|cleared| cleared + self.period);
+        [asked, fenced, cleared].into_iter().flatten().filter(|at| *at > now).min()
     }
 
     fn decide(&mut self, now: Instant) {
@@ -217,7 +226,7 @@ impl Life {
     fn dead(&mut self) -> State {
         let count = self.count.unwrap_or(Count::FIRST);
         self.count = Some(if self.tells_instance { count } else { count.died() });
-        self.fenced_since = None;
+        (self.fenced_since, self.died) = (None, true);
         State::Dead
     }
 
@@ -232,8 +241,11 @@ impl Life {
         let told = !self.tells_instance || self.token.is_some();
         match self.hearsay {
             Some(heard) if heard.began >= self.since && told => match heard.accused {
-                true => self.given_up(now),
-                false => self.arrive(self.state, now),
+                true => {
+                    self.cleared = None;
+                    self.given_up(now)
+                }
+                false => self.come_back(heard, now),
             },
             // Others may use it as soon as they hear that it is up here: nothing is taken from it any more.
             _ if told && self.state == State::Dead => {
@@ -242,6 +254,20 @@ impl Life {
                 State::Suspect
             }
             _ => self.state,
+        }
+    }
+
+    /// Nobody accuses it. An edge that has not read that yet may still give it up, or take sessions from it.
+    fn come_back(&mut self, heard: Hearsay, now: Instant) -> State {
+        // Others hear that it is over up to a period later. They heard of it up to a period before this edge; but of one that
+        // was dead for all nobody has heard before it was there again.
+        let ahead = if self.died { self.period } else { 2 * self.period };
+        let given_up = |since: Instant| since + self.fence <= now + ahead;
+        let is_safe = !heard.board || !heard.others || !self.fenced_since.is_some_and(given_up);
+        let cleared = *self.cleared.get_or_insert(now);
+        match is_safe || heard.began >= cleared + self.period {
+            true => self.arrive(self.state, now),
+            false => State::Suspect,
         }
     }
 
@@ -256,7 +282,7 @@ impl Life {
         if self.away && before != State::Unknown {
             self.restarted = Some(now);
         }
-        (self.away, self.fenced_since) = (false, None);
+        (self.away, self.died, self.fenced_since, self.cleared) = (false, false, None, None);
         State::Up
     }
 

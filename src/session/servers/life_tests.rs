@@ -1,6 +1,7 @@
 use super::*;
 
 const FENCE: Duration = Duration::from_secs(2);
+const PERIOD: Duration = Duration::from_secs(1);
 
 /// A life with a clock that only the test moves.
 struct Case {
@@ -11,12 +12,12 @@ struct Case {
 impl Case {
     fn new() -> Case {
         let now = Instant::now();
-        Case { life: Life::new(FENCE, false, now), now }
+        Case { life: Life::new(FENCE, PERIOD, false, now), now }
     }
 
     fn telling() -> Case {
         let now = Instant::now();
-        Case { life: Life::new(FENCE, true, now), now }
+        Case { life: Life::new(FENCE, PERIOD, true, now), now }
     }
 
     /// Up, alone, as the first instance.
@@ -63,6 +64,17 @@ impl Case {
         self.now += Duration::from_millis(1);
         self.life.hear(hearsay, self.now);
         self.life.state()
+    }
+
+    /// Nobody accuses it any more; how it is once each edge must have read that.
+    fn is_back_after_a_period(&mut self) -> State {
+        assert_eq!(self.hear(|h| (h.others, h.up) = (true, true)), State::Suspect);
+        assert!(!self.life.wants_news(self.now), "what is read before does not count");
+        assert_eq!(self.after(900).hear(|h| (h.others, h.up) = (true, true)), State::Suspect);
+        assert!(self.life.deadline(self.now).is_some_and(|at| at <= self.now + PERIOD / 5), "it looks again");
+        self.after(200);
+        assert!(self.life.wants_news(self.now) && self.life.state() == State::Suspect);
+        self.hear(|h| (h.others, h.up) = (true, true))
     }
 
     fn count(&self) -> String {
@@ -124,7 +136,7 @@ fn what_refuses_this_edge_alone_is_fenced_and_keeps_its_instance() {
     assert_eq!(case.after(1).life.state(), State::Fenced);
     assert_eq!(case.count(), "1 up");
     assert_eq!(case.see(Sight::Up), State::Fenced);
-    assert_eq!(case.hear(|h| (h.others, h.up) = (true, true)), State::Up);
+    assert_eq!(case.is_back_after_a_period(), State::Up);
     assert_eq!(case.life.instance(), 1);
     // Nobody knows whether it was restarted meanwhile: its sessions are looked at.
     assert!(case.life.restarted().is_some());
@@ -151,7 +163,7 @@ fn a_silent_server_is_fenced_when_the_others_may_know_and_the_fence_is_over() {
     assert_eq!(case.life.deadline(case.now), Some(case.now + FENCE));
     assert_eq!(case.after(2000).life.state(), State::Fenced);
     assert_eq!(case.see(Sight::Up), State::Fenced);
-    assert_eq!(case.hear(|h| (h.others, h.up) = (true, true)), State::Up);
+    assert_eq!(case.is_back_after_a_period(), State::Up);
     assert_eq!((case.life.instance(), case.life.restarted()), (1, None));
 }
 
@@ -169,8 +181,40 @@ fn a_word_of_another_edge_outweighs_what_is_seen() {
     assert_eq!(case.hear(|h| (h.others, h.accused) = (true, true)), State::Suspect);
     assert_eq!(case.life.word(case.now), Word::Up);
     assert_eq!(case.after(2000).life.state(), State::Fenced);
-    assert_eq!(case.hear(|h| h.others = true), State::Up);
+    assert_eq!(case.is_back_after_a_period(), State::Up);
     assert_eq!((case.life.instance(), case.life.restarted()), (1, None));
+}
+
+#[test]
+fn what_is_accused_again_while_it_comes_back_is_given_up_at_once() {
+    let mut case = Case::up_for_two();
+    case.hear(|h| (h.others, h.accused) = (true, true));
+    assert_eq!(case.after(2000).life.state(), State::Fenced);
+    assert_eq!(case.hear(|h| h.others = true), State::Suspect);
+    assert_eq!(case.after(500).hear(|h| (h.others, h.accused) = (true, true)), State::Fenced);
+    assert_eq!(case.is_back_after_a_period(), State::Up);
+}
+
+#[test]
+fn what_no_edge_can_have_given_up_yet_is_back_at_once() {
+    let mut case = Case::up_for_two();
+    case.life.fence = Duration::from_secs(10);
+    case.hear(|h| (h.others, h.accused) = (true, true));
+    assert_eq!(case.after(7900).life.state(), State::Suspect);
+    assert_eq!(case.hear(|h| h.others = true), State::Up);
+    case.hear(|h| (h.others, h.accused) = (true, true));
+    assert_eq!(case.after(8100).life.state(), State::Suspect);
+    assert_eq!(case.is_back_after_a_period(), State::Up);
+}
+
+#[test]
+fn who_is_alone_waits_for_nobody() {
+    let mut case = Case::up();
+    case.see(Sight::Silent);
+    case.hear(|_| {});
+    assert_eq!(case.after(2000).life.state(), State::Fenced);
+    case.see(Sight::Up);
+    assert_eq!(case.hear(|_| {}), State::Up);
 }
 
 #[test]
@@ -183,6 +227,16 @@ fn a_restart_is_a_new_instance() {
     assert_eq!(case.hear(|h| h.others = true), State::Up);
     assert_eq!((case.count().as_str(), case.life.instance()), ("2 up", 2));
     assert!(case.life.restarted().is_some());
+}
+
+#[test]
+fn one_that_was_dead_and_is_accused_for_long_comes_back_after_a_period_too() {
+    let mut case = Case::up();
+    case.see(Sight::Refused);
+    case.see(Sight::Up);
+    case.hear(|h| (h.others, h.accused) = (true, true));
+    assert_eq!(case.after(1000).life.state(), State::Suspect);
+    assert_eq!(case.is_back_after_a_period(), State::Up);
 }
 
 #[test]

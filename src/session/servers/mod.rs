@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!   watch    the eye on one server: a connection, a question each second
+//!   opening  what comes before HTTP on that connection
 //!   answer   what a server says to that question
 //!   life     the decision: what is seen and heard → up, suspect, fenced, dead
 //!   count    how often a server was started
@@ -25,6 +26,7 @@ mod board;
 mod cell;
 mod count;
 mod life;
+mod opening;
 #[cfg(test)]
 mod rig;
 mod rounds;
@@ -36,6 +38,7 @@ mod watch;
 
 pub use answer::Question;
 pub use life::State;
+pub use opening::{Opening, Stream};
 
 use crate::memcached::{Life as Lifetime, Node};
 use board::Board;
@@ -79,11 +82,13 @@ impl Server {
     }
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Settings {
     /// `owner_connect_timeout`: beyond it a host is suspect.
     pub connect_timeout: Duration,
     pub question: Question,
+    /// Nothing: HTTP is spoken from the first byte.
+    pub opening: Option<Arc<dyn Opening>>,
     pub ask_every: Duration,
     /// A question may stay without an answer for so long.
     pub suspect_after: Duration,
@@ -99,6 +104,7 @@ impl Default for Settings {
         Settings {
             connect_timeout: Duration::from_secs(1),
             question: Question::Options,
+            opening: None,
             ask_every: Duration::from_secs(1),
             suspect_after: Duration::from_secs(2),
             fence: Duration::from_secs(2),
@@ -174,6 +180,15 @@ impl Servers {
     /// What a request has to know; no lock, no allocation. `server` is its place in [`Servers::servers`].
     pub fn view(&self, server: usize) -> View {
         self.shared.view(server, Instant::now())
+    }
+
+    /// Whether nobody is to be sent there without need.
+    pub fn is_gone(&self, server: usize) -> bool {
+        matches!(self.shared.state(server), State::Suspect | State::Fenced | State::Dead)
+    }
+
+    pub fn is_up(&self, server: usize) -> bool {
+        self.shared.state(server) == State::Up
     }
 
     pub fn is_moved(&self, what: Moved<'_>) -> bool {

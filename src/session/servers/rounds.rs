@@ -42,7 +42,7 @@ type Exchange = Pin<Box<dyn Future<Output = Heard> + Send>>;
 impl Rounds {
     pub fn new(shared: Arc<Shared>, board: Arc<Board>, seen: mpsc::Receiver<Seen>) -> Rounds {
         let (now, settings) = (Instant::now(), &shared.settings);
-        let life = |_: &_| Life::new(settings.fence, settings.question.tells_instance(), now);
+        let life = |_: &_| Life::new(settings.fence, settings.board_every, settings.question.tells_instance(), now);
         let lives = shared.servers.iter().map(life).collect();
         Rounds {
             lives,
@@ -175,7 +175,10 @@ impl Rounds {
         let said = self.words(now);
         if said.words != self.said.words
             || said.counts != self.said.counts
-            || self.lives.iter().any(|life| life.wants_news() && life.sight() != Sight::Unknown && !self.covers(life))
+            || self
+                .lives
+                .iter()
+                .any(|life| life.wants_news(now) && life.sight() != Sight::Unknown && !self.covers(life, now))
         {
             self.due = now;
         }
@@ -185,8 +188,8 @@ impl Rounds {
     }
 
     /// Whether the exchange that runs will say what this life wants to hear.
-    fn covers(&self, life: &Life) -> bool {
-        life.since() <= self.began
+    fn covers(&self, life: &Life, now: Instant) -> bool {
+        life.news_since(now) <= self.began
     }
 }
 

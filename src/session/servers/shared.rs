@@ -89,6 +89,11 @@ impl Shared {
         View { state, instance: cell.instance(), changed, restarted, moved: self.is_moved(Moved::Server(server), now) }
     }
 
+    /// As it was decided last.
+    pub fn state(&self, server: usize) -> State {
+        self.cells.get(server).map_or(State::Unknown, |cell| cell.state())
+    }
+
     /// Whether what is published is about to be decided anew.
     pub fn is_open(&self, server: usize) -> bool {
         self.is_asleep(Instant::now()) || self.cells.get(server).is_some_and(|cell| cell.open.load(Ordering::Acquire))

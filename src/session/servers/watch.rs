@@ -11,13 +11,14 @@
 use super::answer::{self, Question, Reading};
 use super::cell::{Cell, Epoch, is_whole};
 use super::life::Sight;
+use super::opening::Stream;
 use super::{Address, Server, Settings, random};
 use std::io::{self, ErrorKind};
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::mpsc;
 use tokio::time::{sleep_until, timeout};
@@ -44,9 +45,6 @@ const AGAIN: Duration = Duration::from_millis(100);
 const LEAST: Duration = Duration::from_millis(10);
 /// A server that has not answered for long is connected to anew so often: its host may have been started again.
 const ANEW: Duration = Duration::from_secs(2);
-
-trait Stream: AsyncRead + AsyncWrite + AsFd + Unpin + Send {}
-impl<T: AsyncRead + AsyncWrite + AsFd + Unpin + Send> Stream for T {}
 
 /// A connection and what has come on it.
 struct Line {
@@ -166,17 +164,21 @@ impl Watch {
 
     async fn dial(&self) -> Result<Line, Trouble> {
         let connecting = async {
-            let stream: Box<dyn Stream> = match &self.server.address {
-                Address::Tcp(address) => Box::new(TcpStream::connect(address).await?),
-                Address::Unix(path) => Box::new(UnixStream::connect(path).await?),
-            };
-            Ok(stream)
+            Ok(match &self.server.address {
+                Address::Tcp(address) => raw(TcpStream::connect(address).await?),
+                Address::Unix(path) => raw(UnixStream::connect(path).await?),
+            })
         };
-        let stream = match timeout(self.settings.connect_timeout, connecting).await {
+        let (mut stream, descriptor) = match timeout(self.settings.connect_timeout, connecting).await {
             Ok(connected) => connected.map_err(trouble)?,
             Err(_) => return Err(Trouble::Unreachable),
         };
-        let descriptor = stream.as_fd().try_clone_to_owned().ok();
+        if let Some(opening) = &self.settings.opening {
+            stream = match timeout(self.settings.connect_timeout, opening.open(stream)).await {
+                Ok(Ok(stream)) => stream,
+                Ok(Err(_)) | Err(_) => return Err(Trouble::Unanswered),
+            };
+        }
         Ok(Line { stream, input: Vec::new(), asked: false, answered: false, since: Instant::now(), descriptor })
     }
 
@@ -375,6 +377,12 @@ impl Watch {
         sleep_until((Instant::now() + LEAST).into()).await;
         let _ = timeout(time - LEAST, self.cell.look.notified()).await;
     }
+}
+
+/// A connection, and a descriptor of it that outlives whatever it is wrapped in.
+fn raw(stream: impl Stream + AsFd + 'static) -> (Box<dyn Stream>, Option<OwnedFd>) {
+    let descriptor = stream.as_fd().try_clone_to_owned().ok();
+    (Box::new(stream), descriptor)
 }
 
 fn trouble(error: io::Error) -> Trouble {

@@ -239,3 +239,51 @@ fn explain_tells_which_coding_a_client_gets() {
     let none = "no: this client gets none (gzip_disable, gzip_proxied or gzip_http_version)";
     assert_eq!(told(&["Accept-Encoding: br", "User-Agent: Old/1"])[1], line("br", none));
 }
+
+#[test]
+fn explain_tells_where_a_session_is_and_who_would_be_asked_for_it() {
+    let text = "session_store: { msm: { memcached: { n1: '127.0.0.1:1', n2: '127.0.0.1:2' } } }
+upstream:
+  app:
+    session: { store: msm, contexts: [/, /shop], storage_key_prefix: context }
+    servers: [{ address: '127.0.0.1:3', route: t1 }, { address: '127.0.0.1:4', route: t2 }]
+  tomcats:
+    session: { cookie: SID }
+    servers: [{ address: '127.0.0.1:3', route: t1 }, { address: '127.0.0.1:4', route: t2 }]
+server:
+  - listen: 8080
+    location: [{ match: /, proxy_pass: 'http://app' }, { match: /own, proxy_pass: 'http://tomcats' }]
+";
+    let desk = Desk::new().with("edge.yaml", text);
+    let told = |target: &str, cookie: &str| {
+        let cookie = format!("Cookie: {cookie}");
+        let said = desk.edge(&["explain", "GET", &format!("http://a.test:8080{target}"), "-H", &cookie]);
+        assert!(said.status.success(), "{}", said.stderr);
+        let lines = said.stdout.lines().map(str::trim_start).filter_map(|line| {
+            let (name, value) = line.split_once(' ')?;
+            ["session", "owner", "asked"].contains(&name).then(|| format!("{name} {}", value.trim_start()))
+        });
+        let server = said.stdout.lines().rfind(|line| line.trim_start().starts_with("server "));
+        (lines.collect::<Vec<_>>(), server.unwrap_or_default().trim_start().to_owned())
+    };
+    let (lines, server) = told("/shop/x", "a=b; JSESSIONID=ABC-n1.t2");
+    assert_eq!(
+        lines,
+        [
+            "session ABC in the cookie, node n1, route t2",
+            "owner 127.0.0.1:4 (route t2)",
+            "asked once the owner is gone: memcached n1 (127.0.0.1:1) for /shop_ABC-n1.t2, context /shop",
+        ]
+    );
+    assert_eq!(server, "server     127.0.0.1:4");
+    let (lines, _) = told("/x;jsessionid=ABC-n3.t9", "a=b");
+    assert_eq!(lines[0], "session ABC in the path, node n3, route t9");
+    assert_eq!(lines[1], "owner none: no server has the route t9");
+    assert_eq!(lines[2], "asked nobody: the store has no node `n3`, so that the session cannot be taken over");
+    let (lines, _) = told("/x", "a=b");
+    assert_eq!(lines, ["session none (cookie JSESSIONID, `;jsessionid=` in the path): the balancing picks"]);
+    let (lines, server) = told("/own", "JSESSIONID=ABC.t2; SID=DEF.t1");
+    assert_eq!(lines[0], "session DEF in the cookie, route t1");
+    assert!(lines[2].starts_with("asked nobody: without a `store`"), "{lines:?}");
+    assert_eq!(server, "server     127.0.0.1:3");
+}
