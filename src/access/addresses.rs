@@ -45,9 +45,8 @@ impl Network {
 
     /// An address of IPv4 in the clothes of IPv6 is one of IPv4, too, as in nginx.
     pub fn contains(&self, address: IpAddr) -> bool {
-        let same = |address: IpAddr| {
-            address.is_ipv4() == self.address.is_ipv4() && masked(address, self.bits) == self.address
-        };
+        let same =
+            |address: IpAddr| address.is_ipv4() == self.address.is_ipv4() && masked(address, self.bits) == self.address;
         same(address) || same(address.to_canonical())
     }
 }
@@ -164,10 +163,26 @@ mod tests {
 
     #[test]
     fn what_is_no_network_is_refused() {
-        for text in
-            ["", "/", "10", "10.0.0", "10.0.0.0.0", "10.0.0.256", "10.0.0.0/33", "::/129", "10.0.0.0/", "10.0.0.0/-1",
-             "10.0.0.0/+1", "a.b.c.d", "255.255.255.255", "1.2.3.4 ", "::g", "[::1]", "10.0.0.0/8/8", "99999999999.0.0.1"]
-        {
+        for text in [
+            "",
+            "/",
+            "10",
+            "10.0.0",
+            "10.0.0.0.0",
+            "10.0.0.256",
+            "10.0.0.0/33",
+            "::/129",
+            "10.0.0.0/",
+            "10.0.0.0/-1",
+            "10.0.0.0/+1",
+            "a.b.c.d",
+            "255.255.255.255",
+            "1.2.3.4 ",
+            "::g",
+            "[::1]",
+            "10.0.0.0/8/8",
+            "99999999999.0.0.1",
+        ] {
             assert_eq!(Network::parse(text), Err(NoNetwork), "{text}");
         }
     }

@@ -59,9 +59,7 @@ impl Name {
             Host::Exact(name) => (name == host).then_some((3, 0)),
             Host::Ends(end, or_all) if *or_all && host == &end[1..] => Some((3, 0)),
             Host::Ends(end, _) => (host.len() > end.len() && host.ends_with(end)).then_some((2, end.len())),
-            Host::Begins(begin) => {
-                (host.len() > begin.len() && host.starts_with(begin)).then_some((1, begin.len()))
-            }
+            Host::Begins(begin) => (host.len() > begin.len() && host.starts_with(begin)).then_some((1, begin.len())),
         };
         fits
     }
@@ -132,7 +130,8 @@ mod tests {
 
     #[test]
     fn referers_are_judged_as_nginx_judges_them() {
-        let all = ["none", "blocked", "example.com", "*.wild.test", ".both.test", "www.tail.*", "path.test/a", "~\\.re\\."];
+        let all =
+            ["none", "blocked", "example.com", "*.wild.test", ".both.test", "www.tail.*", "path.test/a", "~\\.re\\."];
         let all = referers(&all);
         for (referer, expected) in [
             ("http://example.com/", true),

@@ -17,6 +17,8 @@ mod values;
 pub mod write;
 
 #[cfg(test)]
+mod access_tests;
+#[cfg(test)]
 mod lexer_tests;
 #[cfg(test)]
 mod messages_tests;

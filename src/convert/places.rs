@@ -37,15 +37,8 @@ const OF_NGINX: &[(&str, &[Place])] = &[
     ("least_time", &[Place::Upstream]),
 ];
 
-const ALL: [Place; 7] = [
-    Place::Main,
-    Place::Events,
-    Place::Http,
-    Place::Server,
-    Place::Location,
-    Place::LimitExcept,
-    Place::Upstream,
-];
+const ALL: [Place; 7] =
+    [Place::Main, Place::Events, Place::Http, Place::Server, Place::Location, Place::LimitExcept, Place::Upstream];
 
 impl Place {
     pub fn name(self) -> &'static str {

@@ -69,7 +69,9 @@ impl Builder<'_> {
             (Place::Http, "upstream") => self.upstream(d, into),
             (Place::Server | Place::Location, "location") => self.location(d, into),
             (Place::Location, "limit_except") => self.limit_except(d, into),
-            (Place::Http | Place::Server | Place::Location | Place::LimitExcept, "allow" | "deny") => self.rule(d, into),
+            (Place::Http | Place::Server | Place::Location | Place::LimitExcept, "allow" | "deny") => {
+                self.rule(d, into)
+            }
             (Place::Http | Place::Server | Place::Location, "types") => self.types(d, place, into),
             (Place::Upstream, "server") => self.upstream_server(d, into),
             (Place::Upstream, "least_conn" | "ip_hash" | "random" | "hash" | "least_time") => self.balance(d, into),

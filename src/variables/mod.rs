@@ -16,7 +16,7 @@ pub use clock::{http_date, iso8601, local, write_http_date};
 #[cfg(test)]
 pub(crate) use exchange::tests;
 pub use exchange::{Answer, Captures, Exchange, Peer, Try};
-pub use placed::{Place, PlacedField};
 pub use names::{Defined, Variable};
+pub use placed::{Place, PlacedField};
 pub use session::{Session, SessionField, StoredSession};
 pub use template::{Mistake, Template};

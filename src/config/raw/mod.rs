@@ -196,9 +196,9 @@ fn read_limit_except(node: &Node, diagnostics: &mut Diagnostics) -> Option<Limit
         own.read_key(key, value, d) || keys.read_key(key, value, d) || scope.read_key(key, value, d)
     });
     let Some(methods) = own.methods else {
-        diagnostics
-            .error(node.span, "`limit_except` has no `methods`")
-            .help("write `limit_except: { methods: [GET], access: { deny: all } }`: GET is for everybody, and HEAD with it");
+        diagnostics.error(node.span, "`limit_except` has no `methods`").help(
+            "write `limit_except: { methods: [GET], access: { deny: all } }`: GET is for everybody, and HEAD with it",
+        );
         return None;
     };
     Some(LimitExcept { span: node.span, methods, keys, scope })

@@ -18,6 +18,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
+const CLOSE: u16 = 444;
 const LONGEST: Duration = Duration::from_secs(300);
 /// What is only about the client's connection, or the body that does not come along.
 const LEFT_OUT: [&str; 7] =
@@ -61,6 +62,8 @@ pub async fn ask(request: &mut Request, inquiry: &snapshot::Inquiry) -> Word {
         200..=299 => Word::Pass,
         FORBIDDEN => Word::Refuse(FORBIDDEN, Vec::new()),
         UNAUTHORIZED => Word::Refuse(UNAUTHORIZED, told.demands),
+        // Nobody is to be answered.
+        CLOSE => Word::Fail(CLOSE),
         status => {
             request.log_error(format_args!("auth request unexpected status: {status}"));
             Word::Fail(500)
@@ -120,9 +123,8 @@ pub fn tell(request: &Request, connection: &Connection, head: Option<&ResponseHe
     let sender = inquiry.answer.lock().unwrap_or_else(PoisonError::into_inner).take();
     let (Some(sender), Some(asked)) = (sender, &inquiry.location.access.inquiry) else { return };
     let demands = head.iter().flat_map(|head| head.headers.get_all(header::WWW_AUTHENTICATE)).cloned().collect();
-    let value = |template: &crate::variables::Template| {
-        Some(Bytes::from(template.evaluate(&request.exchange).into_owned()))
-    };
+    let value =
+        |template: &crate::variables::Template| Some(Bytes::from(template.evaluate(&request.exchange).into_owned()));
     let set = asked.set.iter().map(|(slot, template)| (*slot, value(template))).collect();
     // Whoever asked may have left.
     let _ = sender.send(Told { status: request.exchange.answer.status, demands, set });

@@ -171,8 +171,10 @@ fn who(written: &Spanned<String>, or_all: bool, diagnostics: &mut Diagnostics) -
 fn basic(scope: &Scope, texts: &Texts<'_>, diagnostics: &mut Diagnostics) -> Option<Basic> {
     let realm = scope.auth_basic.as_ref().filter(|realm| realm.as_str() != "off")?;
     let Some(file) = &scope.auth_basic_user_file else {
-        diagnostics
-            .warning(realm.span, "`auth_basic` lets everybody in where no `auth_basic_user_file` is named, as in nginx");
+        diagnostics.warning(
+            realm.span,
+            "`auth_basic` lets everybody in where no `auth_basic_user_file` is named, as in nginx",
+        );
         return None;
     };
     let path = super::location::rooted(file, file.span, texts, diagnostics);
@@ -222,7 +224,8 @@ fn referers(scope: &Scope, texts: &Texts<'_>, diagnostics: &mut Diagnostics) -> 
             (name, None) => match Name::parse(name) {
                 Some(name) => referers.names.push(name),
                 None => {
-                    let message = format!("`{name}` is no name: expected `example.com`, `*.example.com` or `example.*`");
+                    let message =
+                        format!("`{name}` is no name: expected `example.com`, `*.example.com` or `example.*`");
                     diagnostics.error(word.span, message);
                 }
             },

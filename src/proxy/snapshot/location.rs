@@ -154,14 +154,18 @@ fn compile(
     }
     if let Some(secret) = &raw.keys.secure_link_secret {
         if location.access.link.is_some() {
-            diagnostics.error(secret.span, "`secure_link_secret` cannot stand beside `secure_link` and `secure_link_md5`");
+            diagnostics
+                .error(secret.span, "`secure_link_secret` cannot stand beside `secure_link` and `secure_link_md5`");
         }
         location.access.link = Some(Link::Secret(secret.value.clone()));
     }
     location.limit_except = raw.limit_except.as_ref().map(|limit| {
         let inner = inherit_lists(&limit.scope, scope, diagnostics);
         let methods = methods(limit, diagnostics);
-        LimitExcept { methods, location: Arc::new(compile(&inside(raw, limit), written, matcher, &inner, texts, diagnostics)) }
+        LimitExcept {
+            methods,
+            location: Arc::new(compile(&inside(raw, limit), written, matcher, &inner, texts, diagnostics)),
+        }
     });
     location.demand = session::demand(scope, &location.handler, texts, diagnostics);
     location
@@ -182,7 +186,19 @@ fn inside(raw: &raw::Location, limit: &raw::LimitExcept) -> raw::Location {
 /// The methods that `limit_except` leaves alone; who may GET may HEAD.
 fn methods(limit: &raw::LimitExcept, diagnostics: &mut Diagnostics) -> Vec<http::Method> {
     const KNOWN: [&str; 14] = [
-        "GET", "HEAD", "POST", "PUT", "DELETE", "MKCOL", "COPY", "MOVE", "OPTIONS", "PROPFIND", "PROPPATCH", "LOCK", "UNLOCK",
+        "GET",
+        "HEAD",
+        "POST",
+        "PUT",
+        "DELETE",
+        "MKCOL",
+        "COPY",
+        "MOVE",
+        "OPTIONS",
+        "PROPFIND",
+        "PROPPATCH",
+        "LOCK",
+        "UNLOCK",
         "PATCH",
     ];
     let mut methods = Vec::new();
@@ -192,7 +208,10 @@ fn methods(limit: &raw::LimitExcept, diagnostics: &mut Diagnostics) -> Vec<http:
             Some(method) => methods.push(method),
             None => {
                 diagnostics
-                    .error(written.span, format!("invalid method `{}`: expected one of {}", written.value, KNOWN.join(", ")))
+                    .error(
+                        written.span,
+                        format!("invalid method `{}`: expected one of {}", written.value, KNOWN.join(", ")),
+                    )
                     .did_you_mean(&name, KNOWN);
             }
         }

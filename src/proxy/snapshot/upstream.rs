@@ -27,8 +27,10 @@ pub(super) fn settings(raw: &Raw, texts: &Texts<'_>, diagnostics: &mut Diagnosti
 fn implicit_of(location: &raw::Location, defined: &[UpstreamSettings], found: &mut Vec<UpstreamSettings>) {
     let is_defined = |name: &str| defined.iter().any(|u| u.name == name);
     let proxied = location.keys.proxy_pass.as_ref().and_then(|p| implicit_upstream(p, false, is_defined));
+    let limited = location.limit_except.iter().filter_map(|limit| limit.keys.proxy_pass.as_ref());
+    let limited = limited.filter_map(|p| implicit_upstream(p, false, is_defined));
     let called = location.keys.grpc_pass.as_ref().and_then(|p| implicit_upstream(p, true, is_defined));
-    for settings in proxied.into_iter().chain(called) {
+    for settings in proxied.into_iter().chain(called).chain(limited) {
         if !found.iter().any(|u: &UpstreamSettings| u.name == settings.name) {
             found.push(settings);
         }

@@ -122,6 +122,7 @@ fn each_scope(raw: &Raw, found: &mut impl FnMut(&Scope)) {
 
 fn each_scope_in(location: &Location, found: &mut impl FnMut(&Scope)) {
     found(&location.scope);
+    location.limit_except.iter().for_each(|limit| found(&limit.scope));
     location.locations.iter().for_each(|inner| each_scope_in(inner, found));
 }
 
