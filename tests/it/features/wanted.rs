@@ -44,7 +44,7 @@ const ALL: &[Wanted] = &[
     wanted("real_ip forwarded: log", "addr", MAPPED),
     wanted("real_ip recursive: log", "addr", MAPPED),
     wanted("real_ip any field: log", "addr", MAPPED),
-    wanted("satisfy all: /basic-who/a.txt [*", "header:www-authenticate", DEMAND),
+    wanted("satisfy *: *-who/a.txt*", "header:www-authenticate", DEMAND),
     wanted("auth_basic and error_page: /shut", "header:www-authenticate", ONCE),
     wanted("cache*: *", "header:age", "a stored answer tells its age (RFC 9111 5.1)"),
     wanted("revalidate: *", "header:age", "a stored answer tells its age (RFC 9111 5.1)"),
