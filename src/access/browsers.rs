@@ -64,8 +64,13 @@ pub struct Browsers {
 }
 
 impl Browsers {
+    /// Opera, whose name holds those of others, is old where nothing is said of it.
     pub fn set_modern(&mut self, mut modern: Vec<Modern>) {
-        modern.sort_by_key(|modern| modern.mask.skip);
+        let place = |modern: &Modern| MASKS.iter().position(|mask| mask == modern.mask);
+        if !modern.is_empty() && !modern.iter().any(|modern| place(modern) == Some(0)) {
+            modern.push(Modern { mask: &MASKS[0], version: u64::MAX });
+        }
+        modern.sort_by_key(place);
         self.modern = modern;
     }
 
@@ -128,6 +133,9 @@ mod tests {
             }
             assert_eq!(browsers.is_modern(None), unlisted);
         }
+        let mut browsers = Browsers { unlisted: true, ..Browsers::default() };
+        browsers.set_modern(vec![Modern::parse("msie", "6.0").unwrap()]);
+        assert!(!browsers.is_modern(Some(b"Opera/9.00 (X11; U; en)")) && browsers.is_modern(Some(b"curl")));
         assert_eq!(Modern::parse("chrome", "1"), None);
         assert_eq!(Modern::parse("msie", "x"), None);
         assert!(is_msie(b"Mozilla/4.0 (compatible; MSIE 6.0; Windows)") && !is_msie(b"MSIE 6") && !is_msie(b"x"));

@@ -72,7 +72,7 @@ fn misplaced_directives_have_nginx_s_words() {
         ),
         (
             "http { proxy_pass http://a; }",
-            "1:8 \"proxy_pass\" directive is not allowed here = it may stand in: location",
+            "1:8 \"proxy_pass\" directive is not allowed here = it may stand in: location, limit_except",
         ),
         (
             "http { upstream a { listen 1; } }",

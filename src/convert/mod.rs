@@ -20,6 +20,8 @@ mod variables;
 pub mod write;
 
 #[cfg(test)]
+mod access_tests;
+#[cfg(test)]
 mod lexer_tests;
 #[cfg(test)]
 mod messages_tests;

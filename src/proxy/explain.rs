@@ -53,6 +53,7 @@ pub async fn explain(snapshot: &Arc<Snapshot>, asked: &Asked<'_>) -> Result<Stri
     for (name, told) in request.told_limits() {
         line(&mut out, name, &told);
     }
+    tell_access(&mut out, &request);
     tell_content(&mut out, &mut request, &content).await;
     tell_answer(&mut out, &request);
     Ok(out)
@@ -136,7 +137,23 @@ fn question(
         requests: 1,
         accepted: SystemTime::now(),
     };
-    Ok(Request::new(Arc::new(head), peer, Arc::new(Bound { snapshot: snapshot.clone(), socket })))
+    let mut request = Request::new(Arc::new(head), peer, Arc::new(Bound { snapshot: snapshot.clone(), socket }));
+    // Nobody is asked for a password, and nobody inside whether a request may come in that nobody makes.
+    request.is_errand = true;
+    Ok(request)
+}
+
+/// Who is asked before the location answers.
+fn tell_access(out: &mut String, request: &Request) {
+    let access = &request.location.access;
+    let rules = access.rules.as_ref().map(|rules| format!("allow and deny ({} rules)", rules.0.len()));
+    let basic = access.basic.as_ref().map(|_| "auth_basic".to_owned());
+    let inquiry = access.inquiry.as_ref().map(|asked| format!("auth_request {}", text(&asked.uri)));
+    let asked: Vec<String> = [rules, basic, inquiry].into_iter().flatten().collect();
+    let and = if access.satisfy_any { " or " } else { " and " };
+    if !asked.is_empty() {
+        line(out, "let in by", &asked.join(and));
+    }
 }
 
 fn tell_server(out: &mut String, request: &Request) {

@@ -186,11 +186,11 @@ impl Captures {
     }
 }
 
-/// With or without its padding, as nginx takes it.
+/// As nginx takes it, which looks at nothing behind the first `=`.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
     GeneralPurposeConfig::new()
-        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
+        .with_decode_padding_mode(DecodePaddingMode::RequireNone)
         .with_decode_allow_trailing_bits(true),
 );
 
@@ -261,7 +261,8 @@ impl Exchange {
     pub fn credentials(&self) -> Option<(Vec<u8>, Vec<u8>)> {
         let (scheme, encoded) = self.head.headers.get("authorization")?.split_at_checked(6)?;
         let encoded = Some(encoded.trim_ascii()).filter(|_| scheme.eq_ignore_ascii_case(b"basic "))?;
-        let mut user = BASE64.decode(encoded).ok()?;
+        let letters = encoded.split(|b| *b == b'=').next().unwrap_or_default();
+        let mut user = BASE64.decode(letters).ok()?;
         let at = user.iter().position(|b| *b == b':').filter(|at| *at > 0)?;
         let password = user.split_off(at + 1);
         user.truncate(at);

@@ -188,3 +188,45 @@ fn what_allows_ranges_is_compressed_once_too() {
     });
     assert!(stored.is_some(), "each answer is compressed as it goes out");
 }
+
+/// Who comes in at `/open` has it stored; the others may not have it, whichever way they come.
+#[test]
+fn a_stored_answer_is_for_nobody_who_may_not_come_in() {
+    let backend = backend();
+    let port = ports::free();
+    let text = format!(
+        "proxy_cache_path: {{z: {{path: cache, memory: 10m}}}}\nproxy_cache: z\nproxy_cache_key: one\nupstream:\n  app: {{servers: \
+         ['{}']}}\nserver:\n  - listen: 127.0.0.1:{port}\n    proxy_cache_valid: {{200: 1h}}\n    auth_basic_user_file: users\n    \
+         location:\n      - {{match: /open, proxy_pass: 'http://app'}}\n      - {{match: /shut, access: {{deny: all}}, proxy_pass: \
+         'http://app'}}\n      - {{match: /asks, auth_basic: x, proxy_pass: 'http://app'}}\n      - {{match: /inquires, auth_request: \
+         /judge, proxy_pass: 'http://app'}}\n      - {{match: /judge, return: 403}}\n      - {{match: /real, set_real_ip_from: \
+         127.0.0.1, access: {{allow: 192.0.2.7, deny: all}}, proxy_pass: 'http://app'}}\n      - match: /limited\n        proxy_pass: \
+         'http://app'\n        limit_except: {{methods: [POST], access: {{deny: all}}}}\n",
+        backend.address()
+    );
+    let edge = Edge::yaml(&text, port).with_file("users", "a:{PLAIN}b\n").start();
+    let status = |request: &Request| Client::connect(edge.address()).ask(request).unwrap().status();
+    assert_eq!(status(&request::get("/open")), 200);
+    let stored = || status(&request::get("/open").header("Cache-Control", "only-if-cached")) == 200;
+    assert!(wait::until(Duration::from_secs(5), || stored().then_some(())).is_some());
+    let user = |request: Request, pair: &str| request.header("Authorization", &format!("Basic {pair}"));
+    let asked: [(Request, u16); 9] = [
+        (request::get("/open"), 200),
+        (request::get("/shut"), 403),
+        (request::head("/shut"), 403),
+        (request::get("/asks"), 401),
+        (user(request::get("/asks"), "YTpi"), 200),
+        (user(request::get("/asks"), "YTpj"), 401),
+        (request::get("/inquires"), 403),
+        (request::get("/real").header("X-Real-IP", "192.0.2.8"), 403),
+        (request::get("/limited"), 403),
+    ];
+    for (number, (request, expected)) in asked.into_iter().enumerate() {
+        for _ in 0..2 {
+            assert_eq!(status(&request), expected, "{number}, the short way");
+            assert_eq!(status(&request.clone().chunked(&[])), expected, "{number}, the long way");
+        }
+    }
+    assert_eq!(status(&request::get("/real").header("X-Real-IP", "192.0.2.7")), 200);
+    assert_eq!(backend.requests(), 1, "all but the first answer are from the cache");
+}

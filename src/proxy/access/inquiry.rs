@@ -18,6 +18,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
+const CLOSE: u16 = 444;
 const LONGEST: Duration = Duration::from_secs(300);
 /// What is only about the client's connection, or the body that does not come along.
 const LEFT_OUT: [&str; 7] =
@@ -59,6 +60,8 @@ pub async fn ask(request: &mut Request, inquiry: &snapshot::Inquiry) -> Word {
         200..=299 => Word::Pass,
         FORBIDDEN => Word::Refuse(FORBIDDEN, Vec::new()),
         UNAUTHORIZED => Word::Refuse(UNAUTHORIZED, told.demands),
+        // Nobody is to be answered.
+        CLOSE => Word::Fail(CLOSE),
         status => {
             request.log_error(format_args!("auth request unexpected status: {status}"));
             Word::Fail(500)

@@ -120,14 +120,15 @@ pub(super) fn compile(scope: &Scope, texts: &Texts<'_>, diagnostics: &mut Diagno
         rules: rules(scope, diagnostics),
         basic: basic(scope, texts, diagnostics),
         inquiry: inquiry(scope, texts, diagnostics),
-        satisfy_any: scope.satisfy() == Satisfy::Any,
-        delay: scope.auth_delay().0,
+        // Most places say nothing of all this: a default is only read where something is.
+        satisfy_any: scope.satisfy.as_ref().is_some_and(|satisfy| satisfy.value == Satisfy::Any),
+        delay: scope.auth_delay.as_ref().map_or(Duration::ZERO, |delay| delay.0),
         real_ip: real_ip(scope, diagnostics),
         referers: referers(scope, texts, diagnostics),
         link: link(scope, texts, diagnostics),
         browsers: browsers(scope, diagnostics),
-        ancient_value: scope.ancient_browser_value(),
-        modern_value: scope.modern_browser_value(),
+        ancient_value: scope.ancient_browser_value.as_ref().map_or_else(|| "1".into(), |value| value.value.clone()),
+        modern_value: scope.modern_browser_value.as_ref().map_or_else(|| "1".into(), |value| value.value.clone()),
         user_id: user_id(scope, diagnostics),
     }
 }
@@ -231,7 +232,7 @@ fn referers(scope: &Scope, texts: &Texts<'_>, diagnostics: &mut Diagnostics) -> 
             },
         }
     }
-    if referers.names.is_empty() && referers.patterns.is_empty() && referers.hosts.is_empty() {
+    if written.value.iter().all(|word| matches!(word.as_str(), "none" | "blocked")) {
         diagnostics
             .error(written.span, "`none` and `blocked` need a valid referer beside them")
             .help("nobody's links are refused where no site is named: write a name, or `server_names`");
@@ -285,7 +286,10 @@ fn browsers(scope: &Scope, diagnostics: &mut Diagnostics) -> Browsers {
 }
 
 fn user_id(scope: &Scope, diagnostics: &mut Diagnostics) -> Option<UserId> {
-    let given = match scope.userid() {
+    let mark = mark(scope, diagnostics);
+    let flags = flags(scope, diagnostics);
+    let expires = expires(scope, diagnostics);
+    let given = match scope.userid.as_ref()?.value {
         WrittenUserId::Off => return None,
         WrittenUserId::Log => None,
         WrittenUserId::V1 => Some(Version::One),
@@ -297,18 +301,17 @@ fn user_id(scope: &Scope, diagnostics: &mut Diagnostics) -> Option<UserId> {
         attributes += &format!("; domain={domain}");
     }
     attributes += &format!("; path={}", scope.userid_path());
-    attributes += &flags(scope, diagnostics);
-    let expires = expires(scope, diagnostics);
+    attributes += &flags;
     let p3p = scope.userid_p3p();
     let p3p = (p3p != "none").then(|| http::HeaderValue::try_from(p3p).ok()).flatten();
     let service = scope.userid_service.as_ref().map(|service| service.value);
-    Some(UserId { given, name: scope.userid_name(), service, mark: mark(scope, diagnostics), expires, attributes, p3p })
+    Some(UserId { given, name: scope.userid_name(), service, mark, expires, attributes, p3p })
 }
 
 /// In nginx's order, whatever the order written.
 fn flags(scope: &Scope, diagnostics: &mut Diagnostics) -> String {
     const FLAGS: [&str; 5] = ["secure", "httponly", "samesite=strict", "samesite=lax", "samesite=none"];
-    let written = scope.userid_flags();
+    let Some(written) = scope.userid_flags.as_ref().map(|flags| &flags.value) else { return String::new() };
     for flag in written.iter().filter(|flag| !FLAGS.contains(&flag.as_str()) && flag.as_str() != "off") {
         diagnostics
             .error(flag.span, format!("unknown flag `{}`: expected `off` or some of {}", flag.value, FLAGS.join(", ")))
@@ -319,15 +322,16 @@ fn flags(scope: &Scope, diagnostics: &mut Diagnostics) -> String {
 }
 
 fn expires(scope: &Scope, diagnostics: &mut Diagnostics) -> Expires {
-    match scope.userid_expires().as_str() {
+    let Some(written) = &scope.userid_expires else { return Expires::Session };
+    match written.as_str() {
         "max" => Expires::Max,
         "off" | "false" => Expires::Session,
         text => match parse_time(text) {
             Some(time) if time.is_zero() => Expires::Session,
             Some(time) => Expires::After(time),
             None => {
-                let at = scope.userid_expires.as_ref().map(|expires| expires.span).unwrap_or_default();
-                diagnostics.error(at, format!("expected a time such as `365d`, `max` or `off`, found `{text}`"));
+                diagnostics
+                    .error(written.span, format!("expected a time such as `365d`, `max` or `off`, found `{text}`"));
                 Expires::Session
             }
         },
@@ -335,12 +339,12 @@ fn expires(scope: &Scope, diagnostics: &mut Diagnostics) -> Expires {
 }
 
 fn mark(scope: &Scope, diagnostics: &mut Diagnostics) -> Option<u8> {
-    match *scope.userid_mark().as_bytes() {
+    let written = scope.userid_mark.as_ref()?;
+    match *written.as_bytes() {
         [mark] if mark.is_ascii_alphanumeric() || mark == b'=' => Some(mark),
         ref text if text == b"off" || text == b"false" => None,
         _ => {
-            let at = scope.userid_mark.as_ref().map(|mark| mark.span).unwrap_or_default();
-            diagnostics.error(at, "a mark is one letter, one digit or `=`; or write `off`");
+            diagnostics.error(written.span, "a mark is one letter, one digit or `=`; or write `off`");
             None
         }
     }

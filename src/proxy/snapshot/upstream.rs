@@ -29,7 +29,9 @@ fn implicit_of(location: &raw::Location, defined: &[UpstreamSettings], found: &m
     let keys = || [&location.keys].into_iter().chain(location.handling.ifs().map(|inner| &inner.keys));
     let proxied = keys().filter_map(|k| implicit_upstream(k.proxy_pass.as_ref()?, false, is_defined));
     let called = keys().filter_map(|k| implicit_upstream(k.grpc_pass.as_ref()?, true, is_defined));
-    for settings in proxied.chain(called) {
+    let limited = location.limit_except.iter().filter_map(|limit| limit.keys.proxy_pass.as_ref());
+    let limited = limited.filter_map(|p| implicit_upstream(p, false, is_defined));
+    for settings in proxied.chain(called).chain(limited) {
         if !found.iter().any(|u: &UpstreamSettings| u.name == settings.name) {
             found.push(settings);
         }

@@ -123,6 +123,7 @@ fn each_scope(raw: &Raw, found: &mut impl FnMut(&Scope)) {
 fn each_scope_in(location: &Location, found: &mut impl FnMut(&Scope)) {
     found(&location.scope);
     location.handling.ifs().for_each(|inner| found(&inner.scope));
+    location.limit_except.iter().for_each(|limit| found(&limit.scope));
     location.locations.iter().for_each(|inner| each_scope_in(inner, found));
 }
 

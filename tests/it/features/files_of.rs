@@ -11,6 +11,23 @@ use flate2::write::GzEncoder;
 /// Sunday, 9 September 2001, 01:46:40 GMT.
 const WRITTEN: Duration = Duration::from_secs(1_000_000_000);
 
+/// The password is `pass word`, but for `mallory`, who has two lines, and `dave`.
+const USERS: &str = "# alice:{PLAIN}comment\n\
+    plain:{PLAIN}pass word\n\
+    sha:{SHA}2oguq15ANCGsJCWKX31fllwpyEk=\n\
+    ssha:{SSHA}UFAL1Y6rU6p3E9OM0Q51KWVEkV1zYWx0\n\
+    apr1:$apr1$abcdefgh$NriZ3KceyQFy368Ufp8U./\n\
+    md5:$1$abcdefgh$yTpYrEJJOuAsO2Aee15/D1\n\
+    sha256:$5$rounds=1000$saltstring$JPqqlc0DA4hi1oxtk56VxZawMZ5Pnm9OACC9IMydoGB:and more\r\n\
+    sha512:$6$rounds=1400$anotherlongsalts$yZYbCSV3SNH4BDzsl/jZOs52Lkq0EWHp7Ssjzzc0YNdXlbd9/PvTNOsh7M.AFMYZUmQilXEiTSO/11Oxs3VYi1\n\
+    bcrypt:$2y$04$abcdefghijklmnopqrstuuFcV8WPKEefLKdOWfX8pW1yTVya21P7a\n\
+    des:ab3jcLo8aNLw6\n\
+    yescrypt:$y$j9T$abcdefgh$53HXNxZB2a7VoI7YjlXnuqZl44ziJZfXwvfzovUJ6J6\n\
+    mallory:{PLAIN}first\n\
+    mallory:{PLAIN}second\n\
+    dave:{PLAIN}a\n\
+    last:{PLAIN}pass word";
+
 pub fn style() -> String {
     "body { color: black; background: white }\n".repeat(60)
 }
@@ -46,6 +63,9 @@ pub fn write(root: &Path) {
         ("errors/404.html", "the page for 404\n"),
         ("errors/50x.html", "the page for 50x\n"),
         ("only.html.gz", "not gzip at all\n"),
+        ("users", USERS),
+        ("others", "carol:{PLAIN}secret\nempty:{PLAIN}\n"),
+        ("broken", "# nobody\n\nno colon\n:x\nnohash:secret\nstar:*\nbad:$6$rounds=1000\ncut:{SHA}\nalice"),
     ];
     for (path, text) in texts {
         put(root, path, text.as_bytes());

@@ -33,7 +33,19 @@ const LENGTH: &str = "what is stored has a known length";
 const WHOLE: &str = "what was fetched is stored, though its client got a page instead; nginx throws it away";
 const OWN: &str = "edge's own 502 and 504 are not kept: a server that is back is seen at once";
 
+const MAPPED: &str = "an address of IPv4 is told as one, however it came";
+const DEMAND: &str =
+    "what the location that was asked demands is told, whoever made it; nginx knows what an upstream demands alone";
+const ONCE: &str = "two demands that are the same are one";
+
 const ALL: &[Wanted] = &[
+    wanted("real_ip*: * ::ffff:192.0.2.1]", "body", MAPPED),
+    wanted("real_ip: log", "addr", MAPPED),
+    wanted("real_ip forwarded: log", "addr", MAPPED),
+    wanted("real_ip recursive: log", "addr", MAPPED),
+    wanted("real_ip any field: log", "addr", MAPPED),
+    wanted("satisfy *: *-who/a.txt*", "header:www-authenticate", DEMAND),
+    wanted("auth_basic and error_page: /shut", "header:www-authenticate", ONCE),
     wanted("cache*: *", "header:age", "a stored answer tells its age (RFC 9111 5.1)"),
     wanted("revalidate: *", "header:age", "a stored answer tells its age (RFC 9111 5.1)"),
     wanted("no revalidate: *", "header:age", "a stored answer tells its age (RFC 9111 5.1)"),
