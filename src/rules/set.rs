@@ -186,9 +186,11 @@ impl Compiler<'_> {
         if let Some(when) = &when {
             parts.need(phase, when.needs());
         }
+        // What a parameter switches off is no mistake.
+        let written = rule.when.as_ref().filter(|when| !when.contains("with."));
         let impossible = when.as_ref().is_some_and(|when| when.precheck().is_impossible())
-            || rule.when.as_ref().is_some_and(|when| when.trim() == "false");
-        if let (true, Some(written)) = (impossible, &rule.when) {
+            || written.is_some_and(|when| when.trim() == "false");
+        if let (true, Some(written)) = (impossible, written) {
             self.diagnostics
                 .error(written.span, format!("the rule `{}` never fires: its condition is never true", rule.name.value));
         }
