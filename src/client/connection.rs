@@ -21,6 +21,7 @@ use super::http2::StreamFacts;
 use super::proxy_protocol::Announced;
 use super::replaced::Replaced;
 use super::settings::{BodyLimits, Buffering, Settings};
+use super::throttle::Throttle;
 use super::wire::{BodyState, Wire};
 use crate::http::{Head, Headers};
 use crate::tls;
@@ -289,6 +290,16 @@ impl Connection {
         self.lock().outbox.limits = buffering;
     }
 
+    /// So many bytes of this answer leave in a second, after so many that are free.
+    pub fn limit_rate(&self, rate: u64, after: u64, began: std::time::Instant) {
+        self.lock().outbox.throttle = Some(Throttle::new(rate, after, began));
+    }
+
+    /// Waits until the client leaves. What it sends meanwhile is kept, as far as there is room; nobody else may be reading.
+    pub async fn left(self: &Arc<Self>) {
+        poll_fn(|cx| self.with_wire(|wire| wire.poll_left(cx))).await
+    }
+
     /// The protocol stays what it is: Pingora reads the end of the body it was told of.
     pub fn no_upgrade(&self) {
         let mut wire = self.lock();
@@ -352,6 +363,7 @@ impl Connection {
 /// Sends the queue to its end. Lives only while there is one.
 async fn drain(connection: Arc<Connection>) {
     loop {
+        poll_fn(|cx| connection.lock().outbox.poll_pause(cx)).await;
         let timeout = connection.lock().outbox.limits.send_timeout;
         let step = poll_fn(|cx| connection.lock().poll_drain(cx));
         let kind = match tokio::time::timeout(timeout, step).await {

@@ -12,6 +12,7 @@
 //! | `body` | a body collected whole, in memory or in a mapped file |
 //! | `pace` | how many pieces of a body are on their way to the server |
 //! | `outbox` | what a slow client has still to get |
+//! | `throttle` | how fast it may get it |
 //! | `replaced` | another answer in the place of the one that Pingora writes |
 //! | `wire`, `writing` | the bytes of a connection, polled under its lock |
 //! | `connection` | the connection as the `ProxyHttp` sees it |
@@ -77,6 +78,7 @@ mod replaced;
 mod settings;
 #[cfg(test)]
 mod tests;
+mod throttle;
 mod turns;
 mod unattended;
 mod waits;

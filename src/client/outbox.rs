@@ -18,6 +18,7 @@ use pingora_core::protocols::Stream;
 use tokio::io::AsyncWrite;
 
 use super::settings::Buffering;
+use super::throttle::Throttle;
 
 /// What the queues of all connections may hold in memory.
 pub const QUEUED_BY_ALL: usize = 256 << 20;
@@ -30,6 +31,8 @@ const SLICES: usize = 16;
 #[derive(Debug)]
 pub struct Outbox {
     pub limits: Buffering,
+    /// `limit_rate`
+    pub throttle: Option<Throttle>,
     blocks: VecDeque<BytesMut>,
     /// Bytes in `blocks`, reserved from [`QUEUED_BY_ALL`].
     held: usize,
@@ -95,6 +98,7 @@ impl Outbox {
     pub fn new(limits: Buffering) -> Self {
         Outbox {
             limits,
+            throttle: None,
             blocks: VecDeque::new(),
             held: 0,
             spill: None,
@@ -128,6 +132,24 @@ impl Outbox {
     pub fn count(&mut self, n: usize) {
         self.sent += n as u64;
         self.total += n as u64;
+        if let Some(throttle) = &mut self.throttle {
+            throttle.count(n);
+        }
+    }
+
+    /// How many bytes may go to the socket now.
+    pub fn poll_allowance(&mut self, cx: &mut Context<'_>) -> Poll<usize> {
+        self.throttle.as_mut().map_or(Poll::Ready(usize::MAX), |throttle| throttle.poll_allowance(cx))
+    }
+
+    /// Whether [`Self::poll_allowance`] waits.
+    pub fn is_paused(&self) -> bool {
+        self.throttle.as_ref().is_some_and(Throttle::is_paused)
+    }
+
+    /// Waits until something may be sent again: that is not the client's time.
+    pub fn poll_pause(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.throttle.as_mut().map_or(Poll::Ready(()), |throttle| throttle.poll_pause(cx))
     }
 
     /// Bytes sent since the last call.
@@ -305,11 +327,19 @@ impl Outbox {
     }
 
     fn poll_write_blocks(&mut self, stream: &mut Stream, cx: &mut Context<'_>) -> io::Result<Poll<()>> {
+        let most = match self.poll_allowance(cx) {
+            Poll::Ready(most) => most,
+            Poll::Pending => return Ok(Poll::Pending),
+        };
         let mut slices = [IoSlice::new(&[]); SLICES];
         let mut used = 0;
         for (slice, block) in slices.iter_mut().zip(&self.blocks) {
             *slice = IoSlice::new(block);
             used += 1;
+        }
+        if let (Some(block), true) = (self.blocks.front(), most < usize::MAX) {
+            slices[0] = IoSlice::new(&block[..block.len().min(most)]);
+            used = 1;
         }
         let mut n = match Pin::new(stream).poll_write_vectored(cx, &slices[..used]) {
             Poll::Pending => return Ok(Poll::Pending),

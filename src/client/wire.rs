@@ -138,6 +138,7 @@ impl Wire {
         self.settings = settings.clone();
         self.limits = settings.body.clone();
         self.outbox.limits = settings.buffering.clone();
+        self.outbox.throttle = None;
         self.script = BytesMut::new();
         self.body = BodyState::Over;
         self.pace = Pace::default();
@@ -217,6 +218,17 @@ impl Wire {
                 BodyState::Raw => return self.poll_raw(cx, dst),
             }
         }
+    }
+
+    /// Nobody reads: reads ahead until the client leaves.
+    pub fn poll_left(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        while self.ended.is_none() {
+            if self.inbox.len() >= AHEAD {
+                return Poll::Pending;
+            }
+            let _ = ready!(self.poll_fill(cx));
+        }
+        Poll::Ready(())
     }
 
     /// Pingora waits for its upstream: nothing to read until the client leaves.

@@ -39,6 +39,11 @@ impl Wire {
         if !self.outbox.is_draining() {
             match self.poll_write_through(cx, bufs) {
                 Poll::Ready(result) => return Poll::Ready(result),
+                // Nor is it the client's time if it may not have more yet.
+                Poll::Pending if self.outbox.limits.is_off() && self.outbox.is_paused() => {
+                    self.write_timer = None;
+                    return Poll::Pending;
+                }
                 Poll::Pending if self.outbox.limits.is_off() => return self.poll_stalled(cx),
                 Poll::Pending => {}
             }
@@ -57,12 +62,15 @@ impl Wire {
     }
 
     fn poll_write_through(&mut self, cx: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        let most = ready!(self.outbox.poll_allowance(cx));
         let Some(stream) = &mut self.stream else {
             return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
         };
-        let poll = match bufs {
-            [one] => Pin::new(stream).poll_write(cx, one),
-            _ => Pin::new(stream).poll_write_vectored(cx, bufs),
+        let first = bufs.iter().find(|buf| !buf.is_empty()).filter(|_| most < usize::MAX);
+        let poll = match (first, bufs) {
+            (Some(first), _) => Pin::new(stream).poll_write(cx, &first[..first.len().min(most)]),
+            (None, [one]) => Pin::new(stream).poll_write(cx, one),
+            (None, _) => Pin::new(stream).poll_write_vectored(cx, bufs),
         };
         let result = ready!(poll);
         self.write_timer = None;

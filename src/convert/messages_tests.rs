@@ -103,9 +103,14 @@ fn misplaced_directives_have_nginx_s_words() {
 fn what_edge_does_not_carry_is_told_from_what_nobody_knows() {
     for (text, expected) in [
         (
-            "limit_req zone=a;",
-            "1:8 edge does not support \"limit_req\" yet = it is a directive of nginx's ngx_http_limit_req_module",
+            "image_filter resize 1 1;",
+            "1:8 edge does not support \"image_filter\" yet = it is a directive of nginx's ngx_http_image_filter_module",
         ),
+        ("limit_req burst=5;", "1:8 \"limit_req\" directive: expected `zone=NAME`"),
+        ("limit_req_zone $a zone=a;", "1:8 \"limit_req_zone\" directive: `zone` is NAME:SIZE"),
+        ("limit_req_zone $a zone=a:1m rat=1r/s;", "1:8 \"limit_req_zone\" directive: unknown parameter `rat`"),
+        ("limit_conn_zone $a zone=a:1m rate=1r/s;", "1:8 \"limit_conn_zone\" directive: unknown parameter `rate`"),
+        ("limit_conn_zone $a zone=a:1m; limit_conn_zone $b zone=a:1m;", "1:54 duplicate zone \"a\""),
         (
             "map $a $b { default 1; x y; }",
             "1:8 edge does not support \"map\" yet = it is a directive of nginx's ngx_http_map_module",

@@ -187,7 +187,7 @@ fn the_error_log_of_the_process_counts() {
 #[test]
 fn a_wrong_directive_leaves_the_others_standing() {
     let (raw, said) =
-        read("http { bogus; server { listen 1; limit_req x; location / { if ($a) { b; } proxy_pass http://c; } } }");
+        read("http { bogus; server { listen 1; image_filter x; location / { if ($a) { b; } proxy_pass http://c; } } }");
     assert_eq!(said.matches("error:").count(), 3, "{said}");
     assert!(raw.servers[0].locations[0].keys.proxy_pass.is_some());
 }

@@ -168,7 +168,8 @@ impl Entries {
     fn is_first(&mut self, key: &'static str, e: &Entry, directive: &Directive, diagnostics: &mut Diagnostics) -> bool {
         let name = match key {
             "proxy_set_header" => e.key.to_ascii_lowercase(),
-            "log_format" | "proxy_cache_path" | "proxy_cache_valid" | "proxy_redirect" => e.key.clone(),
+            "limit_conn" | "limit_conn_zone" | "limit_req_zone" | "log_format" | "proxy_cache_path"
+            | "proxy_cache_valid" | "proxy_redirect" => e.key.clone(),
             _ => return true,
         };
         let predefined = key == "log_format" && name == "combined";
@@ -179,7 +180,10 @@ impl Entries {
         let name = shown(&e.key);
         match key {
             "log_format" => diagnostics.error(e.span, format!("duplicate \"log_format\" name \"{name}\"")),
-            "proxy_cache_path" => diagnostics.error(e.span, format!("duplicate zone \"{name}\"")),
+            "limit_conn" => diagnostics.error(e.span, format!("the zone \"{name}\" limits here already")),
+            "limit_conn_zone" | "limit_req_zone" | "proxy_cache_path" => {
+                diagnostics.error(e.span, format!("duplicate zone \"{name}\""))
+            }
             "proxy_set_header" => {
                 let host = e.key.eq_ignore_ascii_case("host");
                 let then = if host { ", and Tomcat would answer that with 400" } else { "" };

@@ -51,6 +51,17 @@ impl Rate {
     }
 }
 
+impl std::fmt::Display for Rate {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let unit = match self.per {
+            60_000 => "m",
+            3_600_000 => "h",
+            _ => "s",
+        };
+        write!(f, "{}/{unit}", self.thousandths as f64 / 1000.0)
+    }
+}
+
 /// What becomes of requests that come faster than the rate, but within the burst.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Delay {
@@ -119,6 +130,11 @@ impl Bucket {
         self.excess = excess;
     }
 
+    /// Forgets one request.
+    pub fn take_back(&mut self) {
+        self.excess = self.excess.saturating_sub(1000);
+    }
+
     /// Two threads may read the clock in one order and come here in the other. nginx's clock may even jump, and it lets a
     /// jump back over more than a minute count as one millisecond, so that the bucket has the new time from then on.
     fn passed(&self, now: Millis) -> u64 {
@@ -145,6 +161,8 @@ mod tests {
         assert_eq!(read("5r/m"), Some((83, 1000)));
         assert_eq!(read("5/m"), Some((5_000, 60_000)));
         assert_eq!(read("1/h"), Some((1_000, 3_600_000)));
+        let shown = |text| Rate::parse(text).map(|rate| rate.to_string());
+        assert_eq!(["10r/s", "30r/m", "5/m", "1/h"].map(|text| shown(text).unwrap()), ["10/s", "0.5/s", "5/m", "1/h"]);
         for wrong in
             ["", "r/s", "0r/s", "-1r/s", "1.5r/s", "1r/h", "1r/d", "1r", "x/s", "1rr/s", "99999999999/s", "+1/s"]
         {

@@ -54,18 +54,31 @@ impl RateZone {
     }
 
     /// The excess there would be with this request.
-    pub(super) fn look(&self, key: &[u8], limit: &RateLimit, now: Millis) -> u64 {
+    fn look(&self, key: &[u8], limit: &RateLimit, now: Millis) -> u64 {
         let mut table = self.0.of(key);
         table.get(key).map_or(0, |bucket| bucket.with_one_more(limit.rate, now))
     }
 
+    /// Forgets a request that was counted.
+    pub(super) fn take_back(&self, key: &[u8]) {
+        if let Some(bucket) = self.0.of(key).get(key) {
+            bucket.take_back();
+        }
+    }
+
     /// Counts the request, whatever the excess. `None`: the key is too long for the zone.
-    pub(super) fn count(&self, key: &[u8], limit: &RateLimit, now: Millis) -> Option<u64> {
+    fn count(&self, key: &[u8], limit: &RateLimit, now: Millis) -> Option<u64> {
         self.count_if(key, limit, now, |_| true)
     }
 
     /// Counts the request if the excess is agreeable, and tells it in any case.
-    fn count_if(&self, key: &[u8], limit: &RateLimit, now: Millis, agreeable: impl FnOnce(u64) -> bool) -> Option<u64> {
+    pub(super) fn count_if(
+        &self,
+        key: &[u8],
+        limit: &RateLimit,
+        now: Millis,
+        agreeable: impl FnOnce(u64) -> bool,
+    ) -> Option<u64> {
         let mut table = self.0.of(key);
         if let Some(bucket) = table.get(key) {
             let excess = bucket.with_one_more(limit.rate, now);

@@ -26,10 +26,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::sync::Semaphore;
 
-/// What is put right in the background at once; more is left as it is, which errs on the strict side.
+/// What is put right in the background at once.
 const BEHIND: usize = 64;
-/// Nobody is that far ahead of the rate: some clock has jumped.
-const ABSURD: Duration = Duration::from_secs(60);
 
 /// Both clocks.
 #[derive(Clone, Copy, Debug)]
@@ -99,6 +97,11 @@ impl Terms {
         let life = Duration::from_micros(burst.saturating_add(2 * step).saturating_mul(4));
         Terms { step, burst, life: life.clamp(Duration::from_secs(60), Duration::from_secs(30 * 24 * 3600)) }
     }
+
+    /// Nobody is that far ahead of the rate, however many edges ask for one key at once: some clock has jumped.
+    fn absurd(&self) -> u64 {
+        (self.burst.saturating_add(self.step.saturating_mul(16))).saturating_mul(16).saturating_add(60_000_000)
+    }
 }
 
 impl Shared {
@@ -125,55 +128,70 @@ impl Shared {
     /// Looks at the limit and counts the request if it passes.
     pub async fn check(self: &Arc<Self>, key: &[u8], limit: &RateLimit, now: Clock) -> RateVerdict {
         let terms = Terms::of(limit);
-        if let Some(retry_after) = self.is_known_to_be_over(key, limit, now.local) {
-            self.refused.fetch_add(1, Ordering::Relaxed);
-            return RateVerdict::Refuse { retry_after };
-        }
-        let Some(node) = self.node_of(key) else { return self.decide_alone(key, limit, now.local) };
+        let own = match self.reserve(key, limit, now.local) {
+            Ok(excess) => excess,
+            Err(retry_after) => {
+                self.refused.fetch_add(1, Ordering::Relaxed);
+                return RateVerdict::Refuse { retry_after };
+            }
+        };
+        let Some(node) = self.node_of(key) else { return self.decide_alone(key, limit, own) };
         let place = Key::own("limit", &[self.name.as_bytes(), key]);
         let asked = Asked { node: Arc::clone(node), place, terms, now: now.wall };
         let Ok(before) = asked.step_on(self.is_expected(key, now.local)).await else {
-            return self.decide_alone(key, limit, now.local);
+            return self.decide_alone(key, limit, own);
         };
         let ahead = before.saturating_sub(now.wall);
-        if ahead > terms.burst.saturating_add(terms.step).saturating_add(ABSURD.as_micros() as u64) {
+        if ahead > terms.absurd() {
             self.mend(key, asked, Step::Restart, now.local);
-            return self.decide_alone(key, limit, now.local);
+            return self.decide_alone(key, limit, own);
         }
         self.asked.fetch_add(1, Ordering::Relaxed);
         if ahead > terms.burst {
-            let wait = Duration::from_micros(ahead - terms.burst);
-            self.note(key, terms, now.local, |known| known.refused_until = later(now.local, wait));
-            self.put_right(asked, Step::Back);
-            return RateVerdict::Refuse { retry_after: wait };
+            return self.refuse(key, asked, Duration::from_micros(ahead - terms.burst), now.local).await;
         }
-        self.own.count(key, limit, now.local);
         let behind = now.wall.saturating_sub(before);
         // Up to one request may be made up for: otherwise each would lose the time since its turn, and the rate not be reached.
         match behind > terms.step {
             true => self.mend(key, asked, Step::Forward(behind), now.local),
             false => self.renew(key, asked, now.local),
         }
-        let delay = limit.delay_of(ahead.saturating_mul(1000) / terms.step);
-        if delay.is_zero() { RateVerdict::Pass } else { RateVerdict::Delay(delay) }
+        verdict_of(limit, ahead.saturating_mul(1000) / terms.step)
     }
 
-    /// memcached has no answer.
-    fn decide_alone(&self, key: &[u8], limit: &RateLimit, now: Millis) -> RateVerdict {
-        self.alone.fetch_add(1, Ordering::Relaxed);
-        self.own.check(key, limit, now)
-    }
-
-    /// What this edge knows by itself: what memcached has said, and that it has let in alone what all may.
-    fn is_known_to_be_over(&self, key: &[u8], limit: &RateLimit, now: Millis) -> Option<Duration> {
+    /// Counts the request in the edge's own zone, before anybody is asked: many at once for one key must not all go and move
+    /// its time on. Else how long it is known to be too early.
+    fn reserve(&self, key: &[u8], limit: &RateLimit, now: Millis) -> Result<u64, Duration> {
         let until = self.known.of(key).get(key).map(|known| known.refused_until);
         if let Some(until) = until.filter(|until| *until > now) {
-            return Some(Duration::from_millis(until.0 - now.0));
+            return Err(Duration::from_millis(until.0 - now.0));
         }
         // What memcached lets anybody make up for is no excess.
         let most = RateLimit { burst: limit.burst.saturating_add(2), ..*limit };
-        let excess = self.own.look(key, &most, now);
-        most.is_over(excess).then(|| most.retry_after(excess))
+        match self.own.count_if(key, &most, now, |excess| !most.is_over(excess)) {
+            Some(excess) if most.is_over(excess) => Err(most.retry_after(excess)),
+            excess => Ok(excess.unwrap_or(0)),
+        }
+    }
+
+    /// memcached has no answer. `excess`: in the edge's own zone, with this request.
+    fn decide_alone(&self, key: &[u8], limit: &RateLimit, excess: u64) -> RateVerdict {
+        self.alone.fetch_add(1, Ordering::Relaxed);
+        let verdict = verdict_of(limit, excess);
+        if matches!(verdict, RateVerdict::Refuse { .. }) {
+            self.own.take_back(key);
+        }
+        verdict
+    }
+
+    /// memcached says that it is too early.
+    async fn refuse(&self, key: &[u8], asked: Asked, wait: Duration, now: Millis) -> RateVerdict {
+        self.own.take_back(key);
+        self.note(key, asked.terms, now, |known| known.refused_until = later(now, wait));
+        if let Some(asked) = self.put_right(asked, Step::Back) {
+            asked.put_right(Step::Back).await;
+        }
+        RateVerdict::Refuse { retry_after: wait }
     }
 
     /// Whether the key should be in memcached, so that it is not added first.
@@ -228,7 +246,8 @@ impl Shared {
             }
         });
         if begins {
-            self.put_right(asked, step);
+            // What is not put right now will be behind another request.
+            drop(self.put_right(asked, step));
         }
     }
 
@@ -237,15 +256,23 @@ impl Shared {
         drop(self.behind.acquire_many(BEHIND as u32).await);
     }
 
-    /// In the background: the request has its answer.
-    fn put_right(&self, asked: Asked, step: Step) {
-        if let Ok(permit) = Arc::clone(&self.behind).try_acquire_owned() {
-            tokio::spawn(async move {
-                asked.put_right(step).await;
-                drop(permit);
-            });
-        }
+    /// In the background: the request has its answer. Gives back what there is no room for.
+    fn put_right(&self, asked: Asked, step: Step) -> Option<Asked> {
+        let Ok(permit) = Arc::clone(&self.behind).try_acquire_owned() else { return Some(asked) };
+        tokio::spawn(async move {
+            asked.put_right(step).await;
+            drop(permit);
+        });
+        None
     }
+}
+
+fn verdict_of(limit: &RateLimit, excess: u64) -> RateVerdict {
+    if limit.is_over(excess) {
+        return RateVerdict::Refuse { retry_after: limit.retry_after(excess) };
+    }
+    let delay = limit.delay_of(excess);
+    if delay.is_zero() { RateVerdict::Pass } else { RateVerdict::Delay(delay) }
 }
 
 fn later(now: Millis, by: Duration) -> Millis {

@@ -97,19 +97,22 @@ pub async fn decide(request: &mut Request, connection: &Arc<Connection>) -> Opti
     let copied = connection.facts().errand.clone().and_then(|errand| errand.downcast::<Mirrored>().ok());
     request.copy_for = copied.map(|copied| copied.upstream.clone());
     let content = match accept(request) {
-        Ok(()) => find(request).await,
+        Ok(()) => find(request, Some(connection)).await,
         Err(status) => fail(request, status).await,
     };
-    request.wait_for_rules().await;
+    let content = match request.wait_for_rules(connection).await {
+        true => content,
+        false => fail(request, internal::CLIENT_CLOSED).await,
+    };
     match content {
         Content::Proxy => caching::look(request, connection).await,
         other => Some(other),
     }
 }
 
-/// Runs the phases up to the content, from the beginning.
-pub async fn find(request: &mut Request) -> Content {
-    run(request, Step::Server).await
+/// Runs the phases up to the content, from the beginning. `client`: who may leave meanwhile.
+pub async fn find(request: &mut Request, client: Option<&Arc<Connection>>) -> Content {
+    run(request, Step::Server, client).await
 }
 
 /// Where an upstream sends a request inside (`X-Accel-Redirect`): a path, or a named location.
@@ -122,21 +125,21 @@ pub async fn sent_inside(request: &mut Request, target: &[u8]) -> Content {
         }
         _ => failed(request, 500, Vec::new()),
     };
-    run(request, step).await
+    run(request, step, None).await
 }
 
 /// What a status ends in: its `error_page`, or edge's own page.
 pub async fn fail(request: &mut Request, status: u16) -> Content {
     let step = failed(request, status, Vec::new());
-    run(request, step).await
+    run(request, step, None).await
 }
 
-async fn run(request: &mut Request, mut step: Step) -> Content {
+async fn run(request: &mut Request, mut step: Step, client: Option<&Arc<Connection>>) -> Content {
     loop {
         step = match step {
             Step::Server => at_server(request).await,
             Step::Find => at_find(request),
-            Step::Enter => at_location(request).await,
+            Step::Enter => at_location(request, client).await,
             Step::Done(content) => return content,
         };
     }
@@ -203,8 +206,9 @@ fn at_find(request: &mut Request) -> Step {
 }
 
 /// The location's rewrites, `return`, `try_files`, and its handler.
-async fn at_location(request: &mut Request) -> Step {
+async fn at_location(request: &mut Request, client: Option<&Arc<Connection>>) -> Step {
     let location: Arc<Location> = request.location.clone();
+    request.exchange.limit_rate = location.limit_rate.of(&request.exchange);
     request.note_session().await;
     match request.ruled_by_location().await {
         Ruled::On => {}
@@ -224,6 +228,9 @@ async fn at_location(request: &mut Request) -> Step {
         (Outcome::Changed | Outcome::Unchanged, Some(return_)) => return returned(request, return_),
         (Outcome::Changed, None) => return again(request, Step::Find),
         (Outcome::Unchanged, None) => {}
+    }
+    if let Some(status) = request.refused_by_limit(&location, client).await {
+        return failed(request, status, Vec::new());
     }
     if let Some(refused) = request.refused_without_session(&location).await {
         return match refused {

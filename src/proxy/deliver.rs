@@ -41,6 +41,7 @@ pub async fn deliver(
         return Ok(());
     };
     arm_compression(session, request);
+    request.pace(connection, None);
     write(session, request, head, payload).await?;
     request.exchange.completed = true;
     Ok(())

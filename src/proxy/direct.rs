@@ -55,6 +55,7 @@ pub async fn answer(client: &mut Client, slot: &Slot, ending: bool) -> bool {
                 connection.close_after();
             }
             request.send_copies(&connection);
+            request.pace(&connection, None);
             let usual = Usual::of(&request, &stored);
             let prepared = usual.as_ref().and_then(|usual| usual.head(&request));
             if let Some(text) = prepared {

@@ -40,7 +40,7 @@ pub async fn explain(snapshot: &Arc<Snapshot>, asked: &Asked<'_>) -> Result<Stri
     line(&mut out, "path", &text(&request.exchange.path));
     tell_locations(&mut out, &request);
     let asked_for = request.exchange.path.clone();
-    let content = content::find(&mut request).await;
+    let content = content::find(&mut request, None).await;
     if request.exchange.path != asked_for {
         line(&mut out, "rewritten", &text(&request.exchange.path));
     }
@@ -49,6 +49,9 @@ pub async fn explain(snapshot: &Arc<Snapshot>, asked: &Asked<'_>) -> Result<Stri
     let fired = request.exchange.rules.as_ref().map(|rules| rules.fired.join(", "));
     if let Some(fired) = fired.filter(|fired| !fired.is_empty()) {
         line(&mut out, "rules", &fired);
+    }
+    for (name, told) in request.told_limits() {
+        line(&mut out, name, &told);
     }
     tell_content(&mut out, &mut request, &content).await;
     tell_answer(&mut out, &request);

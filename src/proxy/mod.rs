@@ -4,6 +4,7 @@
 //! ```text
 //! client/    a head arrives, is checked, and the body behind it is framed anew
 //! content    server, location, rewrites, try_files, error_page → who answers, with what
+//! limits     whether a request goes on, when, and how fast its answer leaves
 //! handshake  whether the connection is one the server takes: TLS, certificates
 //! caching/   is the answer stored? is one to be stored?
 //! direct     the short way of an answer from the cache, without Pingora
@@ -30,6 +31,7 @@ mod failure;
 mod handshake;
 mod headers;
 mod keepalive;
+mod limits;
 mod line;
 mod live;
 mod peer;
@@ -284,7 +286,8 @@ impl ProxyHttp for Edge {
         if end_of_stream {
             request.answer_ended();
         }
-        Ok(caching::write(request, body.as_ref(), end_of_stream))
+        let pressure = caching::write(request, body.as_ref(), end_of_stream);
+        Ok(pressure.max(body.as_ref().and_then(|piece| request.pace_of_upstream(piece.len()))))
     }
 
     /// What the client is told after the body, if its protocol has a place for it.
@@ -323,6 +326,10 @@ impl ProxyHttp for Edge {
             answer.set_reason_phrase(Some(crate::http::status::reason(status)))?;
         }
         let unbuffered = unbuffered(answer, request);
+        // As in nginx, what is passed on as it comes is not held back.
+        if !unbuffered && answer.status.as_u16() != 101 {
+            request.pace(connection, Some(answer));
+        }
         let buffering = request.location.buffering.clone();
         let buffering = if unbuffered { buffering.off() } else { buffering };
         keepalive::close_if_due(session, request, connection);

@@ -11,6 +11,7 @@ use super::snapshot::{Location, Server};
 use crate::cache::store::Zone;
 use crate::client::{Body, Connection};
 use crate::http::{Head, Version};
+use crate::limit::Guard;
 use crate::pattern::Pattern;
 use crate::variables::{Captures, Exchange, Peer};
 use bytes::Bytes;
@@ -94,6 +95,8 @@ pub struct Request {
     pub copy_for: Option<Arc<str>>,
     /// What is to be answered once Pingora has given up asking upstreams.
     pub content: Option<Content>,
+    /// It is counted among the requests in flight as long as it lives.
+    pub guards: Vec<Guard>,
 }
 
 impl Request {
@@ -131,6 +134,7 @@ impl Request {
             is_errand: false,
             copy_for: None,
             content: None,
+            guards: Vec::new(),
         }
     }
 
@@ -180,8 +184,11 @@ impl Request {
         log::info!("*{} {message}, {}", self.exchange.peer.serial, self.context());
     }
 
-    /// What a rule has to complain of.
-    pub fn warn(&self, message: impl std::fmt::Display) {
+    pub fn log_notice(&self, message: impl std::fmt::Display) {
+        log::info!(target: "edge::notice", "*{} {message}, {}", self.exchange.peer.serial, self.context());
+    }
+
+    pub fn log_warn(&self, message: impl std::fmt::Display) {
         log::warn!("*{} {message}, {}", self.exchange.peer.serial, self.context());
     }
 

@@ -43,6 +43,11 @@ pub struct Exchange {
     pub proxy_port: Bytes,
     /// `$upstream_cache_status`
     pub cache_status: Option<&'static str>,
+    /// What `limit_req` and `limit_conn` have said. `$limit_req_status`, `$limit_conn_status`
+    pub limit_req_status: Option<&'static str>,
+    pub limit_conn_status: Option<&'static str>,
+    /// Bytes of the answer per second; 0: as the client takes them. `$limit_rate`
+    pub limit_rate: u64,
     /// The part of the answer that is asked for, where it is stored in parts. `$slice_range`
     pub slice_range: Option<String>,
     /// Its session, if some text asks for it and the location's upstream keeps sessions. `$session_…`
@@ -158,6 +163,9 @@ impl Exchange {
             proxy_host: Bytes::new(),
             proxy_port: Bytes::new(),
             cache_status: None,
+            limit_req_status: None,
+            limit_conn_status: None,
+            limit_rate: 0,
             slice_range: None,
             session: None,
             rules: None,

@@ -19,6 +19,7 @@ mod files;
 mod gzip;
 mod heads;
 mod kinds;
+mod limits;
 mod locations;
 mod logs;
 mod proxied;

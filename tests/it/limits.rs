@@ -153,6 +153,26 @@ async fn what_waits_has_its_turn_among_the_requests_of_all_edges() {
 }
 
 #[tokio::test]
+async fn many_at_once_shut_nobody_out_for_longer_than_one_turn() {
+    let memcached = Memcached::start();
+    let edge = edge(&memcached);
+    let limit = limit("1/s", 1);
+    let ask = || {
+        let edge = edge.clone();
+        tokio::spawn(async move { edge.check(b"203.0.113.9", &limit, at(0)).await == RateVerdict::Pass })
+    };
+    let asked: Vec<_> = (0..300).map(|_| ask()).collect();
+    let mut count = 0;
+    for one in asked {
+        count += usize::from(one.await.unwrap());
+    }
+    assert!((1..=2).contains(&count), "{count}");
+    edge.settled().await;
+    assert!(passes(&edge, &limit, 2001).await);
+    assert_eq!(edge.counts().alone, 0);
+}
+
+#[tokio::test]
 async fn without_memcached_an_edge_counts_alone_and_says_so() {
     let memcached = Memcached::start();
     let address = memcached.address();

@@ -7,6 +7,7 @@ mod commands;
 mod control;
 mod formats;
 mod keeper;
+mod limits;
 mod load;
 mod malformed;
 mod reload;

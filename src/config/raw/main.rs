@@ -23,6 +23,11 @@ keys! {
         ["m"] worker_connections: u32 = "65535",
         /// How long a graceful stop waits for requests before it closes their connections.
         ["m"] worker_shutdown_timeout: Time = "30s",
+        /// The zones of `limit_conn`, which count requests in flight, by name.
+        ["h"] limit_conn_zone: LimitConnZones,
+        /// The zones of `limit_req`, which count requests in their time, by name. They and what they have counted outlive a reload; one
+        /// of another size begins anew, and a reload that changes a key is refused.
+        ["h"] limit_req_zone: LimitReqZones,
         /// The formats of access logs, by name. `combined` is always there.
         ["h"] log_format: Named<LogFormat>,
         /// The zones of the cache, by name.

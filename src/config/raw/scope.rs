@@ -144,6 +144,30 @@ keys! {
         ["hsl"] keepalive_time: Time = "1h",
         /// The number and size of the buffers for a long head: a request line or field longer than one, or more of them, is refused.
         ["hs"] large_client_header_buffers: Buffers = "4 8k",
+        /// How many requests may be in flight by zone of `limit_conn_zone`: `{ addr: 10 }`. All of them hold.
+        ["hsl"] limit_conn: Named<Spanned<u32>>,
+        /// Requests over `limit_conn` are counted and logged, and pass.
+        ["hsl"] limit_conn_dry_run: bool = "false",
+        /// The level of the line in the error log that tells of a request over `limit_conn`.
+        ["hsl"] limit_conn_log_level: LimitLogLevel = "error",
+        /// The answer to a request over `limit_conn`.
+        ["hsl"] limit_conn_status: u16 = "503",
+        /// How fast an answer goes to its client, in bytes per second; `0`: as it can. For each request, so that a client with two
+        /// connections is twice as fast. An upstream may say otherwise with `X-Accel-Limit-Rate`; as in nginx it does not hold for
+        /// what is passed on as it comes (`proxy_buffering: off`).
+        ["hsl"] limit_rate: String = "0",
+        /// So many bytes of an answer go out before `limit_rate` holds.
+        ["hsl"] limit_rate_after: String = "0",
+        /// How often requests may come, by zone of `limit_req_zone`: `{ zone: login, burst: 5, nodelay: true }` or a list. All of them
+        /// hold. Who comes too early waits for his turn, and is refused where more than `burst` wait. Looked at after the
+        /// location's rewrites and before its cache, once for each request.
+        ["hsl"] limit_req: Repeated<Spanned<LimitReq>>,
+        /// Requests over `limit_req` are counted and logged, and pass at once.
+        ["hsl"] limit_req_dry_run: bool = "false",
+        /// The level of the line in the error log that tells of a refused request; that one waits is told a level lower.
+        ["hsl"] limit_req_log_level: LimitLogLevel = "error",
+        /// The answer to a request over `limit_req`.
+        ["hsl"] limit_req_status: u16 = "503",
         /// Whether data is awaited that nobody will read, so that the client sees the answer.
         ["hsl"] lingering_close: LingeringClose = "on",
         /// The longest of such waits in all.
@@ -211,6 +235,8 @@ keys! {
         ["hsl"] proxy_ignore_headers: Vec<Spanned<String>>,
         /// `error_page` holds for the upstream's answers as well.
         ["hsl"] proxy_intercept_errors: bool = "false",
+        /// How fast an answer is taken from an upstream, in bytes per second; `0`: as it comes. Only with `proxy_buffering`.
+        ["hsl"] proxy_limit_rate: String = "0",
         /// How much of an answer may lie in a temporary file for a slow client.
         ["hsl"] proxy_max_temp_file_size: Size = "1024m",
         /// The method sent to the upstream instead of the client's.

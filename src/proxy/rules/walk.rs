@@ -75,7 +75,7 @@ impl Request {
     /// What conditions without a value had to say; each says it once in a minute.
     fn tell_faults(&self, outcome: &mut Outcome) {
         for fault in std::mem::take(&mut outcome.faults) {
-            self.warn(fault);
+            self.log_warn(fault);
         }
     }
 

@@ -1,6 +1,7 @@
 //! From what was written to what runs: [`Raw`] → [`Snapshot`], all mistakes at once.
 
 use super::cache::{self, ZonePlace};
+use super::limits::{self, LimitZones};
 use super::{Asked, Server, Snapshot, defined, process, references, rules, server, session, session_store, sticky, tls};
 use crate::cache::store::Zones;
 use crate::config::diagnostics::{nearest, plain};
@@ -46,7 +47,7 @@ pub fn compile(raw: &Raw, resources: &Resources, diagnostics: &mut Diagnostics) 
     let unverified = Cell::new(false);
     // The texts of upstreams name no upstreams.
     let none = Table::default();
-    let (no_zones, no_sessions) = (HashMap::new(), HashMap::new());
+    let (no_zones, no_sessions, no_limits) = (HashMap::new(), HashMap::new(), LimitZones::default());
     let no_stores = BTreeMap::new();
     let texts = Texts {
         asked: &asked,
@@ -54,6 +55,7 @@ pub fn compile(raw: &Raw, resources: &Resources, diagnostics: &mut Diagnostics) 
         defined: &defined,
         upstreams: &none,
         zones: &no_zones,
+        limits: &no_limits,
         sessions: &no_sessions,
         mask: None,
         library: &library,
@@ -64,7 +66,8 @@ pub fn compile(raw: &Raw, resources: &Resources, diagnostics: &mut Diagnostics) 
     let settings = super::upstream::settings(raw, &texts, diagnostics);
     let upstreams = resources.upstreams.apply(&settings, Instant::now());
     let zones = cache::zones(raw, &texts);
-    let texts = Texts { upstreams: &upstreams, zones: &zones, ..texts };
+    let limits = limits::zones(raw, &texts, diagnostics);
+    let texts = Texts { upstreams: &upstreams, zones: &zones, limits: &limits, ..texts };
     let session_stores = session_store::session_stores(raw, diagnostics);
     let stores = resources.stores.apply(&session_stores);
     let texts = Texts { stores: &stores, ..texts };
@@ -98,8 +101,20 @@ pub fn compile(raw: &Raw, resources: &Resources, diagnostics: &mut Diagnostics) 
     let edge = rules::edge_facts();
     let log_key = LogKey::new(raw.main.session_log_key.as_ref().map(|key| key.as_bytes()));
     let sessions = sessions.values().cloned().collect();
-    let snapshot =
-        Snapshot { process, sockets, upstreams, zones, sessions, sticky, session_stores, defined, asked, edge, log_key };
+    let snapshot = Snapshot {
+        process,
+        sockets,
+        upstreams,
+        zones,
+        limits,
+        sessions,
+        sticky,
+        session_stores,
+        defined,
+        asked,
+        edge,
+        log_key,
+    };
     (!diagnostics.has_errors()).then(|| Arc::new(snapshot))
 }
 
@@ -111,6 +126,7 @@ pub(super) struct Texts<'t> {
     pub defined: &'t Defined,
     pub upstreams: &'t Table,
     pub zones: &'t HashMap<String, ZonePlace>,
+    pub limits: &'t LimitZones,
     pub sessions: &'t HashMap<String, Arc<Sessions>>,
     /// Hides the ids of these sessions in logs.
     pub mask: Option<Arc<Mask>>,

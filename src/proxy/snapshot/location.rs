@@ -179,6 +179,7 @@ fn settings(scope: &Scope, texts: &Texts<'_>, diagnostics: &mut Diagnostics) -> 
         rules_alone: false,
         script: Script::default(),
         try_files: None,
+        limits: limits::compile(scope, texts),
         demand: None,
         handler: Handler::Files,
         body: client::BodyLimits {
@@ -199,6 +200,8 @@ fn settings(scope: &Scope, texts: &Texts<'_>, diagnostics: &mut Diagnostics) -> 
             temp_dir: answer_temp.into(),
             send_timeout: scope.send_timeout().0,
         },
+        limit_rate: Amount::compile(scope.limit_rate.as_ref(), texts, diagnostics),
+        limit_rate_after: Amount::compile(scope.limit_rate_after.as_ref(), texts, diagnostics),
         answer: AnswerHeaders {
             add: add_headers(scope, texts, diagnostics),
             expires: Expires::compile(&scope.expires(), expires_at, texts, diagnostics),

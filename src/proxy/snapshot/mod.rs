@@ -9,6 +9,7 @@ mod compile;
 mod compression;
 mod defined;
 mod headers;
+mod limits;
 mod listen;
 mod location;
 mod pass;
@@ -28,6 +29,7 @@ mod url;
 pub use cache::{Caching, Lock, Network, ZonePlace};
 pub use compile::{Resources, compile};
 pub use headers::{AddHeader, Expires, UpstreamField};
+pub use limits::{Amount, Counted, LimitZones, Limits, Told};
 pub use listen::{ListenAddress, Socket, SocketOptions, Speaks, Virtual};
 pub use pass::{Pass, PassTarget, Redirect};
 pub use process::control;
@@ -63,6 +65,8 @@ pub struct Snapshot {
     pub upstreams: Arc<Table>,
     /// The zones of the cache, by name.
     pub zones: Vec<ZonePlace>,
+    /// The zones of limits, by name.
+    pub limits: LimitZones,
     /// How applications keep their sessions.
     pub sessions: Vec<Arc<Sessions>>,
     /// How clients are bound to servers, by upstream.
@@ -186,6 +190,8 @@ pub struct Location {
     /// Those of the server have no say in its answers and in the log.
     pub rules_alone: bool,
     pub script: Script,
+    /// `limit_req` and `limit_conn`
+    pub limits: Option<Arc<Limits>>,
     /// `session`: who has none is not let in.
     pub demand: Option<Demand>,
     pub try_files: Option<TryFiles>,
@@ -203,6 +209,8 @@ pub struct Location {
 
     // what is said to the client
     pub buffering: client::Buffering,
+    pub limit_rate: Amount,
+    pub limit_rate_after: Amount,
     pub answer: AnswerHeaders,
     pub error_pages: Vec<ErrorPage>,
     pub redirects: Redirects,

@@ -4,6 +4,7 @@ use super::Next;
 use super::cache::{self, Caching};
 use super::compile::Texts;
 use super::headers::UpstreamField;
+use super::limits::Amount;
 use super::secure::Secure;
 use super::settings::Settings;
 use super::url::Url;
@@ -47,6 +48,8 @@ pub struct Pass {
     pub send_timeout: Duration,
     pub read_timeout: Duration,
     pub buffering: bool,
+    /// `proxy_limit_rate`
+    pub limit_rate: Amount,
     /// `proxy_buffer_size`: the longest head of an answer, in bytes.
     pub longest_head: u64,
     pub intercept_errors: bool,
@@ -140,6 +143,7 @@ impl Pass {
             pass_body: scope.proxy_pass_request_body(),
             pass_headers: scope.proxy_pass_request_headers(),
             buffering: scope.proxy_buffering(),
+            limit_rate: Amount::compile(scope.proxy_limit_rate.as_ref(), texts, diagnostics),
             ignore_client_abort: scope.proxy_ignore_client_abort(),
             caching: cache::compile(scope, texts, diagnostics),
             ..Self::plain(written, target, scope, &settings, texts, diagnostics)
@@ -226,6 +230,7 @@ impl Pass {
             send_timeout: settings.send_timeout,
             read_timeout: settings.read_timeout,
             buffering: false,
+            limit_rate: Amount::Known(0),
             longest_head: settings.longest_head,
             intercept_errors: settings.intercept_errors,
             ignore_client_abort: false,

@@ -1,6 +1,7 @@
 //! Names that must mean something: caches, upstreams, named locations.
 
 use super::compile::Texts;
+use super::limits;
 use crate::config::diagnostics::nearest;
 use crate::config::raw::{self, Raw};
 use crate::config::{Diagnostics, Spanned};
@@ -13,8 +14,10 @@ pub(super) fn check(raw: &Raw, texts: &Texts<'_>, diagnostics: &mut Diagnostics)
         }
     }
     check_cache(&raw.scope, raw, diagnostics);
+    limits::check(&raw.scope, raw, diagnostics);
     for server in &raw.servers {
         check_cache(&server.scope, raw, diagnostics);
+        limits::check(&server.scope, raw, diagnostics);
         server.locations.iter().for_each(|l| check_location(l, raw, diagnostics));
         let mut names = Vec::new();
         server.locations.iter().for_each(|l| named_locations(l, &mut names));
@@ -25,6 +28,7 @@ pub(super) fn check(raw: &Raw, texts: &Texts<'_>, diagnostics: &mut Diagnostics)
 
 fn check_location(location: &raw::Location, raw: &Raw, diagnostics: &mut Diagnostics) {
     check_cache(&location.scope, raw, diagnostics);
+    limits::check(&location.scope, raw, diagnostics);
     if let Some(pass) = &location.keys.proxy_pass {
         check_upstream(pass, super::Url::parse(pass), raw, diagnostics);
     }
