@@ -183,13 +183,15 @@ pub(super) fn decoded(text: &[u8]) -> Cow<'_, [u8]> {
         rest = tail;
         match (first, tail) {
             (b'+', _) => out.push(b' '),
-            (b'%', [high, low, after @ ..]) => match (crate::http::escape::hex(*high), crate::http::escape::hex(*low)) {
-                (Some(high), Some(low)) => {
-                    out.push(high << 4 | low);
-                    rest = after;
+            (b'%', [high, low, after @ ..]) => {
+                match (crate::http::escape::hex(*high), crate::http::escape::hex(*low)) {
+                    (Some(high), Some(low)) => {
+                        out.push(high << 4 | low);
+                        rest = after;
+                    }
+                    _ => out.push(b'%'),
                 }
-                _ => out.push(b'%'),
-            },
+            }
             _ => out.push(*first),
         }
     }

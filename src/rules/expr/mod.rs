@@ -103,7 +103,8 @@ fn compile(text: &str, scope: &Scope<'_>, condition: bool) -> Result<Expr, Vec<M
         let parsed = parse::parse(text).map_err(|mistake| vec![mistake])?;
         check::check(&parsed, scope, condition)
     };
-    let unread = || vec![Mistake::new(0, text.len(), "this expression cannot be read: the system gave no thread for it")];
+    let unread =
+        || vec![Mistake::new(0, text.len(), "this expression cannot be read: the system gave no thread for it")];
     let typed = parse::on_a_deep_stack(run).ok_or_else(unread)??;
     Ok(Expr { node: typed.node, kind: typed.kind })
 }

@@ -129,7 +129,9 @@ impl Parsed<'_> {
 
 /// Whether it is the name of a function, not of an operator.
 fn is_name(function: &str) -> bool {
-    function.starts_with(|c: char| c.is_ascii_alphabetic())
+    function.trim_start_matches('.').starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && !function.starts_with("_[")
+        && !function.ends_with('_')
 }
 
 /// The entries of a map; a message has none.

@@ -39,8 +39,23 @@ const SIGNS: &[&str] = &[
 
 /// Words that CEL keeps for itself.
 const RESERVED: &[&str] = &[
-    "as", "break", "const", "continue", "else", "for", "function", "if", "import", "let", "loop", "package",
-    "namespace", "return", "var", "void", "while",
+    "as",
+    "break",
+    "const",
+    "continue",
+    "else",
+    "for",
+    "function",
+    "if",
+    "import",
+    "let",
+    "loop",
+    "package",
+    "namespace",
+    "return",
+    "var",
+    "void",
+    "while",
 ];
 
 /// The tokens of a text, with one [`Is::End`] behind them.
@@ -86,7 +101,9 @@ fn token(text: &str, at: usize, first: char) -> Result<(Is, usize), Mistake> {
 
 fn odd(first: char, rest: &str) -> String {
     match first {
-        '=' if rest.starts_with("=~") => "`=~` is no operator of CEL; a regular expression is asked for with x.matches('…')".into(),
+        '=' if rest.starts_with("=~") => {
+            "`=~` is no operator of CEL; a regular expression is asked for with x.matches('…')".into()
+        }
         '=' => "`=` compares nothing; two values are compared with `==`".into(),
         '&' => "`&` is no operator; both of two conditions are meant with `&&`".into(),
         '|' => "`|` is no operator; one of two conditions is meant with `||`".into(),
@@ -283,6 +300,8 @@ impl Grammar<'_> {
                 self.chain(token)?;
                 Ok(false)
             }
+            // From the outermost: `.request` is `request` even where a macro calls its variable so.
+            Is::Sign(".") if tokens.get(at + 1).is_some_and(|next| next.is == Is::Name) => Ok(false),
             Is::Sign(".") => Self::mistake(token, "a name stands before the dot: request.method"),
             Is::Sign("(") => self.enter(tokens, at, Open::Group),
             Is::Sign("[") => self.enter(tokens, at, Open::List),
@@ -424,7 +443,8 @@ impl Grammar<'_> {
             (_, 1..) => Self::mistake(token, "`:` and a second value are expected: condition ? a : b"),
             (Open::Arguments | Open::List | Open::Map, _) => Ok(false),
             _ => {
-                let message = "`,` separates arguments and what is in a list or map; both of two conditions are meant with `&&`";
+                let message =
+                    "`,` separates arguments and what is in a list or map; both of two conditions are meant with `&&`";
                 Self::mistake(token, message)
             }
         }

@@ -88,7 +88,8 @@ impl<'p> Checker<'_, 'p> {
                 return self.function(ast, &full, None, arguments);
             }
             if table::TABLE.iter().any(|known| known.name.split_once('.').is_some_and(|(of, _)| of == group)) {
-                let known: Vec<_> = table::TABLE.iter().map(|known| known.name).filter(|n| n.starts_with(group)).collect();
+                let known: Vec<_> =
+                    table::TABLE.iter().map(|known| known.name).filter(|n| n.starts_with(group)).collect();
                 self.tell_word(ast, format!("{full} is no function; there are {}", known.join(" and ")));
                 return Typed::wrong();
             }
@@ -103,7 +104,7 @@ impl<'p> Checker<'_, 'p> {
         let full = format!("{group}.{name}");
         let fields = table::FIELDS.iter().map(|(known, _)| *known);
         let hint = if names::find(&full).is_some() {
-            format!("; {full} is no function: write it without brackets")
+            format!("; write {full} without brackets")
         } else {
             nearest(&full, fields).map_or_else(String::new, |meant| format!("; did you mean {meant}('name')?"))
         };
@@ -126,13 +127,7 @@ impl<'p> Checker<'_, 'p> {
         Typed::new(Node::Call(Function::Field, [of.node, key_typed.node].into()), Kind::Text)
     }
 
-    fn function(
-        &mut self,
-        ast: &IdedExpr,
-        name: &str,
-        target: Option<&IdedExpr>,
-        arguments: &[IdedExpr],
-    ) -> Typed {
+    fn function(&mut self, ast: &IdedExpr, name: &str, target: Option<&IdedExpr>, arguments: &[IdedExpr]) -> Typed {
         let Some(signature) = table::find(name) else {
             return self.unknown(ast, name, target, arguments);
         };
@@ -149,7 +144,14 @@ impl<'p> Checker<'_, 'p> {
         let typed: Vec<Typed> = asts.iter().map(|ast| self.node(ast)).collect();
         if typed.len() < signature.least || typed.len() > signature.takes.len() {
             let given = arguments.len();
-            self.tell_word(ast, format!("`{name}` is written {}, and here it has {given} argument{}", signature.written, if given == 1 { "" } else { "s" }));
+            self.tell_word(
+                ast,
+                format!(
+                    "`{name}` is written {}, and here it has {given} argument{}",
+                    signature.written,
+                    if given == 1 { "" } else { "s" }
+                ),
+            );
             return Typed::wrong();
         }
         let before = self.mistakes.len();
@@ -209,7 +211,8 @@ impl<'p> Checker<'_, 'p> {
         if !function.is_pure() {
             return None;
         }
-        let mut values: Vec<Value<'static>> = nodes.iter().map(|node| node.constant().cloned()).collect::<Option<_>>()?;
+        let mut values: Vec<Value<'static>> =
+            nodes.iter().map(|node| node.constant().cloned()).collect::<Option<_>>()?;
         match function.call(&mut values, UNIX_EPOCH, &mut Budget::new()) {
             Ok(value) => Some(value),
             Err(fault) => {
@@ -225,8 +228,9 @@ impl<'p> Checker<'_, 'p> {
             self.node(inner);
         }
         let known = table::TABLE.iter().map(|signature| signature.name).chain(table::MACROS.iter().copied());
-        let elsewhere = ELSEWHERE.iter().find(|(other, _)| *other == name).map(|(_, meant)| *meant);
-        let hint = match elsewhere.or_else(|| nearest(name, known)) {
+        let elsewhere = |name: &str| ELSEWHERE.iter().find(|(other, _)| *other == name).map(|(_, meant)| *meant);
+        let others = || nearest(name, ELSEWHERE.iter().map(|(other, _)| *other)).and_then(elsewhere);
+        let hint = match elsewhere(name).or_else(|| nearest(name, known)).or_else(others) {
             Some("now") => "; `now` is written without brackets".to_owned(),
             Some("in") => "; write x in list".to_owned(),
             Some(meant) => match table::find(meant) {

@@ -18,7 +18,7 @@ use super::types::Kind;
 use super::value::{List, Value};
 
 /// How many nodes an expression may have.
-const MOST_NODES: usize = 4096;
+const MOST_NODES: usize = 2048;
 
 /// From how many texts on a list is asked through a table.
 const LONG_LIST: usize = 8;
@@ -60,7 +60,8 @@ pub(super) fn check(parsed: &Parsed<'_>, scope: &Scope<'_>, condition: bool) -> 
     let typed = checker.node(&parsed.root);
     if condition && !matches!(typed.kind, Kind::Bool | Kind::Dyn) {
         let written = parsed.written(&parsed.root);
-        let message = format!("a condition is a bool, and this is {}{}", typed.kind, as_condition(&typed.kind, written));
+        let message =
+            format!("a condition is a bool, and this is {}{}", typed.kind, as_condition(&typed.kind, written));
         checker.tell(&parsed.root, message);
     }
     if checker.nodes > MOST_NODES {

@@ -85,7 +85,9 @@ impl<'p> Checker<'_, 'p> {
         }
         let locals = self.locals.iter().map(|(name, _)| name.as_str());
         let known = names::GROUPS.iter().copied().chain(["now", "true", "false", "null"]).chain(locals);
-        nearest(name, known).map_or_else(
+        let member = |entry: &&Entry| entry.name.split('.').nth(1).is_some_and(|of| nearest(name, [of]).is_some());
+        let inside = || names::TABLE.iter().find(member).map(|entry| entry.name);
+        nearest(name, known).or_else(inside).map_or_else(
             || "; a text stands in quotes, and a name begins with request, client, session, upstream, response, cache, edge, vars or with".to_owned(),
             |meant| format!("; did you mean {meant}?"),
         )
@@ -135,6 +137,9 @@ impl<'p> Checker<'_, 'p> {
             return self.entry(ast, entry);
         }
         let meant = ELSEWHERE.iter().find(|(other, _)| *other == full).map(|(_, meant)| *meant);
+        // `request.status` for `response.status`
+        let elsewhere = || names::TABLE.iter().find(|entry| entry.name.split('.').nth(1) == Some(member));
+        let meant = meant.or_else(|| elsewhere().map(|entry| entry.name));
         let function = table::FIELDS.iter().find(|(name, _)| *name == full);
         let hint = match (meant.or_else(|| nearest(&full, members(group))), function) {
             (_, Some((name, _))) => format!("; it is a function: {name}('name')"),
@@ -183,7 +188,8 @@ impl<'p> Checker<'_, 'p> {
             Kind::Map(keys, values) if matches!(**keys, Kind::Text | Kind::Dyn) => (**values).clone(),
             Kind::Dyn => Kind::Dyn,
             other => {
-                let call = table::find(field).map_or(String::new(), |known| format!("; `{field}` is a function: {}", known.written));
+                let call = table::find(field)
+                    .map_or(String::new(), |known| format!("; `{field}` is a function: {}", known.written));
                 let message = format!("`.{field}` asks for something in a map, and this is {other}{call}");
                 self.tell(ast, message);
                 return Typed::wrong();

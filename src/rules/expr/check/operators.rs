@@ -97,13 +97,16 @@ impl<'p> Checker<'_, 'p> {
     }
 
     fn hint_to_compare(&self, left: &Typed, a: &IdedExpr, right: &Typed, b: &IdedExpr) -> String {
-        let text = |of: &Typed| of.node.constant().and_then(Value::as_text).map(|t| String::from_utf8_lossy(t).into_owned());
+        let text =
+            |of: &Typed| of.node.constant().and_then(Value::as_text).map(|t| String::from_utf8_lossy(t).into_owned());
         let written = |ast| {
             let written = self.parsed.written(ast);
             if written.len() <= 40 { written } else { "x" }
         };
         match (&left.kind, &right.kind) {
-            (Kind::Int | Kind::Uint | Kind::Double, Kind::Text) if text(right).is_some_and(|t| t.parse::<f64>().is_ok()) => {
+            (Kind::Int | Kind::Uint | Kind::Double, Kind::Text)
+                if text(right).is_some_and(|t| t.parse::<f64>().is_ok()) =>
+            {
                 format!("; write {} without quotes", text(right).unwrap_or_default())
             }
             (Kind::Text, number) if number.is_number() => match right.node.constant() {
@@ -145,7 +148,10 @@ impl<'p> Checker<'_, 'p> {
             Kind::Dyn => true,
             Kind::Text => {
                 let written = self.parsed.written(of);
-                self.tell(ast, format!("`in` looks into a list or map, and this is string; write {written}.contains(…)"));
+                self.tell(
+                    ast,
+                    format!("`in` looks into a list or map, and this is string; write {written}.contains(…)"),
+                );
                 true
             }
             other => {
@@ -165,7 +171,10 @@ impl<'p> Checker<'_, 'p> {
 
     fn index(&mut self, ast: &IdedExpr, of: &IdedExpr, key: &IdedExpr) -> Typed {
         if let Some(group) = self.group_of(of) {
-            self.tell(ast, format!("`{group}` is a group of names: write {group}.NAME"));
+            let quoted = self.parsed.written(key).trim_matches(['\'', '"']);
+            let name = if quoted.bytes().all(|b| b.is_ascii_lowercase() || b == b'_') { quoted } else { "NAME" };
+            let message = format!("`{group}` is a group of names: write {group}.{name}");
+            self.tell(ast, message);
             return Typed::wrong();
         }
         let (of_typed, key_typed) = (self.node(of), self.node(key));

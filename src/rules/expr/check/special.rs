@@ -34,7 +34,9 @@ impl<'p> Checker<'_, 'p> {
         match node.constant().and_then(Value::as_text) {
             Some(text) => std::str::from_utf8(text).ok(),
             None => {
-                let message = format!("{what} stands here as it is, in quotes or as with.NAME: it is read when the rule is loaded, not for each request");
+                let message = format!(
+                    "{what} stands here as it is, in quotes or as with.NAME: it is read when the rule is loaded, not for each request"
+                );
                 self.tell_argument(asts, at, message);
                 None
             }
@@ -85,7 +87,10 @@ impl<'p> Checker<'_, 'p> {
             Some(Some(Value::Int(group))) => match usize::try_from(*group).ok().filter(|group| *group <= groups) {
                 Some(group) => group,
                 None => {
-                    let message = format!("this regular expression has {groups} group{}, and none numbered {group}", if groups == 1 { "" } else { "s" });
+                    let message = format!(
+                        "this regular expression has {groups} group{}, and none numbered {group}",
+                        if groups == 1 { "" } else { "s" }
+                    );
                     self.tell_argument(asts, 2, message);
                     return None;
                 }
@@ -145,7 +150,11 @@ impl<'p> Checker<'_, 'p> {
             let text = self.literal(asts, nodes, at, "a time of day")?;
             let second = time::parse_time_of_day(text);
             if second.is_none() {
-                self.tell_argument(asts, at, format!("'{text}' is no time of day; one is written '22:00' or '06:30:00'"));
+                self.tell_argument(
+                    asts,
+                    at,
+                    format!("'{text}' is no time of day; one is written '22:00' or '06:30:00'"),
+                );
             }
             second
         };
@@ -165,7 +174,9 @@ impl<'p> Checker<'_, 'p> {
         let text = self.literal(asts, nodes, at, "an offset from UTC")?;
         let offset = time::parse_offset(text);
         if offset.is_none() {
-            let message = format!("'{text}' is no offset from UTC; one is written '+01:00', '-05:30' or 'UTC' (names of time zones are not known)");
+            let message = format!(
+                "'{text}' is no offset from UTC; one is written '+01:00', '-05:30' or 'UTC' (names of time zones are not known)"
+            );
             self.tell_argument(asts, at, message);
         }
         offset
@@ -192,7 +203,10 @@ impl<'p> Checker<'_, 'p> {
             Kind::Dyn => Kind::Dyn,
             other => {
                 let hint = if *other == Kind::Text { "; a text becomes a list by text.split(',')" } else { "" };
-                self.tell(over, format!("`{name}` goes through a list or the keys of a map, and this is {other}{hint}"));
+                self.tell(
+                    over,
+                    format!("`{name}` goes through a list or the keys of a map, and this is {other}{hint}"),
+                );
                 Kind::Dyn
             }
         };
@@ -201,7 +215,7 @@ impl<'p> Checker<'_, 'p> {
             return Typed::wrong();
         };
         if self.locals.len() >= DEEPEST {
-            self.tell_word(ast, format!("`{name}` stands in more than {} of its kind", DEEPEST - 1));
+            self.tell_word(ast, format!("`{name}` and its like nest at most {DEEPEST} deep"));
             return Typed::wrong();
         }
         let slot = self.locals.len();
@@ -214,11 +228,8 @@ impl<'p> Checker<'_, 'p> {
             "filter" => Repeat::Filter,
             _ => Repeat::ExistsOne,
         };
-        let each = if what == Repeat::Map {
-            self.node(each)
-        } else {
-            Typed::new(self.condition(each, name), Kind::Bool)
-        };
+        let each =
+            if what == Repeat::Map { self.node(each) } else { Typed::new(self.condition(each, name), Kind::Bool) };
         self.locals.pop();
         let kind = match what {
             Repeat::Map => Kind::list(each.kind),

@@ -58,9 +58,8 @@ enum Algorithm {
     Curve(&'static dyn signature::VerificationAlgorithm),
 }
 
-const ALGORITHMS: &[&str] = &[
-    "HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA",
-];
+const ALGORITHMS: &[&str] =
+    &["HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA"];
 
 const FIELDS: &[&str] = &["alg", "key", "secret", "kid", "iss", "aud", "leeway"];
 
@@ -122,7 +121,9 @@ fn read(value: &Value<'_>) -> Result<Key, String> {
     };
     let check = match (how, field("key")?, field("secret")?) {
         (Algorithm::Hmac(how), None, Some(secret)) => Check::Secret(hmac::Key::new(how, secret.as_bytes())),
-        (Algorithm::Hmac(_), ..) => return Err(format!("{algorithm} takes a 'secret', which both sides know, and no 'key'")),
+        (Algorithm::Hmac(_), ..) => {
+            return Err(format!("{algorithm} takes a 'secret', which both sides know, and no 'key'"));
+        }
         (Algorithm::Rsa(how) | Algorithm::Curve(how), Some(pem), None) => public(algorithm, how, &pem)?,
         _ => return Err(format!("{algorithm} takes a public 'key' in PEM, and no 'secret'")),
     };
@@ -137,7 +138,8 @@ fn known(name: &str) -> Result<(), String> {
         return Err("a key's 'file' is read where it stands in a parameter: write jwt(…, with.NAME)".into());
     }
     let meant = nearest(name, FIELDS.iter().copied());
-    let hint = meant.map_or_else(|| format!("known are: {}", FIELDS.join(", ")), |meant| format!("did you mean '{meant}'?"));
+    let hint =
+        meant.map_or_else(|| format!("known are: {}", FIELDS.join(", ")), |meant| format!("did you mean '{meant}'?"));
     Err(format!("a key has no '{name}'; {hint}"))
 }
 

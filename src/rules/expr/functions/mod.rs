@@ -97,7 +97,8 @@ impl Function {
                 budget.spend_text(text.len())?;
             }
         }
-        let mut take = |at: usize| arguments.get_mut(at).map_or(Value::Null, |value| std::mem::replace(value, Value::Null));
+        let mut take =
+            |at: usize| arguments.get_mut(at).map_or(Value::Null, |value| std::mem::replace(value, Value::Null));
         match self {
             Function::Size => size(&take(0), budget),
             Function::Bool => conversions::to_bool(take(0)),
@@ -125,9 +126,7 @@ impl Function {
                 jwt::claims(&take(0), keys, now)
             }
             Function::Bucket => codes::bucket(&take(0), &take(1)).map(Value::Int),
-            Function::Percent => {
-                codes::bucket(&take(0), &take(1)).map(|bucket| Value::Double(bucket as f64 / 100.0))
-            }
+            Function::Percent => codes::bucket(&take(0), &take(1)).map(|bucket| Value::Double(bucket as f64 / 100.0)),
             Function::Hash => codes::hash(&take(0)),
             Function::Base64Encode => codes::base64_encode(&take(0)),
             Function::Base64Decode => codes::base64_decode(&take(0)),

@@ -39,7 +39,11 @@ pub fn call<'v>(function: &Function, arguments: &mut [Value<'v>], budget: &mut B
         Function::Substring => substring(text, second, third)?,
         Function::CharAt => {
             let at = number_of(second)?;
-            if at == length(&text) { Value::text("") } else { substring(text, second, Some(&Value::Int(at as i64 + 1)))? }
+            if at == length(&text) {
+                Value::text("")
+            } else {
+                substring(text, second, Some(&Value::Int(at as i64 + 1)))?
+            }
         }
         Function::IndexOf => Value::Int(index_of(&text, other()?, third)?),
         Function::LastIndexOf => {
@@ -129,11 +133,7 @@ fn changed<'v>(text: Cow<'v, [u8]>, wants: fn(&u8) -> bool, change: fn(&mut [u8]
     Cow::Owned(text)
 }
 
-fn substring<'v>(
-    text: Cow<'v, [u8]>,
-    from: Option<&Value<'_>>,
-    to: Option<&Value<'_>>,
-) -> Result<Value<'v>, Fault> {
+fn substring<'v>(text: Cow<'v, [u8]>, from: Option<&Value<'_>>, to: Option<&Value<'_>>) -> Result<Value<'v>, Fault> {
     let start = byte_of(&text, number_of(from)?).ok_or_else(outside)?;
     let end = match to {
         Some(_) => byte_of(&text, number_of(to)?).ok_or_else(outside)?,
