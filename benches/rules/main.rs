@@ -56,7 +56,12 @@ const CONDITIONS: &[(&str, &str, bool, bool)] = &[
     ("two parts, both hold", "request.method == 'POST' && request.path.startsWith('/shop/')", true, false),
     ("two parts, a list", "request.method == 'POST' && request.path in with.paths", true, false),
     ("two parts, a header", "request.method == 'POST' && request.header('user-agent').contains('Probe')", true, false),
-    ("a path in a list of nine", "request.path in ['/1', '/2', '/3', '/4', '/5', '/6', '/7', '/8', '/9']", false, false),
+    (
+        "a path in a list of nine",
+        "request.path in ['/1', '/2', '/3', '/4', '/5', '/6', '/7', '/8', '/9']",
+        false,
+        false,
+    ),
     ("a header is looked up", "request.headers['x-requested-with'] == 'fetch'", true, false),
     ("a header is not there", "has(request.headers.referer)", false, false),
     ("a cookie is looked up", "request.cookie('theme') == 'dark'", true, false),

@@ -75,7 +75,8 @@ impl Index {
                 _ => Precheck::default(),
             })
             .collect();
-        let methods: Vec<_> = prechecks.iter().map(|p| p.methods.as_ref().map(|m| m.iter().cloned().collect())).collect();
+        let methods: Vec<_> =
+            prechecks.iter().map(|p| p.methods.as_ref().map(|m| m.iter().cloned().collect())).collect();
         let hosts: Vec<_> = prechecks.iter().map(|p| p.hosts.as_ref().map(|h| h.iter().cloned().collect())).collect();
         let segments: Vec<_> = prechecks.iter().map(|p| segments_of(p.paths.as_ref())).collect();
         Index {

@@ -34,8 +34,15 @@ pub struct Outcome {
 pub enum Answer {
     /// With the page there is for the status.
     Status(u16),
-    Text { status: u16, content_type: Arc<str>, body: Bytes },
-    Redirect { status: u16, to: Vec<u8> },
+    Text {
+        status: u16,
+        content_type: Arc<str>,
+        body: Bytes,
+    },
+    Redirect {
+        status: u16,
+        to: Vec<u8>,
+    },
     /// The connection is closed.
     Close,
 }

@@ -168,7 +168,10 @@ impl Parameters {
             if !with.put(&parameter.name, value, parameter.kind) {
                 let expected = parameter.kind.expected();
                 diagnostics
-                    .error(e.value.span, format!("the parameter `{}` is {expected}, found {}", e.key, e.value.describe()))
+                    .error(
+                        e.value.span,
+                        format!("the parameter `{}` is {expected}, found {}", e.key, e.value.describe()),
+                    )
                     .help(format!("its default is {}", parameter.default.describe()));
             }
         }

@@ -47,7 +47,9 @@ pub enum Met {
     /// It passes after this time.
     Delayed(Duration),
     /// Too many; `retry_after`: when it may be tried again, if that is known.
-    Refused { retry_after: Option<Duration> },
+    Refused {
+        retry_after: Option<Duration>,
+    },
     /// Without a session.
     Answer(Answer),
 }
@@ -200,7 +202,8 @@ impl<'s> Run<'s> {
             }
             Action::ConcurrencyLimit(place) => {
                 let (place, limit) = (*place, &set.concurrencies()[*place]);
-                self.unread(&limit.by).or_else(|| key(&limit.by, world).map(|key| Need::Concurrency { place, limit, key }))
+                self.unread(&limit.by)
+                    .or_else(|| key(&limit.by, world).map(|key| Need::Concurrency { place, limit, key }))
             }
             Action::RequireSession(place) => Some(Need::Demand { place: *place, demand: &set.demands()[*place] }),
             Action::Set { value, .. } | Action::Log { value, .. } => self.unread(value),

@@ -191,8 +191,10 @@ impl Compiler<'_> {
         let impossible = when.as_ref().is_some_and(|when| when.precheck().is_impossible())
             || written.is_some_and(|when| when.trim() == "false");
         if let (true, Some(written)) = (impossible, written) {
-            self.diagnostics
-                .error(written.span, format!("the rule `{}` never fires: its condition is never true", rule.name.value));
+            self.diagnostics.error(
+                written.span,
+                format!("the rule `{}` never fires: its condition is never true", rule.name.value),
+            );
         }
         // Only before there is an answer can be waited for memcached.
         let when = match when {

@@ -21,8 +21,7 @@ fn place(text: &str) -> Place {
     let sources = Vec::<RuleSource>::read(node.get("rules").unwrap(), &mut diagnostics).unwrap();
     let groups: Vec<Group> = Library::new(Path::new(".")).groups(&sources, &mut diagnostics);
     let defined = testing::defined(&groups);
-    let names =
-        Names { defined: &defined, upstreams: None, stores: None, prefix: Path::new("."), note: &|_| {} };
+    let names = Names { defined: &defined, upstreams: None, stores: None, prefix: Path::new("."), note: &|_| {} };
     let set = RuleSet::compile(&groups, &names, &mut diagnostics);
     assert!(diagnostics.is_empty(), "{diagnostics}");
     Place { set: set.unwrap(), defined }
@@ -61,7 +60,8 @@ fn fired(place: &Place, x: &mut Exchange, now: SystemTime) -> (Vec<String>, Outc
 
 #[test]
 fn memcached_is_asked_only_after_the_cheap_conditions_held() {
-    let place = place("  - { name: a, when: \"session.user == 'eve' && request.path == '/x'\", then: [{ respond: 403 }] }");
+    let place =
+        place("  - { name: a, when: \"session.user == 'eve' && request.path == '/x'\", then: [{ respond: 403 }] }");
     let (names, _) = fired(&place, &mut request(&place, "/y"), UNIX_EPOCH);
     assert!(names.is_empty());
     let mut x = request(&place, "/x");
@@ -77,7 +77,9 @@ fn memcached_is_asked_only_after_the_cheap_conditions_held() {
 
 #[test]
 fn a_request_without_a_session_is_not_asked_for_twice() {
-    let place = place("  - { name: a, when: session.user == 'eve', then: [{ respond: 403 }] }\n  - { name: b, then: [{ upstream: u }] }");
+    let place = place(
+        "  - { name: a, when: session.user == 'eve', then: [{ respond: 403 }] }\n  - { name: b, then: [{ upstream: u }] }",
+    );
     let mut x = request(&place, "/");
     let mut outcome = Outcome::default();
     let mut run = Run::new(&place.set, Phase::Request, &x);
@@ -89,9 +91,8 @@ fn a_request_without_a_session_is_not_asked_for_twice() {
 
 #[test]
 fn what_a_limit_says_is_what_its_rule_comes_to() {
-    let place = place(
-        "  - { name: a, then: [{ rate_limit: { by: client.ip, rate: 1/s, status: 503 } }, { upstream: u }] }",
-    );
+    let place =
+        place("  - { name: a, then: [{ rate_limit: { by: client.ip, rate: 1/s, status: 503 } }, { upstream: u }] }");
     for (met, answer, delay) in [
         (Met::Passed, None, Duration::ZERO),
         (Met::Delayed(Duration::from_millis(5)), None, Duration::from_millis(5)),
@@ -100,7 +101,8 @@ fn what_a_limit_says_is_what_its_rule_comes_to() {
         let mut x = request(&place, "/");
         let mut outcome = Outcome::default();
         let mut run = Run::new(&place.set, Phase::Request, &x);
-        let Step::Need(Need::Rate { key, place: 0, .. }) = step(&place, &mut run, &mut x, &mut outcome, UNIX_EPOCH) else {
+        let Step::Need(Need::Rate { key, place: 0, .. }) = step(&place, &mut run, &mut x, &mut outcome, UNIX_EPOCH)
+        else {
             panic!("nobody is asked");
         };
         assert_eq!(key, b"192.0.2.7");
@@ -122,7 +124,9 @@ fn nothing_is_counted_by_a_key_that_has_no_value() {
 
 #[test]
 fn a_condition_without_a_value_is_false_and_told_once_a_minute() {
-    let place = place("  - { name: a, when: \"request.headers['x-none'] == 'b'\", then: [{ respond: 403 }], else: [{ upstream: u }] }");
+    let place = place(
+        "  - { name: a, when: \"request.headers['x-none'] == 'b'\", then: [{ respond: 403 }], else: [{ upstream: u }] }",
+    );
     let now = UNIX_EPOCH + Duration::from_secs(600);
     let mut x = request(&place, "/");
     let (names, outcome) = fired(&place, &mut x, now);
@@ -154,7 +158,8 @@ fn rules_of_many_paths_methods_and_hosts_are_found_in_their_order() {
     text += "  - { name: below, when: \"request.path.startsWith('/p149/')\", then: [{ upstream: u }] }\n";
     text += "  - { name: begins, when: \"request.path.startsWith('/p14')\", then: [{ upstream: u }] }\n";
     text += "  - { name: host, when: request.host == 'example.com', then: [{ upstream: u }] }\n";
-    text += "  - { name: other, when: request.host == 'other.example', then: [{ upstream: u }], else: [{ server: s }] }\n";
+    text +=
+        "  - { name: other, when: request.host == 'other.example', then: [{ upstream: u }], else: [{ server: s }] }\n";
     let place = place(&text);
     let of = |path: &str| fired(&place, &mut request(&place, path), UNIX_EPOCH);
     assert_eq!(of("/p149/x").0, ["r149", "below", "begins", "host"]);

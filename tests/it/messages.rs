@@ -168,10 +168,7 @@ fn mistakes_in_rule_files_are_told_in_these_words() {
         let said = format!("{}{}", output.stdout, output.stderr);
         blessed += &format!("== {}\n{}--\n{said}", case.title, case.configuration);
         if said != case.said || output.status.code() != Some(1) {
-            wrong += &format!(
-                "== {}\n{}-- expected\n{}-- said\n{said}\n",
-                case.title, case.configuration, case.said
-            );
+            wrong += &format!("== {}\n{}-- expected\n{}-- said\n{said}\n", case.title, case.configuration, case.said);
         }
     }
     if std::env::var_os("EDGE_TEST_BLESS").is_some() {

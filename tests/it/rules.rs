@@ -56,7 +56,11 @@ fn a_rule_answers_in_the_place_of_the_application() {
     assert_eq!((hello.header("X-A"), hello.header("Content-Type")), (Some("b"), Some("text/plain")));
     let moved = get(&edge, "/old");
     assert_eq!(moved.status(), 301);
-    assert!(moved.header("Location").is_some_and(|to| to.ends_with("/new?from=/old")), "{:?}", moved.header("Location"));
+    assert!(
+        moved.header("Location").is_some_and(|to| to.ends_with("/new?from=/old")),
+        "{:?}",
+        moved.header("Location")
+    );
     let shut = get(&edge, "/shut");
     assert_eq!((shut.status(), shut.header("Retry-After"), shut.text().as_str()), (503, Some("600"), "<p>later</p>"));
     assert_eq!(origin.requests(), 0);
@@ -68,7 +72,11 @@ fn a_rule_answers_in_the_place_of_the_application() {
 fn a_status_of_a_rule_gets_the_page_there_is_for_it() {
     let rules = "    error_page: { 403: /denied }\n    rules: [{ name: private, when: \"request.path.startsWith('/private/')\", \
                  then: [{ respond: 403 }] }]";
-    let edge = start("", rules, "      - { match: = /denied, return: { status: 200, text: the page } }\n      - { match: /, return: 204 }");
+    let edge = start(
+        "",
+        rules,
+        "      - { match: = /denied, return: { status: 200, text: the page } }\n      - { match: /, return: 204 }",
+    );
     let denied = get(&edge, "/private/a");
     assert_eq!((denied.status(), denied.text().as_str()), (403, "the page"));
     assert_eq!(get(&edge, "/public").status(), 204);
@@ -179,10 +187,16 @@ fn rules_see_the_answer_and_change_it() {
                  - { name: broken, when: response.status >= 500, then: [{ add_response_header: { X-Broken: 'yes' } }, \
                  { log: { why: \"'broken ' + string(response.status)\" } }] }\n      \
                  - { name: kept, when: request.path == '/kept', then: [{ set_response_header: { X-Kept: a } }, { rewrite: { query: '' } }] }";
-    let locations = format!("      - {{ match: /, proxy_pass: 'http://{}' }}\n      - {{ match: /own, return: 404 }}", origin.address());
+    let locations = format!(
+        "      - {{ match: /, proxy_pass: 'http://{}' }}\n      - {{ match: /own, return: 404 }}",
+        origin.address()
+    );
     let edge = start("", rules, &locations);
     let fine = get(&edge, "/");
-    assert_eq!((fine.header("X-Rule"), fine.header("X-Powered-By"), fine.header("Server")), (Some("shown"), None, None));
+    assert_eq!(
+        (fine.header("X-Rule"), fine.header("X-Powered-By"), fine.header("Server")),
+        (Some("shown"), None, None)
+    );
     assert_eq!(fine.header("X-Broken"), None);
     assert_eq!(get(&edge, "/broken").header("X-Broken"), Some("yes"));
     let own = get(&edge, "/own");
@@ -255,7 +269,12 @@ fn explain_names_the_rules_that_fire() {
          set_request_header: { X-Marked: 'yes' } }] }]\n    location: [{ match: /, proxy_pass: http://web }]\n",
     );
     let said = desk.edge(&["explain", "GET", "http://127.0.0.1:8080/", "-c", "edge.yaml", "--offline"]);
-    assert!(said.stdout.contains("  rules      marked\n") && said.stdout.contains("X-Marked: yes"), "{}{}", said.stdout, said.stderr);
+    assert!(
+        said.stdout.contains("  rules      marked\n") && said.stdout.contains("X-Marked: yes"),
+        "{}{}",
+        said.stdout,
+        said.stderr
+    );
 }
 
 #[test]

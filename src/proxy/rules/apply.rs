@@ -145,7 +145,10 @@ impl Request {
     fn change_upstream_request(&self, decided: &Decided, head: &mut RequestHeader) {
         for change in decided.request.to_upstream.iter().chain(&decided.attempt.to_upstream) {
             if !change.apply_to_request(head) {
-                self.log_warn(format_args!("a rule wants the field {} to have a value that no field can have", change.name));
+                self.log_warn(format_args!(
+                    "a rule wants the field {} to have a value that no field can have",
+                    change.name
+                ));
             }
         }
     }
@@ -189,7 +192,10 @@ impl Request {
     pub(in crate::proxy) fn change_answer(&self, answer: &mut ResponseHeader) {
         for change in self.rules.iter().flat_map(|decided| decided.to_client()) {
             if !change.apply(answer) {
-                self.log_warn(format_args!("a rule wants the field {} to have a value that no field can have", change.name));
+                self.log_warn(format_args!(
+                    "a rule wants the field {} to have a value that no field can have",
+                    change.name
+                ));
             }
         }
     }

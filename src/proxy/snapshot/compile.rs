@@ -2,7 +2,9 @@
 
 use super::cache::{self, ZonePlace};
 use super::limits::{self, LimitZones};
-use super::{Asked, Server, Snapshot, defined, process, references, rules, server, session, session_store, sticky, tls};
+use super::{
+    Asked, Server, Snapshot, defined, process, references, rules, server, session, session_store, sticky, tls,
+};
 use crate::cache::store::Zones;
 use crate::config::diagnostics::{nearest, plain};
 use crate::config::raw::Raw;

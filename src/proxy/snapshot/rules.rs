@@ -2,10 +2,10 @@
 
 use super::compile::{Resources, Texts};
 use super::{Handler, PassTarget};
+use crate::config::Diagnostics;
 use crate::config::raw::{self, Raw, Scope};
 use crate::config::types::RuleSource;
 use crate::config::value::Repeated;
-use crate::config::Diagnostics;
 use crate::limit::{RateZone, Shared};
 use crate::proxy::rules::{Counting, PlacedRules};
 use crate::proxy::sessions::{Demand, Sessions};
@@ -141,8 +141,5 @@ pub(super) fn run_tests(library: &Library, resources: &Resources, diagnostics: &
 /// What rules are told of this edge; each configuration has a number of its own.
 pub(super) fn edge_facts() -> EdgeFacts {
     static GENERATION: AtomicU64 = AtomicU64::new(1);
-    EdgeFacts {
-        name: crate::variables::hostname().to_owned(),
-        generation: GENERATION.fetch_add(1, Ordering::Relaxed),
-    }
+    EdgeFacts { name: crate::variables::hostname().to_owned(), generation: GENERATION.fetch_add(1, Ordering::Relaxed) }
 }

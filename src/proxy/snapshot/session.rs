@@ -17,11 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// The sessions of each upstream that says how its applications keep them.
-pub(super) fn sessions(
-    raw: &Raw,
-    texts: &Texts<'_>,
-    diagnostics: &mut Diagnostics,
-) -> HashMap<String, Arc<Sessions>> {
+pub(super) fn sessions(raw: &Raw, texts: &Texts<'_>, diagnostics: &mut Diagnostics) -> HashMap<String, Arc<Sessions>> {
     let mut all = HashMap::new();
     for upstream in &raw.upstreams {
         let Some(keys) = &upstream.keys.session else { continue };

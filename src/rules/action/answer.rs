@@ -2,9 +2,9 @@
 
 use super::field::{FieldChange, changes};
 use super::{Action, Anything, Percent, Reader, Status};
+use crate::config::Node;
 use crate::config::keys::read_map;
 use crate::config::value::{Spanned, Time};
-use crate::config::Node;
 use crate::keys;
 use crate::rules::outcome::How;
 use crate::variables::Template;
@@ -65,7 +65,9 @@ pub(super) fn respond(node: &Node, reader: &mut Reader<'_>) -> Option<Vec<Action
     let Some(status) = &keys.status else {
         // A status that is none was told.
         if node.as_text().is_none() && node.get("status").is_none() {
-            reader.error(node, "`respond` has no `status`").help("write `respond: 403`, or `respond: { status: 200, body: … }`");
+            reader
+                .error(node, "`respond` has no `status`")
+                .help("write `respond: 403`, or `respond: { status: 200, body: … }`");
         }
         return None;
     };
@@ -74,7 +76,9 @@ pub(super) fn respond(node: &Node, reader: &mut Reader<'_>) -> Option<Vec<Action
         reader.diagnostics.error(status.span, message).help("expected 200 to 599; 444 closes the connection");
         return None;
     }
-    if keys.body.is_none() && let Some(kind) = &keys.content_type {
+    if keys.body.is_none()
+        && let Some(kind) = &keys.content_type
+    {
         reader.diagnostics.error(kind.span, "`content_type` is the type of a `body`, and there is none");
     }
     let body = keys.body.as_ref().and_then(|body| reader.template(body));
@@ -179,11 +183,15 @@ const LONGEST: Duration = Duration::from_secs(60);
 pub(super) fn fault(node: &Node, reader: &mut Reader<'_>) -> Option<Vec<Action>> {
     let keys: FaultKeys = read_map(node, "`fault`", reader.diagnostics)?;
     if keys.delay.is_none() && keys.abort.is_none() {
-        reader.error(node, "`fault` has neither `delay` nor `abort`").help("write `fault: { delay: 100ms, percent: 5% }`");
+        reader
+            .error(node, "`fault` has neither `delay` nor `abort`")
+            .help("write `fault: { delay: 100ms, percent: 5% }`");
         return None;
     }
     if let Some(delay) = keys.delay.as_ref().filter(|delay| delay.value.0 > LONGEST) {
-        reader.diagnostics.error(delay.span, "a delay is at most a minute: each request that waits holds its connection");
+        reader
+            .diagnostics
+            .error(delay.span, "a delay is at most a minute: each request that waits holds its connection");
     }
     let delay = keys.delay.as_ref().map(|delay| delay.value.0).unwrap_or_default();
     let abort = keys.abort.as_ref().map(|status| status.value.0);

@@ -90,7 +90,12 @@ fn checked(name: &str, at: Span, reader: &mut Reader<'_>) -> Option<Arc<str>> {
     if FRAMING.iter().any(|own| own.eq_ignore_ascii_case(name)) {
         reader
             .diagnostics
-            .error(at, format!("`{name}` is no rule's business: it says where a message ends, or whether its connection stays"))
+            .error(
+                at,
+                format!(
+                    "`{name}` is no rule's business: it says where a message ends, or whether its connection stays"
+                ),
+            )
             .help("edge writes it itself, for each connection");
         return None;
     }

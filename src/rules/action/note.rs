@@ -1,9 +1,9 @@
 //! Actions that keep something: `set`, `log`, `sample`.
 
 use super::{Action, Percent, Reader};
+use crate::config::Node;
 use crate::config::node::Entry;
 use crate::config::value::{Spanned, Value};
-use crate::config::Node;
 use crate::rules::expr::Expr;
 use crate::rules::parameters::is_name;
 use crate::variables::{Defined, Variable};

@@ -1,9 +1,9 @@
 //! `require_session`: as the key `session: required`, where a rule says so.
 
 use super::{Action, Reader};
-use crate::config::{Node, Span};
 use crate::config::keys::read_map;
 use crate::config::value::Value;
+use crate::config::{Node, Span};
 use crate::keys;
 use crate::variables::Template;
 use std::sync::Arc;

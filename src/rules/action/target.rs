@@ -1,9 +1,9 @@
 //! `rewrite`: another path, other arguments.
 
 use super::{Action, Reader};
+use crate::config::Node;
 use crate::config::keys::read_map;
 use crate::config::value::Spanned;
-use crate::config::Node;
 use crate::keys;
 use crate::pattern::Pattern;
 use crate::rules::place;

@@ -119,8 +119,7 @@ fn session_of(keys: &SessionKeys) -> Session {
         route: text(&keys.route),
         node: text(&keys.node),
         state: STATES.iter().copied().find(|known| Some(*known) == state.as_deref()),
-        stored: is_stored
-            .then(|| StoredSession { age: keys.age().0, idle: keys.idle().0, user: text(&keys.user) }),
+        stored: is_stored.then(|| StoredSession { age: keys.age().0, idle: keys.idle().0, user: text(&keys.user) }),
     }
 }
 
