@@ -108,7 +108,10 @@ pub async fn decide(request: &mut Request, connection: &Arc<Connection>) -> Opti
         }
         Err(status) => fail(request, status).await,
     };
-    request.wait_for_rules().await;
+    let content = match request.wait_for_rules(connection).await {
+        true => content,
+        false => fail(request, internal::CLIENT_CLOSED).await,
+    };
     match content {
         Content::Proxy => caching::look(request, connection).await,
         other => Some(other),

@@ -205,7 +205,7 @@ fn quieter(level: LimitLogLevel) -> LimitLogLevel {
 }
 
 /// Waits; false if the client leaves before.
-async fn stays_for(delay: Duration, client: Option<&Arc<Connection>>) -> bool {
+pub(super) async fn stays_for(delay: Duration, client: Option<&Arc<Connection>>) -> bool {
     let Some(client) = client else {
         tokio::time::sleep(delay).await;
         return true;

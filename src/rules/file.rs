@@ -116,7 +116,8 @@ impl Rule {
                 .help("write `{name: …, when: …, then: […]}`");
             return None;
         };
-        for e in entries.iter().filter(|e| !RULE_KEYS.contains(&e.key.as_str())) {
+        let unknown = || entries.iter().filter(|e| !RULE_KEYS.contains(&e.key.as_str()));
+        for e in unknown() {
             let told = diagnostics.error(e.span, format!("unknown key `{}` in a rule", e.key));
             match super::action::is_word(&e.key) {
                 true => told.help(format!("`{}` is an action: it stands in `then`, a list", e.key)),
@@ -129,7 +130,7 @@ impl Rule {
         let then = actions(node.get("then"), diagnostics);
         let otherwise = actions(node.get("else"), diagnostics);
         let stop = node.get("stop").and_then(|stop| bool::read(stop, diagnostics)).unwrap_or_default();
-        if node.get("then").is_none() && otherwise.is_empty() && !stop {
+        if node.get("then").is_none() && otherwise.is_empty() && !stop && unknown().next().is_none() {
             diagnostics
                 .error(node.span, format!("the rule `{}` does nothing", name.value))
                 .help("write `then:` with a list of actions, or `stop: true`");

@@ -5,7 +5,7 @@
 //! does nothing.
 
 use super::Phase;
-use super::action::{self, Action, ConcurrencyAction, Demand, Phases, RateAction, Reader};
+use super::action::{self, Action, ConcurrencyAction, Demand, Phases, RateAction, Reader, Word};
 use super::expr::{Expr, Mistake, Needs, Scope};
 use super::file::{Group, Rule};
 use super::index::Index;
@@ -186,9 +186,11 @@ impl Compiler<'_> {
         if let Some(when) = &when {
             parts.need(phase, when.needs());
         }
+        // What a parameter switches off is no mistake.
+        let written = rule.when.as_ref().filter(|when| !when.contains("with."));
         let impossible = when.as_ref().is_some_and(|when| when.precheck().is_impossible())
-            || rule.when.as_ref().is_some_and(|when| when.trim() == "false");
-        if let (true, Some(written)) = (impossible, &rule.when) {
+            || written.is_some_and(|when| when.trim() == "false");
+        if let (true, Some(written)) = (impossible, written) {
             self.diagnostics.error(
                 written.span,
                 format!("the rule `{}` never fires: its condition is never true", rule.name.value),
@@ -219,7 +221,7 @@ impl Compiler<'_> {
     fn phase_of(&mut self, rule: &Rule) -> Option<(Phase, Option<Expr>)> {
         let candidates = match &rule.phase {
             Some(phase) => vec![phase.value],
-            None => self.candidates(rule)?,
+            None => Self::candidates(rule),
         };
         let Some(when) = &rule.when else {
             return candidates.first().map(|phase| (*phase, None));
@@ -240,26 +242,16 @@ impl Compiler<'_> {
         place::tell(mistakes, when, self.diagnostics);
     }
 
-    /// The phases in which all actions of a rule work, the likeliest first.
-    fn candidates(&mut self, rule: &Rule) -> Option<Vec<Phase>> {
-        let entries = || rule.then.iter().chain(&rule.otherwise);
-        let words: Vec<_> = entries().filter_map(|e| Some((e, action::find(&e.key)?))).collect();
-        let mut common = Phases::ANY;
-        for (e, word) in &words {
-            let narrowed = common.and(word.phases);
-            if Phase::ALL.into_iter().all(|phase| !narrowed.contains(phase)) {
-                self.diagnostics
-                    .error(e.span, format!("`{}` works in no phase in which the actions before it work", word.name))
-                    .help("make two rules of it; `set` in the first one can tell the second one that it fired");
-                return None;
-            }
-            common = narrowed;
-        }
+    /// The phases in which all actions of a rule work, the likeliest first. All of them work in the first one.
+    fn candidates(rule: &Rule) -> Vec<Phase> {
+        let entries = rule.then.iter().chain(&rule.otherwise);
+        let words: Vec<&Word> = entries.filter_map(|e| action::find(&e.key)).collect();
+        let common = words.iter().fold(Phases::ANY, |common, word| common.and(word.phases));
         let mut phases: Vec<Phase> = Phase::ALL.into_iter().filter(|phase| common.contains(*phase)).collect();
-        let usual: Option<Vec<Phase>> = words.iter().map(|(_, word)| word.usual).collect();
+        let usual: Option<Vec<Phase>> = words.iter().map(|word| word.usual).collect();
         if let Some(latest) = usual.and_then(|usual| usual.into_iter().max()).filter(|latest| phases.contains(latest)) {
             phases.sort_by_key(|phase| *phase != latest);
         }
-        Some(phases)
+        phases
     }
 }

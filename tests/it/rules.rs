@@ -297,7 +297,7 @@ fn the_check_runs_the_tests_of_attached_files() {
         assert!(said.status.success(), "{}", said.stderr);
     }
     let said = desk.check("bad.yaml").stderr;
-    assert!(said.contains("wrong.yaml:3:16: error: the test \"it is refused\" fails"), "{said}");
+    assert!(said.contains("wrong.yaml:3:17: error: the test \"it is refused\" fails"), "{said}");
     assert!(said.contains("expected 404, came 403"), "{said}");
     let said = desk.check("unknown.conf").stderr;
     assert!(said.contains("has no parameter `stats`") && said.contains("did you mean `status`?"), "{said}");

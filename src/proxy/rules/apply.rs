@@ -1,7 +1,9 @@
 //! What rules decided, done: to the request, to what the upstream is sent, to what the client is told.
 
 use super::{Decided, PlacedRules};
+use crate::client::Connection;
 use crate::proxy::content::Content;
+use crate::proxy::limits::stays_for;
 use crate::proxy::redirect;
 use crate::proxy::request::Request;
 use crate::rules::outcome::{Answer, Target};
@@ -107,13 +109,15 @@ impl Request {
         }
     }
 
-    /// Waits as long as rules want it.
-    pub(in crate::proxy) async fn wait_for_rules(&mut self) {
-        let Some(decided) = &mut self.rules else { return };
+    /// Waits as long as rules want it. False: the client has left meanwhile.
+    pub(in crate::proxy) async fn wait_for_rules(&mut self, client: &Arc<Connection>) -> bool {
+        let Some(decided) = &mut self.rules else { return true };
         let delay = std::mem::take(&mut decided.request.delay).min(LONGEST_WAIT);
-        if !delay.is_zero() && !self.is_errand {
-            tokio::time::sleep(delay).await;
+        if delay.is_zero() || self.is_errand || stays_for(delay, Some(client)).await {
+            return true;
         }
+        self.log_info("client left while it waited for its turn");
+        false
     }
 
     /// What the server that is asked now is sent.

@@ -107,7 +107,8 @@ impl Request {
 
     /// The upstream that a rule, or a copy of a request, wants to be asked.
     pub(super) fn wanted_upstream(&self) -> Option<&Arc<str>> {
-        self.copy_for.as_ref().or(self.rules.as_ref()?.request.upstream.as_ref())
+        let by_rule = || self.rules.as_ref()?.request.upstream.as_ref();
+        self.copy_for.as_ref().or_else(by_rule)
     }
 
     /// The server of the upstream that a rule wants to be asked: its route or its address.

@@ -21,6 +21,7 @@ pub use target::Rewrite;
 use super::expr::{Expr, Scope};
 use super::set::{Names, Parts};
 use super::{Phase, place};
+use crate::config::diagnostics::nearest;
 use crate::config::node::{Entry, Node};
 use crate::config::value::Value;
 use crate::config::{Diagnostics, Spanned};
@@ -279,7 +280,9 @@ impl Reader<'_> {
                 if let Some(name) = &mistake.name {
                     let own: Vec<&str> = self.names.defined.names().collect();
                     let known: Vec<&str> = crate::variables::Variable::names().collect();
-                    told.did_you_mean(name, own.into_iter().chain(known));
+                    if let Some(meant) = nearest(name, own.into_iter().chain(known)) {
+                        told.help(format!("did you mean `${meant}`?"));
+                    }
                 }
                 None
             }
