@@ -13,6 +13,7 @@
 //! | `pace` | how many pieces of a body are on their way to the server |
 //! | `outbox` | what a slow client has still to get |
 //! | `replaced` | another answer in the place of the one that Pingora writes |
+//! | `trailing` | trailer fields behind the last chunk |
 //! | `wire`, `writing` | the bytes of a connection, polled under its lock |
 //! | `connection` | the connection as the `ProxyHttp` sees it |
 //! | `handle` | the connection as Pingora sees it |
@@ -77,6 +78,7 @@ mod replaced;
 mod settings;
 #[cfg(test)]
 mod tests;
+mod trailing;
 mod turns;
 mod unattended;
 mod waits;

@@ -358,6 +358,7 @@ async fn local_file(request: &mut Request, location: &Arc<Location>) -> Step {
     let headers = headers_of(request);
     let accepts = super::headers::accepted_encodings(request);
     let root = x.root.clone();
+    let trusted = location.links.as_ref().map(|(distrust, from)| (*distrust, from.evaluate(x)));
     let file = files::FileRequest {
         method: &request.exchange.method,
         uri: &x.path,
@@ -370,6 +371,7 @@ async fn local_file(request: &mut Request, location: &Arc<Location>) -> Step {
         accepts_zstd: accepts.zstd,
         // A page that is shown with 200 is a file like any other.
         error_status: request.error_status.filter(|status| *status != 200),
+        links: trusted.as_ref().map(|(distrust, from)| (*distrust, &**from)),
         is_filtered: filters::changes_type(request, location.files.types.of(&x.path)),
     };
     match files::answer(&file, &location.files).await {

@@ -285,9 +285,10 @@ impl ProxyHttp for Edge {
         end_of_stream: bool,
         ctx: &mut Ctx,
     ) -> Result<Option<Duration>> {
-        let (request, _) = begun(ctx)?;
+        let (request, connection) = begun(ctx)?;
         if end_of_stream {
             request.answer_ended();
+            headers::trailers::tell(request, connection);
         }
         Ok(caching::write(request, body.as_ref(), end_of_stream))
     }
@@ -304,7 +305,7 @@ impl ProxyHttp for Edge {
         caching::write(request, None, true);
         // They are about the whole.
         if request.told.is_none() {
-            connection.set_trailers(trailers.clone());
+            connection.set_trailers(headers::trailers::with_own(request, trailers.clone()));
         }
         Ok(None)
     }
@@ -347,6 +348,7 @@ impl ProxyHttp for Edge {
         connection.set_buffering(buffering);
         deliver::arm_compression(session, request);
         filters::arm(session, request, connection, answer).await?;
+        headers::trailers::announce(request, connection, answer)?;
         if let Some(compression) = session.downstream_modules_ctx.get_mut::<Compression>() {
             compression.set_unbuffered(unbuffered);
         }

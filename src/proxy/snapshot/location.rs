@@ -3,7 +3,7 @@
 use super::compile::Texts;
 use super::compression;
 use super::filters::Filters;
-use super::headers::{Expires, add_headers, inherit_lists};
+use super::headers::{Expires, add_fields, inherit_lists};
 use super::pass::{Pass, Place};
 use super::*;
 use crate::config::raw::{self, Scope};
@@ -211,8 +211,10 @@ fn settings(scope: &Scope, texts: &Texts<'_>, diagnostics: &mut Diagnostics) -> 
             temp_dir: answer_temp.into(),
             send_timeout: scope.send_timeout().0,
         },
+        chunked: scope.chunked_transfer_encoding(),
         answer: AnswerHeaders {
-            add: add_headers(scope, texts, diagnostics),
+            add: add_fields(&scope.add_header, texts, diagnostics),
+            trailers: add_fields(&scope.add_trailer, texts, diagnostics),
             expires: Expires::compile(&scope.expires(), expires_at, texts, diagnostics),
             charset: charset.clone(),
             server_tokens: scope.server_tokens() == types::ServerTokens::On,
@@ -229,6 +231,7 @@ fn settings(scope: &Scope, texts: &Texts<'_>, diagnostics: &mut Diagnostics) -> 
         log_not_found: scope.log_not_found(),
         root: rooted(&scope.root(), root_at, texts, diagnostics),
         alias: None,
+        links: links(scope, texts, diagnostics),
         index: scope.index(),
         files: file_settings(scope, charset.as_ref(), diagnostics),
         default_type: scope.default_type(),
@@ -238,6 +241,19 @@ fn settings(scope: &Scope, texts: &Texts<'_>, diagnostics: &mut Diagnostics) -> 
 fn mirror(scope: &Scope) -> Option<Arc<Mirror>> {
     let paths: Vec<String> = scope.mirror().0.into_iter().map(|path| path.value).collect();
     (!paths.is_empty()).then(|| Arc::new(Mirror { paths, body: scope.mirror_request_body() }))
+}
+
+/// `disable_symlinks`
+fn links(scope: &Scope, texts: &Texts<'_>, diagnostics: &mut Diagnostics) -> Option<(files::Distrust, Template)> {
+    let types::DisableSymlinks { rule, from } = scope.disable_symlinks();
+    let at = scope.disable_symlinks.as_ref().map(|rule| rule.span).unwrap_or_default();
+    let distrust = match rule {
+        types::Symlinks::Off => return None,
+        types::Symlinks::On => files::Distrust::All,
+        types::Symlinks::IfNotOwner => files::Distrust::OfOthers,
+    };
+    let from = from.map_or_else(|| Template::literal(""), |from| rooted(&from, at, texts, diagnostics));
+    Some((distrust, from))
 }
 
 /// `autoindex`

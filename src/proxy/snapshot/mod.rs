@@ -42,7 +42,7 @@ use crate::client;
 use crate::compress;
 use crate::config::raw::tls::VerifyClient;
 use crate::config::types::{ErrorPageStatus, LingeringClose, RewriteFlag};
-use crate::files::{FileSettings, mime::Charset};
+use crate::files::{Distrust, FileSettings, mime::Charset};
 use crate::observe::{AccessLog, errors};
 use crate::pattern::Pattern;
 use crate::proxy::sessions::{Demand, LogKey, Sessions};
@@ -198,6 +198,8 @@ pub struct Location {
 
     // what is said to the client
     pub buffering: client::Buffering,
+    /// `chunked_transfer_encoding`
+    pub chunked: bool,
     pub answer: AnswerHeaders,
     pub error_pages: Vec<ErrorPage>,
     pub redirects: Redirects,
@@ -210,6 +212,8 @@ pub struct Location {
     // local files
     pub root: Template,
     pub alias: Option<Template>,
+    /// `disable_symlinks`, with the beginning of paths that is trusted.
+    pub links: Option<(Distrust, Template)>,
     pub index: Vec<String>,
     pub files: FileSettings,
     pub default_type: String,
@@ -277,6 +281,8 @@ pub struct Redirects {
 #[derive(Debug)]
 pub struct AnswerHeaders {
     pub add: Vec<AddHeader>,
+    /// `add_trailer`
+    pub trailers: Vec<AddHeader>,
     pub expires: Expires,
     /// `charset`, and the types it is added to.
     pub charset: Option<Charset>,
