@@ -23,10 +23,7 @@ enum Place {
     /// So much of the end of the head was seen.
     Head(usize),
     /// The line before a chunk, as far as it is a number.
-    Size {
-        value: u64,
-        is_over: bool,
-    },
+    Size { value: u64, is_over: bool },
     /// So much of a chunk and the line end behind it is left.
     Chunk(u64),
     /// Behind the line of the last chunk.

@@ -24,8 +24,8 @@ use super::chunked::{Decoder, Piece};
 use super::outbox::Outbox;
 use super::pace::Pace;
 use super::replaced::Replaced;
-use super::trailing::Trailing;
 use super::settings::{BodyLimits, Settings};
+use super::trailing::Trailing;
 use super::waits::Waits;
 use crate::http::{Head, Headers};
 

@@ -18,7 +18,8 @@ pub enum Place {
 const NOT_DIRECTIVES: &[&str] = &["match", "balance", "servers"];
 
 /// The keys of the process that nginx wants in `events {}`.
-const OF_EVENTS: &[&str] = &["use", "multi_accept", "accept_mutex", "accept_mutex_delay", "worker_aio_requests", "worker_connections"];
+const OF_EVENTS: &[&str] =
+    &["use", "multi_accept", "accept_mutex", "accept_mutex_delay", "worker_aio_requests", "worker_connections"];
 
 /// Directives that are no keys, with the places they have.
 const OF_NGINX: &[(&str, &[Place])] = &[

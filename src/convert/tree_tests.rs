@@ -65,7 +65,10 @@ fn directives_become_the_tree_that_yaml_becomes() {
             "http { proxy_cookie_domain a b; proxy_cookie_path ~*^/A /; proxy_cookie_path /c /d; proxy_cookie_flags ~ secure samesite=lax; }",
             "{proxy_cookie_domain: {a: 'b'}, proxy_cookie_path: {'~*^/A': '/', /c: '/d'}, proxy_cookie_flags: {'~': [secure, samesite=lax]}}",
         ),
-        ("http { proxy_cookie_domain off; proxy_bind off; mirror off; }", "{proxy_cookie_domain: off, proxy_bind: off, mirror: [off]}"),
+        (
+            "http { proxy_cookie_domain off; proxy_bind off; mirror off; }",
+            "{proxy_cookie_domain: off, proxy_bind: off, mirror: [off]}",
+        ),
         (
             "http { charset_map koi8-r utf-8 { C1 D0B0; c2 D0B1; } charset utf-8; source_charset koi8-r; override_charset on; }",
             "{charset_map: {koi8-r utf-8: {C1: 'D0B0', c2: 'D0B1'}}, charset: utf-8, source_charset: koi8-r, override_charset: on}",

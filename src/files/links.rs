@@ -56,6 +56,7 @@ impl Links {
                 self.check(path)?;
                 OpenOptions::new().read(true).custom_flags(flags | libc::O_NOFOLLOW).open(path)
             }
+            Err(e) if e.raw_os_error() == Some(libc::ELOOP) && !is_link(path) => Err(is_no_directory()),
             opened => opened,
         }
     }
@@ -94,12 +95,23 @@ impl Links {
                 continue;
             }
             let is_owner_s = self.distrust == Distrust::OfOthers && part.metadata()?.uid() == link.uid();
-            if !is_owner_s {
-                return Err(io::Error::from_raw_os_error(libc::ELOOP));
+            match (is_owner_s, self.distrust) {
+                (true, _) => {}
+                (false, Distrust::All) if end < bytes.len() => return Err(is_no_directory()),
+                (false, _) => return Err(io::Error::from_raw_os_error(libc::ELOOP)),
             }
         }
         Ok(())
     }
+}
+
+fn is_link(path: &Path) -> bool {
+    path.symlink_metadata().is_ok_and(|found| found.is_symlink())
+}
+
+/// What nginx is told of a link where it wants a directory and follows none.
+fn is_no_directory() -> io::Error {
+    io::Error::from_raw_os_error(libc::ENOTDIR)
 }
 
 fn directory(path: &Path) -> io::Result<File> {
@@ -129,11 +141,11 @@ mod tests {
         };
         for (from, path, expected) in [
             ("", "real/a", Ok(())),
-            ("", "linked/a", Err(Some(libc::ELOOP))),
+            ("", "linked/a", Err(Some(libc::ENOTDIR))),
             ("", "real/link", Err(Some(libc::ELOOP))),
             ("linked", "linked/a", Ok(())),
             ("linked", "linked/link", Err(Some(libc::ELOOP))),
-            ("elsewhere", "linked/a", Err(Some(libc::ELOOP))),
+            ("elsewhere", "linked/a", Err(Some(libc::ENOTDIR))),
         ] {
             assert_eq!(open(Distrust::All, from, path), expected, "{from} {path}");
             assert_eq!(open(Distrust::OfOthers, from, path), Ok(()), "{from} {path}");

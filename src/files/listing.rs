@@ -85,7 +85,8 @@ impl Listing {
 
     /// What the argument `callback` says; an error if it is no name.
     pub fn callback<'a>(&self, args: &'a [u8]) -> Result<Option<&'a [u8]>, ()> {
-        let named = |pair: &'a [u8]| pair.get(..9).is_some_and(|n| n.eq_ignore_ascii_case(b"callback=")).then(|| &pair[9..]);
+        let named =
+            |pair: &'a [u8]| pair.get(..9).is_some_and(|n| n.eq_ignore_ascii_case(b"callback=")).then(|| &pair[9..]);
         let found = args.split(|b| *b == b'&').find_map(named).filter(|name| !name.is_empty());
         let Some(name) = found.filter(|_| self.format == Format::Jsonp) else { return Ok(None) };
         let is_name = name.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.'));
@@ -149,8 +150,7 @@ impl Listing {
     /// `03-Feb-2001 04:05`
     fn time(&self, at: SystemTime) -> String {
         let iso = if self.local_time { variables::iso8601(at) } else { utc(at) };
-        const MONTHS: [&str; 12] =
-            ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+        const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
         let month = iso.get(5..7).and_then(|month| month.parse::<usize>().ok()).unwrap_or(1);
         let month = MONTHS.get(month.wrapping_sub(1)).copied().unwrap_or("Jan");
         let part = |range| iso.get(range).unwrap_or_default();
@@ -285,7 +285,8 @@ mod tests {
         let dir = line(LISTING, &item("sub dir", Kind::Directory, 4096));
         assert_eq!(dir, format!("<a href=\"sub%20dir/\">sub dir/</a>{:43}03-Feb-2001 04:05{:>20}\r\n", "", "-"));
         let file = line(LISTING, &item("a<b>&.txt", Kind::File, 12));
-        let expected = format!("<a href=\"a%3Cb%3E%26.txt\">a&lt;b&gt;&amp;.txt</a>{:42}03-Feb-2001 04:05{:>20}\r\n", "", 12);
+        let expected =
+            format!("<a href=\"a%3Cb%3E%26.txt\">a&lt;b&gt;&amp;.txt</a>{:42}03-Feb-2001 04:05{:>20}\r\n", "", 12);
         assert_eq!(file, expected);
     }
 

@@ -144,7 +144,9 @@ async fn directory(request: &FileRequest<'_>, settings: &FileSettings, base: Pat
     let found = open::off_runtime(move || index::find(&directory, &uri, &names, links)).await;
     match (found.unwrap_or_else(|error| Err(Refusal::NoAnswer(error))), settings.listing) {
         (Ok(uri), _) => Answer::Internal { uri },
-        (Err(Refusal::NoIndex(_)), Some(listing)) if request.method != Method::POST => list(request, listing, base).await,
+        (Err(Refusal::NoIndex(_)), Some(listing)) if request.method != Method::POST => {
+            list(request, listing, base).await
+        }
         (Err(reason), _) => Answer::refuse(reason, Varies::No),
     }
 }

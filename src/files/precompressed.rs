@@ -6,8 +6,8 @@
 
 use std::path::Path;
 
-use super::open::{Found, Opened, open};
 use super::links::Links;
+use super::open::{Found, Opened, open};
 use super::path::append;
 use super::refusal::Refusal;
 

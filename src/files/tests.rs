@@ -424,7 +424,7 @@ async fn a_refusal_says_to_the_log_what_failed() {
         accepts_zstd: false,
         error_status: None,
         links: None,
-            is_filtered: false,
+        is_filtered: false,
     };
     let Answer::Refuse { status: 404, reason: Some(reason), .. } = answer(&request, &site.settings).await else {
         panic!("not refused");

@@ -90,10 +90,11 @@ pub async fn arm(
             Some(path) => subrequest::fetch(request, connection, path).await,
             None => Bytes::new(),
         };
-        let before = fetch(&addition.before).await;
-        machines.push(Box::new(Around::new(before, fetch(&addition.after).await)));
+        let (before, after) = tokio::join!(fetch(&addition.before), fetch(&addition.after));
+        machines.push(Box::new(Around::new(before, after)));
     }
-    if let Some(compression) = session.downstream_modules_ctx.get_mut::<Compression>().filter(|_| !machines.is_empty()) {
+    if let Some(compression) = session.downstream_modules_ctx.get_mut::<Compression>().filter(|_| !machines.is_empty())
+    {
         compression.set_filters(Chain::new(machines, expected));
     }
     Ok(())
@@ -146,7 +147,8 @@ fn takes_gzip(request: &Request, fields: &HeaderMap) -> bool {
 fn named(kind: &[u8]) -> Option<String> {
     let text = String::from_utf8_lossy(kind);
     let mut parameters = text.split(';').skip(1).map(str::trim_start);
-    let found = parameters.find_map(|p| p.get(..8).filter(|n| n.eq_ignore_ascii_case("charset=")).map(|_| p[8..].trim()))?;
+    let found =
+        parameters.find_map(|p| p.get(..8).filter(|n| n.eq_ignore_ascii_case("charset=")).map(|_| p[8..].trim()))?;
     Some(found.trim_matches('"').to_owned())
 }
 

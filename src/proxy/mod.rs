@@ -34,6 +34,7 @@ mod headers;
 mod keepalive;
 mod line;
 mod live;
+mod made;
 mod mirror;
 mod peer;
 mod record;

@@ -70,7 +70,9 @@ impl Value for BindAddress {
             Some(text) if text == "$remote_addr" || text == "$binary_remote_addr" => {
                 diagnostics
                     .error(node.span, "connections cannot come from the client's own address: edge is not transparent")
-                    .help("the upstream learns the client's address by `proxy_set_header: { X-Real-IP: $remote_addr }`");
+                    .help(
+                        "the upstream learns the client's address by `proxy_set_header: { X-Real-IP: $remote_addr }`",
+                    );
                 None
             }
             Some(text) => Some(BindAddress(Some(text.to_owned()))),

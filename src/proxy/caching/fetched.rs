@@ -36,9 +36,7 @@ pub fn replace(
     let known = length(answer).filter(|_| !filters::changes(request, 200, &answer.headers));
     let part = match met_here {
         MetHere::All if is_plain => part::of(request, &mut own, known)?,
-        MetHere::ForcedRanges if is_plain && part::forces(request) => {
-            part::of_range(request, &mut own, known)?
-        }
+        MetHere::ForcedRanges if is_plain && part::forces(request) => part::of_range(request, &mut own, known)?,
         _ => Part::Whole,
     };
     let is_whole = matches!(part, Part::Whole | Part::Spans(..));

@@ -30,7 +30,9 @@ pub fn rewrite(answer: &mut ResponseHeader, cookies: &Cookies, request: &mut Req
     answer.remove_header(&SET_COOKIE);
     for field in fields {
         let field = match rewritten(field.as_bytes(), cookies, request)? {
-            Some(new) => HeaderValue::try_from(new).or_err(ErrorType::InvalidHTTPHeader, "a cookie that cannot be sent")?,
+            Some(new) => {
+                HeaderValue::try_from(new).or_err(ErrorType::InvalidHTTPHeader, "a cookie that cannot be sent")?
+            }
             None => field,
         };
         answer.append_header("Set-Cookie", field)?;
@@ -200,8 +202,10 @@ fn retain(attributes: &mut Vec<Attribute<'_>>, keep: impl Fn(&Attribute<'_>) -> 
 }
 
 fn set_same_site(attributes: &mut Vec<Attribute<'_>>, flags: &[CookieFlag]) {
-    let said: Vec<Option<&'static str>> =
-        flags.iter().filter_map(|flag| if let CookieFlag::SameSite(value) = flag { Some(*value) } else { None }).collect();
+    let said: Vec<Option<&'static str>> = flags
+        .iter()
+        .filter_map(|flag| if let CookieFlag::SameSite(value) = flag { Some(*value) } else { None })
+        .collect();
     if said.contains(&None) {
         return retain(attributes, |attribute| !attribute.is("samesite"));
     }

@@ -1,7 +1,9 @@
 //! From what was written to what runs: [`Raw`] → [`Snapshot`], all mistakes at once.
 
 use super::cache::{self, ZonePlace};
-use super::{Asked, Server, Snapshot, defined, filters, process, references, server, session, session_store, sticky, tls};
+use super::{
+    Asked, Server, Snapshot, defined, filters, process, references, server, session, session_store, sticky, tls,
+};
 use crate::cache::store::Zones;
 use crate::config::diagnostics::{nearest, plain};
 use crate::config::raw::Raw;

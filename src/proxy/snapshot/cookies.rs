@@ -18,8 +18,14 @@ pub struct Cookies {
 #[derive(Debug)]
 pub enum CookieRewrite {
     /// Of a domain the whole but for a dot before it, of a path its beginning.
-    Text { from: Template, to: Template },
-    Regex { from: Pattern, to: Template },
+    Text {
+        from: Template,
+        to: Template,
+    },
+    Regex {
+        from: Pattern,
+        to: Template,
+    },
 }
 
 /// Flags of the cookies of a name.
@@ -87,12 +93,7 @@ impl Cookies {
 }
 
 /// The dot that a domain may begin with means nothing, so that it is not compared.
-fn domain(
-    from: &Spanned<String>,
-    to: &str,
-    texts: &Texts<'_>,
-    diagnostics: &mut Diagnostics,
-) -> Option<CookieRewrite> {
+fn domain(from: &Spanned<String>, to: &str, texts: &Texts<'_>, diagnostics: &mut Diagnostics) -> Option<CookieRewrite> {
     if let Some(regex) = from.strip_prefix('~') {
         return rule(regex, true, to, from.span, texts, diagnostics);
     }
@@ -103,12 +104,7 @@ fn domain(
     })
 }
 
-fn path(
-    from: &Spanned<String>,
-    to: &str,
-    texts: &Texts<'_>,
-    diagnostics: &mut Diagnostics,
-) -> Option<CookieRewrite> {
+fn path(from: &Spanned<String>, to: &str, texts: &Texts<'_>, diagnostics: &mut Diagnostics) -> Option<CookieRewrite> {
     if let Some(regex) = from.strip_prefix("~*") {
         return rule(regex, true, to, from.span, texts, diagnostics);
     }
@@ -133,11 +129,7 @@ fn rule(
     Some(CookieRewrite::Regex { from, to: texts.template(to, at, diagnostics) })
 }
 
-fn flags(
-    written: &Named<Vec<Spanned<String>>>,
-    texts: &Texts<'_>,
-    diagnostics: &mut Diagnostics,
-) -> Vec<CookieFlags> {
+fn flags(written: &Named<Vec<Spanned<String>>>, texts: &Texts<'_>, diagnostics: &mut Diagnostics) -> Vec<CookieFlags> {
     let mut compiled = Vec::new();
     for (name, words) in written.iter() {
         for word in words.iter().filter(|w| !w.contains('$') && CookieFlag::parse(w.as_bytes()).is_none()) {

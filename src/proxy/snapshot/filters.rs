@@ -135,7 +135,8 @@ pub(super) fn charsets(raw: &Raw, diagnostics: &mut Diagnostics) -> Tables {
             Err(MapError::Byte(text) | MapError::Character(text)) => {
                 let is_of = |(byte, other): &(&Spanned<String>, &String)| byte.value == text || **other == text;
                 let at = lines.iter().find(is_of).map_or(name.span, |(byte, _)| byte.span);
-                let what = if crate::filter::charset::is_utf8(to) { "a byte and a character of UTF-8" } else { "two bytes" };
+                let what =
+                    if crate::filter::charset::is_utf8(to) { "a byte and a character of UTF-8" } else { "two bytes" };
                 diagnostics.error(at, format!("invalid value `{text}`: a line has {what}, in hexadecimal"));
             }
         }

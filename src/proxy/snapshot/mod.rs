@@ -12,6 +12,7 @@ mod defined;
 mod filters;
 mod headers;
 mod listen;
+mod local;
 mod location;
 mod pass;
 mod process;
@@ -28,8 +29,8 @@ mod url;
 
 pub use cache::{Caching, Lock, Network, ZonePlace};
 pub use compile::{Resources, compile};
-pub use filters::{Addition, Filters, Recoding, Sub};
 pub use cookies::{CookieFlag, CookieFlags, CookieName, CookieRewrite, Cookies};
+pub use filters::{Addition, Filters, Recoding, Sub};
 pub use headers::{AddHeader, Expires, UpstreamField};
 pub use listen::{ListenAddress, Socket, SocketOptions, Speaks, Virtual};
 pub use pass::{Bind, Pass, PassTarget, Redirect};

@@ -13,13 +13,17 @@ const PAGES: Table = &[
     ("/plain", Act::Say("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 4\r\n\r\nbody")),
     (
         "/chunks",
-        Act::Say("HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nbo\r\n2\r\ndy\r\n0\r\n\r\n"),
+        Act::Say(
+            "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nbo\r\n2\r\ndy\r\n0\r\n\r\n",
+        ),
     ),
     ("/404", Act::Say("HTTP/1.1 404 No\r\nContent-Type: text/html\r\nContent-Length: 4\r\n\r\nbody")),
     ("/head", Act::Say("HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 7\r\n\r\n<head/>")),
     (
         "/foot",
-        Act::Say("HTTP/1.1 200 OK\r\nContent-Type: text/x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\n<fo\r\n4\r\not/>\r\n0\r\n\r\n"),
+        Act::Say(
+            "HTTP/1.1 200 OK\r\nContent-Type: text/x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\n<fo\r\n4\r\not/>\r\n0\r\n\r\n",
+        ),
     ),
 ];
 
@@ -29,11 +33,13 @@ fn around(name: &'static str, directives: &str) -> Feature {
             location / {{ proxy_pass http://{{a}}; }}
             location /f/ {{ alias {{files}}/; }}
             location /t {{ default_type text/html; return 200 text; }}
+            location = /foot {{ proxy_pass http://{{b}}; }}
             location = /before {{ return 200 '<before>'; }}
             location = /inside {{ internal; return 200 '<inside $request_uri $uri $args>'; }}
             location = /refused {{ return 403; }} }}"
     );
     Feature::new(name, &text)
+        .backend(PAGES)
         .backend(PAGES)
         .get(&["/html", "/plain", "/chunks", "/404", "/f/page.html", "/f/a.txt", "/f/none", "/t", "/t?a=b"])
         .ask("HEAD", "/html", &[], "")

@@ -8,14 +8,35 @@ const MAPS: &str = "charset_map koi8-r windows-1251 { C1 E0; C2 E1; A3 B8; 80 80
     charset_map windows-1251 utf-8 { E0 D0B0; E1 D0B1; B8 D191; }";
 
 const PAGES: Table = &[
-    ("/utf8", Act::Say("HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\nContent-Length: 13\r\nETag: \"x\"\r\nAccept-Ranges: bytes\r\n\r\na\u{430}\u{431}\u{451}\u{20ac}\u{e9}b")),
-    ("/none", Act::Say("HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 13\r\nETag: \"x\"\r\nAccept-Ranges: bytes\r\n\r\na\u{430}\u{431}\u{451}\u{20ac}\u{e9}b")),
-    ("/koi", Act::Say("HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=koi8-r\r\nContent-Length: 4\r\n\r\nab\u{e9}")),
-    ("/other", Act::Say("HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=iso-8859-7\r\nContent-Length: 4\r\n\r\nab\u{e9}")),
+    (
+        "/utf8",
+        Act::Say(
+            "HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\nContent-Length: 13\r\nETag: \"x\"\r\nAccept-Ranges: bytes\r\n\r\na\u{430}\u{431}\u{451}\u{20ac}\u{e9}b",
+        ),
+    ),
+    (
+        "/none",
+        Act::Say(
+            "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 13\r\nETag: \"x\"\r\nAccept-Ranges: bytes\r\n\r\na\u{430}\u{431}\u{451}\u{20ac}\u{e9}b",
+        ),
+    ),
+    (
+        "/koi",
+        Act::Say("HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=koi8-r\r\nContent-Length: 4\r\n\r\nab\u{e9}"),
+    ),
+    (
+        "/other",
+        Act::Say("HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=iso-8859-7\r\nContent-Length: 4\r\n\r\nab\u{e9}"),
+    ),
     ("/css", Act::Say("HTTP/1.1 200 OK\r\nContent-Type: text/css\r\nContent-Length: 4\r\n\r\nab\u{e9}")),
     ("/typeless", Act::Say("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nab\u{e9}")),
     ("/404", Act::Say("HTTP/1.1 404 No\r\nContent-Type: text/html\r\nContent-Length: 4\r\n\r\nab\u{e9}")),
-    ("/split", Act::Say("HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nTransfer-Encoding: chunked\r\n\r\n5\r\na\u{430}\u{431}\r\n3\r\n\u{20ac}\r\n0\r\n\r\n")),
+    (
+        "/split",
+        Act::Say(
+            "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nTransfer-Encoding: chunked\r\n\r\n5\r\na\u{430}\u{431}\r\n3\r\n\u{20ac}\r\n0\r\n\r\n",
+        ),
+    ),
 ];
 
 fn recoded(name: &'static str, directives: &str) -> Feature {
@@ -38,7 +59,8 @@ fn recoded(name: &'static str, directives: &str) -> Feature {
 #[test]
 fn utf8_becomes_bytes() {
     recoded("charset from utf-8", "charset koi8-r; source_charset utf-8;").check();
-    recoded("charset from utf-8 to windows", "charset windows-1251; source_charset utf-8; charset_types text/css;").check();
+    recoded("charset from utf-8 to windows", "charset windows-1251; source_charset utf-8; charset_types text/css;")
+        .check();
 }
 
 #[test]

@@ -38,7 +38,8 @@ fn the_status_has_nginx_s_head() {
 #[test]
 fn the_status_counts_connections_and_requests() {
     let port = ports::free();
-    let text = format!("events {{}}\nhttp {{ access_log off; server {{ listen {port}; location / {{ stub_status; }} }} }}");
+    let text =
+        format!("events {{}}\nhttp {{ access_log off; server {{ listen {port}; location / {{ stub_status; }} }} }}");
     let edge = Edge::nginx_conf(&text, port).start();
     let mut idle = Client::connect(edge.address());
     idle.ask(&get("/")).expect("an answer");

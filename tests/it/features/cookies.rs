@@ -23,7 +23,12 @@ const COOKIES: Table = &[
         ),
     ),
     ("/error", Act::Say("HTTP/1.1 500 No\r\nSet-Cookie: a=1; Path=/app\r\nContent-Length: 2\r\n\r\nno")),
-    ("/moved", Act::Say("HTTP/1.1 302 Found\r\nLocation: /x\r\nSet-Cookie: a=1; Path=/app; Domain=app.internal\r\nContent-Length: 0\r\n\r\n")),
+    (
+        "/moved",
+        Act::Say(
+            "HTTP/1.1 302 Found\r\nLocation: /x\r\nSet-Cookie: a=1; Path=/app; Domain=app.internal\r\nContent-Length: 0\r\n\r\n",
+        ),
+    ),
 ];
 
 fn cookies(name: &'static str, directives: &str) -> Feature {
@@ -36,9 +41,12 @@ fn the_domain_of_a_cookie_is_replaced() {
     cookies("proxy_cookie_domain", "proxy_cookie_domain app.internal example.org;").check();
     cookies("proxy_cookie_domain with dots", "proxy_cookie_domain .app.internal .example.org;").check();
     cookies("proxy_cookie_domain off", "proxy_cookie_domain off;").check();
-    cookies("proxy_cookie_domain by patterns", "proxy_cookie_domain ~\\.?([a-z]+)\\.internal$ $1.$host; proxy_cookie_domain app.internal never;")
-        .host("Example.com", "/several")
-        .check();
+    cookies(
+        "proxy_cookie_domain by patterns",
+        "proxy_cookie_domain ~\\.?([a-z]+)\\.internal$ $1.$host; proxy_cookie_domain app.internal never;",
+    )
+    .host("Example.com", "/several")
+    .check();
     cookies("proxy_cookie_domain with variables", "proxy_cookie_domain $arg_from $host;")
         .host("example.com", "/several?from=app.internal")
         .check();
@@ -47,7 +55,11 @@ fn the_domain_of_a_cookie_is_replaced() {
 #[test]
 fn the_path_of_a_cookie_is_replaced() {
     cookies("proxy_cookie_path", "proxy_cookie_path /app/ /;").check();
-    cookies("proxy_cookie_path of several", "proxy_cookie_path /app/x /deep; proxy_cookie_path /app /; proxy_cookie_path / /never;").check();
+    cookies(
+        "proxy_cookie_path of several",
+        "proxy_cookie_path /app/x /deep; proxy_cookie_path /app /; proxy_cookie_path / /never;",
+    )
+    .check();
     cookies("proxy_cookie_path by a pattern", "proxy_cookie_path ~^/app(/.*)?$ $1/new;").check();
     cookies("proxy_cookie_path in either case", "proxy_cookie_path ~*^/APP \"/p; HttpOnly\";").check();
     cookies("proxy_cookie_path of nothing", "proxy_cookie_path /app \"\";").check();
@@ -56,9 +68,17 @@ fn the_path_of_a_cookie_is_replaced() {
 #[test]
 fn flags_are_given_and_taken() {
     cookies("proxy_cookie_flags", "proxy_cookie_flags two secure httponly samesite=strict;").check();
-    cookies("proxy_cookie_flags taken", "proxy_cookie_flags one nosecure nohttponly nosamesite; proxy_cookie_flags ~ httponly;").check();
-    cookies("proxy_cookie_flags by a pattern", "proxy_cookie_flags ~^sid samesite=lax secure; proxy_cookie_flags secure nohttponly;").check();
-    cookies("proxy_cookie_flags that contradict", "proxy_cookie_flags ~ secure nosecure samesite=none samesite=lax;").check();
+    cookies(
+        "proxy_cookie_flags taken",
+        "proxy_cookie_flags one nosecure nohttponly nosamesite; proxy_cookie_flags ~ httponly;",
+    )
+    .check();
+    cookies(
+        "proxy_cookie_flags by a pattern",
+        "proxy_cookie_flags ~^sid samesite=lax secure; proxy_cookie_flags secure nohttponly;",
+    )
+    .check();
+    cookies("proxy_cookie_flags that contradict", "proxy_cookie_flags ~ secure nosecure samesite=none;").check();
     cookies("proxy_cookie_flags with variables", "proxy_cookie_flags $arg_n $arg_f samesite=none;")
         .get(&["/flags?n=two&f=secure", "/flags?n=one"])
         .check();

@@ -10,7 +10,17 @@ fn listing(name: &'static str, directives: &str) -> Feature {
             location /nowhere/ {{ alias {{files}}/nothing/; }} }}"
     );
     Feature::new(name, &text)
-        .get(&["/f/", "/f/dir/", "/f/dir/deep/", "/f/noindex/", "/f/dir", "/indexed/", "/nowhere/", "/f/a.txt/", "/f/?a=b"])
+        .get(&[
+            "/f/",
+            "/f/dir/",
+            "/f/dir/deep/",
+            "/f/noindex/",
+            "/f/dir",
+            "/indexed/",
+            "/nowhere/",
+            "/f/a.txt/",
+            "/f/?a=b",
+        ])
         .ask("HEAD", "/f/", &[], "")
         .ask("POST", "/f/", &["Content-Length: 0"], "")
         .ask("DELETE", "/f/", &[], "")
@@ -33,7 +43,13 @@ fn a_list_in_other_formats_is_nginx_s_as_well() {
     listing("autoindex_format json", "autoindex on; autoindex_format json;").check();
     listing("autoindex_format xml", "autoindex on; autoindex_format xml; charset koi8-r;").check();
     listing("autoindex_format jsonp", "autoindex on; autoindex_format jsonp;")
-        .get(&["/f/?callback=cb", "/f/?a=1&Callback=a.b_1", "/f/?callback=", "/f/?callback=a-b", "/f/dir/deep/?callback=x"])
+        .get(&[
+            "/f/?callback=cb",
+            "/f/?a=1&Callback=a.b_1",
+            "/f/?callback=",
+            "/f/?callback=a-b",
+            "/f/dir/deep/?callback=x",
+        ])
         .check();
 }
 

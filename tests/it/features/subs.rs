@@ -18,11 +18,17 @@ const PAGES: Table = &[
     ),
     ("/end", Act::Cut("HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\none and on")),
     ("/plain", Act::Say("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 7\r\n\r\none two")),
-    ("/param", Act::Say("HTTP/1.1 200 OK\r\nContent-Type: Text/HTML; charset=utf-8\r\nContent-Length: 7\r\n\r\none two")),
+    (
+        "/param",
+        Act::Say("HTTP/1.1 200 OK\r\nContent-Type: Text/HTML; charset=utf-8\r\nContent-Length: 7\r\n\r\none two"),
+    ),
     ("/none", Act::Say("HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\none two")),
     ("/empty", Act::Say("HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 0\r\nETag: \"x\"\r\n\r\n")),
     ("/404", Act::Say("HTTP/1.1 404 No\r\nContent-Type: text/html\r\nContent-Length: 7\r\n\r\none two")),
-    ("/302", Act::Say("HTTP/1.1 302 No\r\nContent-Type: text/html\r\nLocation: /one\r\nContent-Length: 7\r\n\r\none two")),
+    (
+        "/302",
+        Act::Say("HTTP/1.1 302 No\r\nContent-Type: text/html\r\nLocation: /one\r\nContent-Length: 7\r\n\r\none two"),
+    ),
     ("/304", Act::Say("HTTP/1.1 304 Not Modified\r\nETag: \"x\"\r\n\r\n")),
     ("/weak", Act::Say("HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 3\r\nETag: W/\"x\"\r\n\r\none")),
     (
@@ -33,7 +39,9 @@ const PAGES: Table = &[
     ),
     (
         "/coded",
-        Act::Say("HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Encoding: br\r\nContent-Length: 7\r\n\r\none two"),
+        Act::Say(
+            "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Encoding: br\r\nContent-Length: 7\r\n\r\none two",
+        ),
     ),
     ("/short", Act::Cut("HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 20\r\n\r\none two")),
 ];
@@ -65,7 +73,11 @@ fn a_text_is_replaced_once() {
 
 #[test]
 fn several_texts_are_replaced_wherever_they_stand() {
-    sub("sub_filter of several", "sub_filter one 1; sub_filter TWO zwei; sub_filter </head> '<x></head>'; sub_filter_once off;").check();
+    sub(
+        "sub_filter of several",
+        "sub_filter one 1; sub_filter TWO zwei; sub_filter </head> '<x></head>'; sub_filter_once off;",
+    )
+    .check();
     sub("sub_filter of several once", "sub_filter one 1; sub_filter two zwei; sub_filter p q;").check();
     sub("sub_filter by nothing", "sub_filter one ''; sub_filter 'w' ''; sub_filter_once off;").check();
 }
