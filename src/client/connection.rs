@@ -22,6 +22,7 @@ use super::proxy_protocol::Announced;
 use super::replaced::Replaced;
 use super::settings::{BodyLimits, Buffering, Settings};
 use super::throttle::Throttle;
+use super::trailing::Trailing;
 use super::wire::{BodyState, Wire};
 use crate::http::{Head, Headers};
 use crate::tls;
@@ -150,10 +151,19 @@ impl Connection {
         self.facts.errand.is_none() && self.facts.stream.is_none()
     }
 
-    /// The trailer fields that the answer ends with, to be said before its last byte is written. Only HTTP/2 sends them.
+    /// The trailer fields that the answer ends with, to be said before its last byte is written. These are HTTP/2's.
     pub fn set_trailers(&self, fields: HeaderMap) {
         if let Some(stream) = &self.facts.stream {
             stream.trailers.set(fields);
+        }
+    }
+
+    /// The same over HTTP/1.1, as lines with their ends, for a body in chunks. They are sent if some were said before the
+    /// answer's head was written; others can take their place until the last chunk is.
+    pub fn set_trailer_lines(&self, lines: Bytes) {
+        match &mut self.lock().trailing {
+            Some(trailing) => trailing.set(lines),
+            none => *none = Some(Box::new(Trailing::new(lines))),
         }
     }
 

@@ -14,6 +14,7 @@
 //! | `outbox` | what a slow client has still to get |
 //! | `throttle` | how fast it may get it |
 //! | `replaced` | another answer in the place of the one that Pingora writes |
+//! | `trailing` | trailer fields behind the last chunk |
 //! | `wire`, `writing` | the bytes of a connection, polled under its lock |
 //! | `connection` | the connection as the `ProxyHttp` sees it |
 //! | `handle` | the connection as Pingora sees it |
@@ -79,6 +80,7 @@ mod settings;
 #[cfg(test)]
 mod tests;
 mod throttle;
+mod trailing;
 mod turns;
 mod unattended;
 mod waits;

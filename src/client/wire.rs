@@ -25,6 +25,7 @@ use super::outbox::Outbox;
 use super::pace::Pace;
 use super::replaced::Replaced;
 use super::settings::{BodyLimits, Settings};
+use super::trailing::Trailing;
 use super::waits::Waits;
 use crate::http::{Head, Headers};
 
@@ -92,6 +93,8 @@ pub struct Wire {
     pub goes_on: bool,
     /// What the client gets instead of what Pingora writes.
     pub replaced: Option<Box<Replaced>>,
+    /// What stands behind the last chunk.
+    pub trailing: Option<Box<Trailing>>,
     /// A stream of HTTP/2 ends with its answer: what its client still sends harms nobody.
     pub is_http2: bool,
     pub received: u64,
@@ -124,6 +127,7 @@ impl Wire {
             ignore_abort: false,
             goes_on: false,
             replaced: None,
+            trailing: None,
             is_http2: false,
             received: 0,
             reader: None,
@@ -150,6 +154,7 @@ impl Wire {
         self.ignore_abort = false;
         self.goes_on = false;
         self.replaced = None;
+        self.trailing = None;
         self.read_timer = None;
         if self.inbox.is_empty() {
             // an idle connection holds no buffer

@@ -13,7 +13,14 @@ impl Wire {
     /// when its client left: nobody gets what is written then.
     pub fn poll_write(&mut self, cx: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
         let poll = match self.replaced.take() {
-            None => self.poll_send(cx, bufs),
+            None => match self.trailing.take() {
+                None => self.poll_send(cx, bufs),
+                Some(mut trailing) => {
+                    let poll = self.poll_trailing(cx, &mut trailing, bufs);
+                    self.trailing = Some(trailing);
+                    poll
+                }
+            },
             Some(mut replaced) => {
                 let poll = self.poll_replaced(cx, &mut replaced, bufs);
                 self.replaced = Some(replaced);

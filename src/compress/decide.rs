@@ -54,6 +54,8 @@ impl Fields for [httparse::Header<'_>] {
 pub struct RequestFacts<U = HeaderValue> {
     pub version: Version,
     pub head: bool,
+    /// Whether a body may have chunks, if the version has.
+    pub chunked: bool,
     pub accepted: Accepted,
     pub via: bool,
     pub authorization: bool,
@@ -88,6 +90,7 @@ impl<U> RequestFacts<U> {
         Self {
             version,
             head: method == Method::HEAD,
+            chunked: true,
             accepted: Accepted::read(fields.values(&ACCEPT_ENCODING)),
             via: fields.first(&VIA).is_some(),
             authorization: fields.first(&AUTHORIZATION).is_some(),

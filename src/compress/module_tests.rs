@@ -192,3 +192,45 @@ async fn arming_again_replaces_the_settings() {
     ctx.get_mut::<Compression>().unwrap().arm(Arc::new(gzip()), RequestFacts::of(&request));
     assert!(!is_gzipped(&head(&mut ctx, 200, HTML, false).await));
 }
+
+/// Filters that hold something back until the end.
+fn replacing(ctx: &mut HttpModuleCtx) {
+    use crate::filter::{Chain, Substitute, Substitution};
+    let pair = Substitution { from: b"abc".to_vec(), to: b"x".to_vec() };
+    let chain = Chain::new(vec![Box::new(Substitute::new([pair], false))], None);
+    ctx.get_mut::<Compression>().unwrap().set_filters(chain);
+}
+
+#[tokio::test]
+async fn what_filters_hold_back_is_compressed_with_the_end_wherever_that_is_told() {
+    for is_told_by_done in [false, true] {
+        let mut ctx = armed(gzip(), "GET");
+        replacing(&mut ctx);
+        head(&mut ctx, 200, HTML, false).await;
+        let mut coded = piece(&mut ctx, b"0123456789 abc 0123456789 ab", false).unwrap();
+        coded.extend(piece(&mut ctx, b"", !is_told_by_done).unwrap());
+        coded.extend(ctx.response_done_filter().unwrap().unwrap_or_default());
+        assert_eq!(gunzip(&coded).unwrap(), b"0123456789 x 0123456789 ab");
+    }
+}
+
+#[tokio::test]
+async fn filters_work_where_nothing_is_compressed() {
+    let mut ctx = armed(Settings::default(), "GET");
+    replacing(&mut ctx);
+    head(&mut ctx, 200, HTML, false).await;
+    assert_eq!(piece(&mut ctx, b"abcab", false).unwrap(), b"x");
+    assert_eq!(piece(&mut ctx, b"", false).unwrap(), b"");
+    assert_eq!(ctx.response_done_filter().unwrap(), Some(Bytes::from_static(b"ab")));
+    assert_eq!(ctx.response_done_filter().unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_request_that_is_armed_anew_has_no_filters_of_before() {
+    let mut ctx = armed(Settings::default(), "GET");
+    replacing(&mut ctx);
+    let facts = RequestFacts::of(&RequestHeader::build("GET", b"/", None).unwrap());
+    ctx.get_mut::<Compression>().unwrap().arm(Arc::new(gzip()), facts);
+    head(&mut ctx, 200, HTML, false).await;
+    assert_eq!(piece(&mut ctx, b"abc", true).unwrap(), b"abc");
+}

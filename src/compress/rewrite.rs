@@ -25,7 +25,7 @@ pub fn rewrite<U>(response: &mut ResponseHeader, decision: Decision, request: &R
     response.remove_header(&CONTENT_LENGTH);
     response.remove_header(&ACCEPT_RANGES);
     weaken_etag(response)?;
-    if request.version < Version::HTTP_11 {
+    if request.version < Version::HTTP_11 || !request.chunked {
         response.remove_header(&TRANSFER_ENCODING);
     } else if request.version == Version::HTTP_11 && !request.head {
         response.insert_header("Transfer-Encoding", HeaderValue::from_static("chunked"))?;

@@ -58,6 +58,34 @@ fn directives_become_the_tree_that_yaml_becomes() {
         ),
         ("http { expires modified +24h; }", "{expires: modified +24h}"),
         (
+            "http { sub_filter a b; sub_filter 'c d' ''; sub_filter_types x/y; sub_filter_types z/z; sub_filter_once off; }",
+            "{sub_filter: {a: 'b', c d: ''}, sub_filter_types: [x/y, z/z], sub_filter_once: off}",
+        ),
+        (
+            "http { proxy_cookie_domain a b; proxy_cookie_path ~*^/A /; proxy_cookie_path /c /d; proxy_cookie_flags ~ secure samesite=lax; }",
+            "{proxy_cookie_domain: {a: 'b'}, proxy_cookie_path: {'~*^/A': '/', /c: '/d'}, proxy_cookie_flags: {'~': [secure, samesite=lax]}}",
+        ),
+        (
+            "http { proxy_cookie_domain off; proxy_bind off; mirror off; }",
+            "{proxy_cookie_domain: off, proxy_bind: off, mirror: [off]}",
+        ),
+        (
+            "http { charset_map koi8-r utf-8 { C1 D0B0; c2 D0B1; } charset utf-8; source_charset koi8-r; override_charset on; }",
+            "{charset_map: {koi8-r utf-8: {C1: 'D0B0', c2: 'D0B1'}}, charset: utf-8, source_charset: koi8-r, override_charset: on}",
+        ),
+        (
+            "http { mirror /a; mirror /b; mirror_request_body off; add_before_body /h; add_after_body ''; addition_types *; gunzip on; }",
+            "{mirror: [/a, /b], mirror_request_body: off, add_before_body: /h, add_after_body: '', addition_types: ['*'], gunzip: on}",
+        ),
+        (
+            "http { server { stub_status; location / { random_index on; autoindex on; autoindex_format json; empty_gif; } } }",
+            "{server: [{stub_status: true, location: [{match: '/', random_index: on, autoindex: on, autoindex_format: json, empty_gif: true}]}]}",
+        ),
+        (
+            "http { disable_symlinks if_not_owner from=$document_root; add_trailer X y always; add_trailer Z 1; client_body_in_file_only clean; }",
+            "{disable_symlinks: if_not_owner from=$document_root, add_trailer: {X: {value: y, always: true}, Z: 1}, client_body_in_file_only: clean}",
+        ),
+        (
             "http { client_body_temp_path a 1 2; proxy_temp_path b 1; }",
             "{client_body_temp_path: a, proxy_temp_path: b}",
         ),

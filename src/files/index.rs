@@ -6,20 +6,27 @@
 use std::io;
 use std::path::Path;
 
+use super::links::Links;
 use super::open::{Kind, look};
 use super::path::append;
 use super::refusal::Refusal;
 
 /// The path to route anew to. `base` is the directory's path as mapped (the names are written right behind
 /// it, as nginx does), `uri` the request's. A name that begins with a slash is a path of its own and not looked for.
-pub fn find(base: &Path, uri: &[u8], names: &[String]) -> Result<Vec<u8>, Refusal> {
+pub fn find(
+    base: &Path,
+    uri: &[u8],
+    names: &[String],
+    links: impl Fn(&Path) -> Option<Links>,
+) -> Result<Vec<u8>, Refusal> {
     let mut is_directory = false;
     for name in names {
         if name.starts_with('/') {
             return Ok(name.clone().into_bytes());
         }
         let candidate = append(base, name.as_bytes())?;
-        let Err(source) = look(&candidate) else {
+        let checked = links(&candidate).map_or(Ok(()), |links| links.check(&candidate));
+        let Err(source) = checked.and_then(|()| look(&candidate)) else {
             return Ok([uri, name.as_bytes()].concat());
         };
         let refused = matches!(

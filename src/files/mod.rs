@@ -13,6 +13,7 @@ pub mod body;
 pub mod conditional;
 pub mod date;
 pub mod index;
+pub mod links;
 pub mod listing;
 pub mod mime;
 mod mime_table;
@@ -24,12 +25,13 @@ pub mod refusal;
 
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use http::{HeaderMap, HeaderValue, Method, header};
 
 pub use body::Body;
 pub use conditional::IfModifiedSince;
+pub use links::{Distrust, Links};
 pub use listing::Listing;
 pub use mime::{Charset, Types};
 pub use path::Mapping;
@@ -77,6 +79,8 @@ pub struct FileRequest<'a> {
     pub accepts_zstd: bool,
     /// The status to answer with where `error_page` led here; conditions and ranges then do not count.
     pub error_status: Option<u16>,
+    /// `disable_symlinks`, with the beginning of paths that is trusted.
+    pub links: Option<(Distrust, &'a [u8])>,
     /// The body will be changed on its way: parts of it are parts of something else.
     pub is_filtered: bool,
 }
@@ -136,7 +140,8 @@ async fn directory(request: &FileRequest<'_>, settings: &FileSettings, base: Pat
         return Answer::Internal { uri };
     }
     let (uri, names, directory) = (request.uri.to_vec(), request.index.to_vec(), base.clone());
-    let found = open::off_runtime(move || index::find(&directory, &uri, &names)).await;
+    let links = links_of(request);
+    let found = open::off_runtime(move || index::find(&directory, &uri, &names, links)).await;
     match (found.unwrap_or_else(|error| Err(Refusal::NoAnswer(error))), settings.listing) {
         (Ok(uri), _) => Answer::Internal { uri },
         (Err(Refusal::NoIndex(_)), Some(listing)) if request.method != Method::POST => {
@@ -203,12 +208,13 @@ struct Looked {
 async fn look(request: &FileRequest<'_>, settings: &FileSettings, path: PathBuf) -> Looked {
     let gzip_vary = settings.gzip_vary;
     let candidates = candidates(request, settings);
+    let links = links_of(request);
     let work = move || {
-        let picked = precompressed::pick(&path, &candidates, gzip_vary);
+        let picked = precompressed::pick(&path, &candidates, gzip_vary, &links);
         let found = match (picked.refused, picked.opened) {
             (Some(reason), _) => Err(reason),
             (None, Some((opened, encoding))) => Ok(Target::File(opened, Some(encoding))),
-            (None, None) => plain(path),
+            (None, None) => plain(path, &links),
         };
         Looked { found, varies: if gzip_vary && picked.varies { Varies::Yes } else { Varies::No } }
     };
@@ -230,8 +236,14 @@ fn candidates(request: &FileRequest<'_>, settings: &FileSettings) -> [Candidate;
     ]
 }
 
-fn plain(path: PathBuf) -> Result<Target, Refusal> {
-    match open::open(&path)? {
+/// The rule for a path, as a function that outlives the request.
+fn links_of(request: &FileRequest<'_>) -> impl Fn(&Path) -> Option<Links> + Send + use<> {
+    let rule = request.links.map(|(distrust, from)| (distrust, from.to_vec()));
+    move |path| rule.as_ref().and_then(|(distrust, from)| Links::of(*distrust, from, path))
+}
+
+fn plain(path: PathBuf, links: impl Fn(&Path) -> Option<Links>) -> Result<Target, Refusal> {
+    match open::open(&path, links(&path))? {
         Found::File(opened) => Ok(Target::File(opened, None)),
         Found::Directory => Ok(Target::Directory),
         Found::Special => Err(Refusal::NotRegular(path)),
@@ -292,10 +304,8 @@ impl Reply<'_> {
 
     /// nginx serves no ranges of a precompressed file: its bytes may change with the client's Accept-Encoding.
     fn takes_ranges(&self) -> bool {
-        self.settings.max_ranges > 0
-            && !self.request.is_filtered
-            && self.encoding.is_none()
-            && self.request.error_status.is_none()
+        let is_filtered = self.request.is_filtered && self.opened.len > 0;
+        self.settings.max_ranges > 0 && !is_filtered && self.encoding.is_none() && self.request.error_status.is_none()
     }
 
     fn whole(self, status: u16) -> Answer {

@@ -13,6 +13,7 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+use super::links::Links;
 use super::refusal::Refusal;
 
 /// A local disk answers in milliseconds; this is for a network file system that lost its server.
@@ -43,10 +44,13 @@ pub enum Found {
 }
 
 /// Blocks.
-pub fn open(path: &Path) -> Result<Found, Refusal> {
+pub fn open(path: &Path, links: Option<Links>) -> Result<Found, Refusal> {
     let failed = |source| Refusal::Open { path: path.to_path_buf(), source };
-    let file =
-        OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(path).map_err(failed)?;
+    let file = match links {
+        None => OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(path),
+        Some(links) => links.open(path),
+    };
+    let file = file.map_err(failed)?;
     let metadata = file.metadata().map_err(failed)?;
     Ok(match Kind::of(&metadata) {
         Kind::File => Found::File(Opened { len: metadata.len(), modified: metadata.mtime(), file }),
@@ -122,10 +126,10 @@ mod tests {
         let _socket = std::os::unix::net::UnixListener::bind(dir.path().join("socket")).expect("binds");
         std::os::unix::fs::symlink("loop", dir.path().join("loop")).expect("links");
 
-        assert!(matches!(open(&fifo), Ok(Found::Special)));
-        assert!(matches!(open(Path::new("/dev/null")), Ok(Found::Special)));
-        assert!(matches!(open(dir.path()), Ok(Found::Directory)));
-        let status = |name: &str| open(&dir.path().join(name)).expect_err("refused").status();
+        assert!(matches!(open(&fifo, None), Ok(Found::Special)));
+        assert!(matches!(open(Path::new("/dev/null"), None), Ok(Found::Special)));
+        assert!(matches!(open(dir.path(), None), Ok(Found::Directory)));
+        let status = |name: &str| open(&dir.path().join(name), None).expect_err("refused").status();
         assert_eq!(status("socket"), 500);
         assert_eq!(status("loop"), 403);
         assert_eq!(status("missing"), 404);

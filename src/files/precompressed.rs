@@ -6,6 +6,7 @@
 
 use std::path::Path;
 
+use super::links::Links;
 use super::open::{Found, Opened, open};
 use super::path::append;
 use super::refusal::Refusal;
@@ -73,7 +74,7 @@ pub struct Picked {
 }
 
 /// The first usable candidate beside `path`. Without `gzip_vary` nothing is looked for that this client cannot use.
-pub fn pick(path: &Path, candidates: &[Candidate], gzip_vary: bool) -> Picked {
+pub fn pick(path: &Path, candidates: &[Candidate], gzip_vary: bool, links: impl Fn(&Path) -> Option<Links>) -> Picked {
     let mut picked = Picked::default();
     for candidate in candidates {
         if candidate.mode == Static::Off || !(candidate.usable() || gzip_vary) {
@@ -82,7 +83,7 @@ pub fn pick(path: &Path, candidates: &[Candidate], gzip_vary: bool) -> Picked {
         let Ok(beside) = append(path, candidate.encoding.suffix()) else {
             continue;
         };
-        let Ok(found) = open(&beside) else { continue };
+        let Ok(found) = open(&beside, links(&beside)) else { continue };
         picked.varies |= candidate.mode == Static::On;
         if !candidate.usable() {
             continue;

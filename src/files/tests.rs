@@ -103,6 +103,7 @@ impl Site {
             accepts_br: self.br,
             accepts_zstd: self.zstd,
             error_status: self.error_status,
+            links: None,
             is_filtered: false,
         };
         describe(answer(&request, &self.settings).await).await
@@ -422,6 +423,7 @@ async fn a_refusal_says_to_the_log_what_failed() {
         accepts_br: false,
         accepts_zstd: false,
         error_status: None,
+        links: None,
         is_filtered: false,
     };
     let Answer::Refuse { status: 404, reason: Some(reason), .. } = answer(&request, &site.settings).await else {

@@ -13,14 +13,13 @@ use super::rewrite::{self, Outcome};
 use super::rules::{Mirrored, Ruled};
 use super::sessions::Refused;
 use super::snapshot::{Candidate, Handler, LastResort, Location, Return, Server};
-use super::{filters, subrequest};
+use super::{filters, made, subrequest};
 use crate::client::Connection;
 use crate::config::types::{ErrorPageStatus, Return as RawReturn};
 use crate::files;
 use crate::http::pages::{self, internal};
 use crate::http::{Framing, escape};
 use crate::route::{self, Uri};
-use crate::variables::counts;
 use bytes::Bytes;
 use pingora_http::ResponseHeader;
 use std::sync::Arc;
@@ -269,8 +268,8 @@ async fn at_location(request: &mut Request, client: Option<&Arc<Connection>>) ->
     match location.handler {
         Handler::Proxy(_) => Step::Done(Content::Proxy),
         Handler::Files => local_file(request, &location).await,
-        Handler::EmptyGif => made(request, empty_gif(request)),
-        Handler::Status => made(request, status(request)),
+        Handler::EmptyGif => or_refused(request, made::empty_gif(request)),
+        Handler::Status => or_refused(request, made::status(request)),
     }
 }
 
@@ -384,6 +383,7 @@ async fn local_file(request: &mut Request, location: &Arc<Location>) -> Step {
     let headers = headers_of(request);
     let accepts = super::headers::accepted_encodings(request);
     let root = x.root.clone();
+    let trusted = location.links.as_ref().map(|(distrust, from)| (*distrust, from.evaluate(x)));
     let file = files::FileRequest {
         method: &request.exchange.method,
         uri: &x.path,
@@ -396,6 +396,7 @@ async fn local_file(request: &mut Request, location: &Arc<Location>) -> Step {
         accepts_zstd: accepts.zstd,
         // A page that is shown with 200 is a file like any other.
         error_status: request.error_status.filter(|status| *status != 200),
+        links: trusted.as_ref().map(|(distrust, from)| (*distrust, &**from)),
         is_filtered: filters::changes_type(request, location.files.types.of(&x.path)),
     };
     match files::answer(&file, &location.files).await {
@@ -420,49 +421,11 @@ async fn local_file(request: &mut Request, location: &Arc<Location>) -> Step {
 }
 
 /// An answer that nothing has to be asked for, or the status it is refused with.
-fn made(request: &mut Request, content: Result<Content, u16>) -> Step {
+fn or_refused(request: &mut Request, content: Result<Content, u16>) -> Step {
     match content {
         Ok(content) => Step::Done(content),
         Err(status) => failed(request, status, Vec::new()),
     }
-}
-
-fn is_read(request: &Request) -> Result<(), u16> {
-    matches!(request.exchange.method, http::Method::GET | http::Method::HEAD).then_some(()).ok_or(405)
-}
-
-/// `empty_gif`: the picture of one transparent pixel that nginx sends, and its date.
-fn empty_gif(request: &Request) -> Result<Content, u16> {
-    const GIF: &[u8] = b"GIF89a\x01\x00\x01\x00\x80\x01\x00\x00\x00\x00\xff\xff\xff!\xf9\x04\x01\x00\x00\x01\x00,\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x02L\x01\x00;";
-    const MODIFIED: (&str, http::HeaderValue) =
-        ("Last-Modified", http::HeaderValue::from_static("Mon, 28 Sep 1970 06:00:00 GMT"));
-    is_read(request)?;
-    let validators = files::conditional::Validators { etag: None, last_modified: Some(23_349_600) };
-    match files::conditional::judge(&headers_of(request), validators, request.location.files.if_modified_since) {
-        files::conditional::Verdict::PreconditionFailed => return Err(412),
-        files::conditional::Verdict::NotModified => {
-            return Ok(Content::File { status: 304, headers: vec![MODIFIED], body: files::Body::empty() });
-        }
-        files::conditional::Verdict::Proceed => {}
-    }
-    let headers = vec![
-        ("Content-Type", http::HeaderValue::from_static("image/gif")),
-        ("Content-Length", http::HeaderValue::from(GIF.len())),
-        MODIFIED,
-    ];
-    Ok(Content::File { status: 200, headers, body: files::Body::text(GIF.to_vec()) })
-}
-
-/// `stub_status`
-fn status(request: &Request) -> Result<Content, u16> {
-    is_read(request)?;
-    let counts = counts::read();
-    let text = format!(
-        "Active connections: {} \nserver accepts handled requests\n {} {} {} \nReading: {} Writing: {} Waiting: {} \n",
-        counts.active, counts.accepted, counts.handled, counts.requests, counts.reading, counts.writing, counts.waiting
-    );
-    let kind = http::HeaderValue::from_static("text/plain");
-    Ok(Content::Text { status: 200, content_type: Some(kind), body: text.into() })
 }
 
 /// The fields local files are chosen by.

@@ -10,7 +10,7 @@ use crate::files;
 use crate::http::pages;
 use bytes::Bytes;
 use http::HeaderValue;
-use http::header::CONTENT_LENGTH;
+use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use pingora_error::{ErrorType, OrErr, Result};
 use pingora_http::ResponseHeader;
 use pingora_proxy::Session;
@@ -43,6 +43,7 @@ pub async fn deliver(
     arm_compression(session, request);
     request.pace(connection, None);
     filters::arm(session, request, connection, &mut head).await?;
+    headers::trailers::announce(request, connection, &mut head)?;
     write(session, request, head, payload).await?;
     request.exchange.completed = true;
     Ok(())
@@ -153,9 +154,13 @@ fn start(status: u16) -> Result<ResponseHeader> {
 }
 
 /// To a client of HTTP/1.0 the end of a body whose length is not said is the end of the connection.
-pub fn close_without_length(session: &mut Session, request: &Request, head: &ResponseHeader) {
-    if !request.is_http10() || is_bodiless(request, head) {
+pub fn close_without_length(session: &mut Session, request: &Request, head: &mut ResponseHeader) {
+    let by_close = headers::ends_by_close(request);
+    if !(request.is_http10() || by_close) || is_bodiless(request, head) {
         return;
+    }
+    if by_close {
+        head.remove_header(&TRANSFER_ENCODING);
     }
     let facts = headers::compression_facts(request);
     let status = head.status.as_u16();
@@ -169,9 +174,9 @@ pub fn is_bodiless(request: &Request, head: &ResponseHeader) -> bool {
     request.is_head() || matches!(head.status.as_u16(), 204 | 304)
 }
 
-async fn write(session: &mut Session, request: &Request, head: ResponseHeader, payload: Payload) -> Result<()> {
+async fn write(session: &mut Session, request: &Request, mut head: ResponseHeader, payload: Payload) -> Result<()> {
     let bodiless = is_bodiless(request, &head);
-    close_without_length(session, request, &head);
+    close_without_length(session, request, &mut head);
     let payload = if bodiless { Payload::Nothing } else { payload };
     match payload {
         Payload::Nothing => session.write_response_header(Box::new(head), true).await,

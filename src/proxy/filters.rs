@@ -113,19 +113,21 @@ fn length(fields: &HeaderMap) -> Option<u64> {
 
 fn plan(filters: &Filters, request: &Request, status: u16, fields: &HeaderMap) -> Plan {
     let mut plan = Plan::default();
-    if status < 200 || matches!(status, 204 | 206 | 304) {
+    if status < 200 || matches!(status, 204 | 304) {
         return plan;
     }
+    let is_part = status == 206;
     let coding = fields.get(CONTENT_ENCODING).map(|coding| coding.as_bytes()).filter(|coding| !coding.is_empty());
-    plan.gunzip = filters.gunzip && is_gzip(coding) && !takes_gzip(request, fields);
+    plan.gunzip = filters.gunzip && !is_part && is_gzip(coding) && !takes_gzip(request, fields);
     let kind = fields.get(CONTENT_TYPE).map(|kind| kind.as_bytes());
     if let (Some(recoding), Some(kind)) = (&filters.recoding, kind) {
         plan.recoding = recoded(recoding, kind, coding.is_none() || plan.gunzip);
+        plan.recoding.take_if(|recoded| is_part && !recoded.keeps_length);
     }
-    if (coding.is_some() && !plan.gunzip) || length(fields) == Some(0) {
+    if is_part || (coding.is_some() && !plan.gunzip) || length(fields) == Some(0) {
         return plan;
     }
-    plan.sub = filters.sub.as_ref().is_some_and(|sub| sub.types.matches(kind));
+    plan.sub = filters.sub.as_ref().is_some_and(|sub| sub.types.matches(kind) && looks_for_something(sub, request));
     let is_added_to = |types: &compress::Types| status == 200 && !request.is_subrequest && types.matches(kind);
     plan.addition = filters.addition.as_ref().is_some_and(|addition| is_added_to(&addition.types));
     plan
@@ -177,6 +179,10 @@ fn recoder(plan: &Plan, filters: &Filters) -> Option<Recoder> {
     recoding.tables.recoder(recoded.from.as_ref()?, &recoding.to)
 }
 
+fn looks_for_something(sub: &Sub, request: &Request) -> bool {
+    sub.pairs.iter().any(|(from, _)| !from.evaluate(&request.exchange).is_empty())
+}
+
 fn substitute(sub: &Sub, request: &Request) -> Substitute {
     let pairs = sub.pairs.iter().map(|(from, to)| Substitution {
         from: from.evaluate(&request.exchange).into_owned(),
@@ -203,6 +209,10 @@ fn rewrite_as(plan: &Plan, filters: &Filters, request: &Request, head: &mut Resp
         weaken_etag(head)?;
     }
     if let (true, Some(sub)) = (plan.sub, &filters.sub) {
+        // What is stored would be sent in parts if it went out as it is.
+        if request.pass().is_some_and(|pass| pass.caching.is_some()) {
+            head.remove_header(&ACCEPT_RANGES);
+        }
         match sub.last_modified {
             true => weaken_etag(head)?,
             false => {
@@ -213,7 +223,7 @@ fn rewrite_as(plan: &Plan, filters: &Filters, request: &Request, head: &mut Resp
     }
     if plan.changes_length() {
         head.remove_header(&CONTENT_LENGTH);
-        if request.is_http10() || request.is_head() {
+        if request.is_http10() || request.is_head() || headers::ends_by_close(request) {
             head.remove_header(&TRANSFER_ENCODING);
         } else {
             head.insert_header("Transfer-Encoding", "chunked")?;

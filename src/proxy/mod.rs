@@ -39,6 +39,7 @@ mod keepalive;
 mod limits;
 mod line;
 mod live;
+mod made;
 mod mirror;
 mod peer;
 mod record;
@@ -294,9 +295,10 @@ impl ProxyHttp for Edge {
         end_of_stream: bool,
         ctx: &mut Ctx,
     ) -> Result<Option<Duration>> {
-        let (request, _) = begun(ctx)?;
+        let (request, connection) = begun(ctx)?;
         if end_of_stream {
             request.answer_ended();
+            headers::trailers::tell(request, connection);
         }
         let pressure = caching::write(request, body.as_ref(), end_of_stream);
         Ok(pressure.max(body.as_ref().and_then(|piece| request.pace_of_upstream(piece.len()))))
@@ -314,7 +316,7 @@ impl ProxyHttp for Edge {
         caching::write(request, None, true);
         // They are about the whole.
         if request.told.is_none() {
-            connection.set_trailers(trailers.clone());
+            connection.set_trailers(headers::trailers::with_own(request, trailers.clone()));
         }
         Ok(None)
     }
@@ -363,6 +365,7 @@ impl ProxyHttp for Edge {
         connection.set_buffering(buffering);
         deliver::arm_compression(session, request);
         filters::arm(session, request, connection, answer).await?;
+        headers::trailers::announce(request, connection, answer)?;
         if let Some(compression) = session.downstream_modules_ctx.get_mut::<Compression>() {
             compression.set_unbuffered(unbuffered);
         }

@@ -57,6 +57,8 @@ pub struct Request {
     pub internal: bool,
     /// It is edge's own, for another one (`mirror`, `add_before_body`).
     pub is_subrequest: bool,
+    /// Fields stand behind the body of its answer.
+    pub has_trailers: bool,
     /// Copies of it that are to be sent.
     pub mirror: Option<Arc<Mirror>>,
     /// How often the URI was changed; a circle ends in 500.
@@ -122,6 +124,7 @@ impl Request {
             quoted: false,
             internal: false,
             is_subrequest: false,
+            has_trailers: false,
             mirror: None,
             redirects: 0,
             failed: 0,

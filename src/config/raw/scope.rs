@@ -16,6 +16,10 @@ keys! {
         ["hsli"] add_header: Named<AddHeader>,
         /// How `add_header` stands to the block outside: `on` (as nginx: a list replaces the outer one), `off`, `merge`.
         ["hsli"] add_header_inherit: ListInherit = "on",
+        /// Fields that follow the body of answers of 200, 201, 204, 206, 301, 302, 303, 304, 307 and 308, or `always`.
+        ["hsl"] add_trailer: Named<AddHeader>,
+        /// How `add_trailer` stands to the block outside: `on` (as nginx: a list replaces the outer one), `off`, `merge`.
+        ["hsl"] add_trailer_inherit: ListInherit = "on",
         /// Redirects edge makes name scheme, host and port.
         ["hsl"] absolute_redirect: bool = "true",
         /// Names or parts of names of browsers that `$ancient_browser` is about; `netscape4`.
@@ -53,8 +57,12 @@ keys! {
         ["hsl"] charset_types: Vec<String> = "[text/html, text/xml, text/plain, text/vnd.wap.wml, application/javascript, application/rss+xml]",
         /// What a byte of one charset is in another: `{ 'koi8-r utf-8': { C0: D18E } }`, in hexadecimal. Bytes below 80 are what they are.
         ["h"] charset_map: CharsetMaps,
+        /// A body whose length is not known goes to a client of HTTP/1.1 in chunks; `off`: the end of the connection ends it.
+        ["hsl"] chunked_transfer_encoding: bool = "true",
         /// A body up to this size is kept in memory, a larger one in a temporary file.
         ["hsl"] client_body_buffer_size: Size = "16k",
+        /// Accepted, but for `on`: a body that is kept in a file has no name, and is gone with its request.
+        ["hsl"] client_body_in_file_only: BodyInFile = "off",
         /// Where bodies are kept that are too large for memory, relative to the prefix.
         ["hsl"] client_body_temp_path: TempPath,
         /// The longest wait between two reads of a body.
@@ -67,6 +75,9 @@ keys! {
         ["hsl"] client_max_body_size: Size = "1m",
         /// The media type of files whose extension is unknown.
         ["hsl"] default_type: String = "text/plain",
+        /// Files that symbolic links lead to are not served: `on`, or `if_not_owner` for links that belong to somebody else than what
+        /// they lead to; ` from=PATH` behind it names the beginning of paths that is trusted.
+        ["hsl"] disable_symlinks: DisableSymlinks = "off",
         /// Pages for errors: `{404: /404.html}` or a list of `{code, uri, status}`.
         ["hsli"] error_page: ErrorPages,
         /// Files are sent with an `ETag`.
@@ -214,6 +225,8 @@ keys! {
         ["hsl"] log_not_found: bool = "true",
         /// The most ranges of one request; more: the whole is sent.
         ["hsl"] max_ranges: u32,
+        /// The most fields of a request's head.
+        ["hs"] max_headers: u32 = "1000",
         /// Browsers that `$modern_browser` is about, with the version from which on: `[msie 5.5, gecko 1.0, unlisted]`.
         ["hsl"] modern_browser: Repeated<ModernBrowser>,
         /// What `$modern_browser` says then.

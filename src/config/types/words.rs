@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::config::value::{Arg, Named, Value};
+use crate::config::value::{Arg, Named, Value, mismatch};
 use crate::config::{Diagnostics, Node};
 use crate::words;
 
@@ -73,5 +73,64 @@ words! {
         NoEtag = "no_etag",
         Auth = "auth",
         Any = "any",
+    }
+}
+
+words! {
+    /// Whether bodies are kept in files. That they stay there is not offered.
+    pub enum BodyInFile {
+        Off = "off" | "false",
+        Clean = "clean",
+    }
+}
+
+words! {
+    /// Which symbolic links are not followed.
+    pub enum Symlinks {
+        Off = "off" | "false",
+        On = "on" | "true",
+        IfNotOwner = "if_not_owner",
+    }
+}
+
+/// Which symbolic links are not followed, and from where on: `on from=$document_root`.
+#[derive(Clone, Debug)]
+pub struct DisableSymlinks {
+    pub rule: Symlinks,
+    pub from: Option<String>,
+}
+
+impl Value for DisableSymlinks {
+    fn expected() -> String {
+        "`off`, `on` or `if_not_owner`, perhaps with ` from=PATH` behind it".into()
+    }
+
+    fn read(node: &Node, diagnostics: &mut Diagnostics) -> Option<DisableSymlinks> {
+        let text = node.as_text().unwrap_or_default();
+        let (word, from) = match text.split_once(" from=") {
+            Some((word, from)) => (word, Some(from.to_owned())),
+            None => (text, None),
+        };
+        let rule = match word {
+            "off" | "false" => Symlinks::Off,
+            "on" | "true" => Symlinks::On,
+            "if_not_owner" => Symlinks::IfNotOwner,
+            _ => return mismatch(node, diagnostics),
+        };
+        Some(DisableSymlinks { rule, from })
+    }
+
+    fn schema() -> serde_json::Value {
+        json!({ "type": ["string", "boolean"] })
+    }
+
+    fn from_args(args: &[Arg]) -> Result<Node, String> {
+        match args {
+            [rule] => Ok(rule.node()),
+            [rule, from] if from.text.starts_with("from=") => {
+                Ok(Node::scalar(rule.span, format!("{} {}", rule.text, from.text)))
+            }
+            _ => Err(format!("expected {}", Self::expected())),
+        }
     }
 }

@@ -77,7 +77,7 @@ fn add_fields(answer: &mut ResponseHeader, request: &mut Request) -> Result<()> 
 }
 
 /// The statuses `add_header` and `expires` are for.
-fn has_conditional_fields(status: u16) -> bool {
+pub(super) fn has_conditional_fields(status: u16) -> bool {
     matches!(status, 200 | 201 | 204 | 206 | 301 | 302 | 303 | 304 | 307 | 308)
 }
 

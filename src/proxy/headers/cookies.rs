@@ -215,6 +215,7 @@ fn set_same_site(attributes: &mut Vec<Attribute<'_>>, flags: &[CookieFlag]) {
         Some(there) => {
             let is_it = there.value.as_ref().is_some_and(|v| v.eq_ignore_ascii_case(value.as_bytes()));
             if !is_it {
+                there.name = Cow::Borrowed(b"SameSite");
                 there.value = Some(Cow::Borrowed(value.as_bytes()));
             }
         }
@@ -241,7 +242,7 @@ mod tests {
         assert_eq!(flagged("a=b", &["secure", "httponly"]), "a=b; Secure; HttpOnly");
         assert_eq!(flagged("a=b; secure", &["secure"]), "a=b; secure");
         assert_eq!(flagged("a=b;Secure ; HttpOnly;Path=/", &["nosecure", "nohttponly"]), "a=b; Path=/");
-        assert_eq!(flagged("a=b; samesite=lax", &["samesite=strict"]), "a=b; samesite=Strict");
+        assert_eq!(flagged("a=b; samesite=lax", &["samesite=strict"]), "a=b; SameSite=Strict");
         assert_eq!(flagged("a=b; SameSite=STRICT", &["samesite=strict"]), "a=b; SameSite=STRICT");
         assert_eq!(flagged("a=b; SameSite=Lax", &["nosamesite"]), "a=b");
         assert_eq!(flagged("a=b", &["samesite=none"]), "a=b; SameSite=None");

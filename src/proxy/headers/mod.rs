@@ -2,6 +2,7 @@
 
 mod client;
 mod cookies;
+pub mod trailers;
 mod upstream;
 
 pub use client::{for_client, is_bodiless};
@@ -52,7 +53,13 @@ pub fn compression_facts(request: &Request) -> RequestFacts {
         // a stream of HTTP/2 is an HTTP/1.1 connection to everybody above `client/`, and its answers have chunks
         Version::Http11 | Version::Http2 => http::Version::HTTP_11,
     };
-    RequestFacts::keep(version, &request.exchange.method, &head.headers)
+    let facts = RequestFacts::keep(version, &request.exchange.method, &head.headers);
+    RequestFacts { chunked: !ends_by_close(request), ..facts }
+}
+
+/// `chunked_transfer_encoding off`: the end of a body whose length is not said is the end of the connection.
+pub fn ends_by_close(request: &Request) -> bool {
+    !request.location.chunked && request.exchange.head.version == Version::Http11
 }
 
 /// The precompressed files a client may be given.

@@ -2,7 +2,7 @@
 
 use super::compile::Texts;
 use crate::config::raw::Scope;
-use crate::config::types::{ListInherit, RuleSource, RulesInherit};
+use crate::config::types::{self, ListInherit, RuleSource, RulesInherit};
 use crate::config::value::Repeated;
 use crate::config::{Diagnostics, Named, Span, Spanned};
 use crate::variables::Template;
@@ -79,8 +79,12 @@ impl Expires {
     }
 }
 
-pub(super) fn add_headers(scope: &Scope, texts: &Texts<'_>, diagnostics: &mut Diagnostics) -> Vec<AddHeader> {
-    let Some(written) = &scope.add_header else {
+pub(super) fn add_fields(
+    written: &Option<Spanned<Named<types::AddHeader>>>,
+    texts: &Texts<'_>,
+    diagnostics: &mut Diagnostics,
+) -> Vec<AddHeader> {
+    let Some(written) = written else {
         return Vec::new();
     };
     written
@@ -148,6 +152,7 @@ pub(super) fn inherit_lists(inner: &Scope, outer: &Scope, diagnostics: &mut Diag
     }
     scope.rules = rules_of(inner, outer);
     list!(add_header, add_header_inherit);
+    list!(add_trailer, add_trailer_inherit);
     list!(proxy_set_header, proxy_set_header_inherit);
     if let (Some(own), Some(others)) = (&inner.grpc_set_header, &outer.grpc_set_header) {
         let names = |list: &Spanned<Named<String>>| list.iter().map(|(n, _)| n.clone()).collect::<Vec<_>>();

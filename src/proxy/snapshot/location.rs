@@ -3,7 +3,7 @@
 use super::compile::Texts;
 use super::compression;
 use super::filters::Filters;
-use super::headers::{Expires, add_headers, inherit_lists};
+use super::headers::{Expires, add_fields, inherit_lists};
 use super::pass::{Pass, Place};
 use super::*;
 use crate::config::raw::{self, Scope};
@@ -291,8 +291,10 @@ fn settings(scope: &Scope, texts: &Texts<'_>, diagnostics: &mut Diagnostics) -> 
         },
         limit_rate: Amount::compile(scope.limit_rate.as_ref(), texts, diagnostics),
         limit_rate_after: Amount::compile(scope.limit_rate_after.as_ref(), texts, diagnostics),
+        chunked: scope.chunked_transfer_encoding(),
         answer: AnswerHeaders {
-            add: add_headers(scope, texts, diagnostics),
+            add: add_fields(&scope.add_header, texts, diagnostics),
+            trailers: add_fields(&scope.add_trailer, texts, diagnostics),
             expires: Expires::compile(&scope.expires(), expires_at, texts, diagnostics),
             charset: charset.clone(),
             server_tokens: scope.server_tokens() == types::ServerTokens::On,
@@ -315,8 +317,9 @@ fn settings(scope: &Scope, texts: &Texts<'_>, diagnostics: &mut Diagnostics) -> 
             prefix: 0,
             is_regex: false,
         }),
+        links: local::links(scope, texts, diagnostics),
         index: scope.index(),
-        files: file_settings(scope, charset.as_ref(), diagnostics),
+        files: local::settings(scope, charset.as_ref(), diagnostics),
         default_type: scope.default_type(),
     }
 }
@@ -324,22 +327,6 @@ fn settings(scope: &Scope, texts: &Texts<'_>, diagnostics: &mut Diagnostics) -> 
 fn mirror(scope: &Scope) -> Option<Arc<Mirror>> {
     let paths: Vec<String> = scope.mirror().0.into_iter().map(|path| path.value).collect();
     (!paths.is_empty()).then(|| Arc::new(Mirror { paths, body: scope.mirror_request_body() }))
-}
-
-/// `autoindex`
-fn listing(scope: &Scope) -> Option<files::Listing> {
-    let format = match scope.autoindex_format() {
-        types::AutoindexFormat::Html => files::listing::Format::Html,
-        types::AutoindexFormat::Json => files::listing::Format::Json,
-        types::AutoindexFormat::Jsonp => files::listing::Format::Jsonp,
-        types::AutoindexFormat::Xml => files::listing::Format::Xml,
-    };
-    scope.autoindex().then(|| files::Listing {
-        format,
-        exact_size: scope.autoindex_exact_size(),
-        local_time: scope.autoindex_localtime(),
-        utf8: scope.charset().eq_ignore_ascii_case("utf-8"),
-    })
 }
 
 /// `root`, which as in nginx ends without a slash as it is written: `/` itself is nothing, before every path.
@@ -456,47 +443,4 @@ fn json_line(fields: &crate::config::Named<String>) -> String {
         .map(|(name, value)| format!("{}:\"{value}\"", serde_json::Value::from(name.value.as_str())))
         .collect();
     format!("{{{}}}", pairs.join(","))
-}
-
-fn file_settings(
-    scope: &Scope,
-    charset: Option<&files::Charset>,
-    diagnostics: &mut Diagnostics,
-) -> files::FileSettings {
-    let own: Vec<(String, String)> = scope
-        .types
-        .iter()
-        .flat_map(|t| t.value.iter())
-        .map(|(kind, extensions)| (kind.value.clone(), extensions.join(" ")))
-        .collect();
-    let at = scope.types.as_ref().map(|t| t.span).unwrap_or_default();
-    let types = match scope.types {
-        Some(_) => files::Types::new(own.iter().map(|(k, e)| (k.as_str(), e.as_str())), &scope.default_type(), charset),
-        None => files::Types::new(files::Types::debian(), &scope.default_type(), charset),
-    };
-    let types = types.unwrap_or_else(|e| {
-        diagnostics.error(at, e.to_string());
-        files::Types::new([], "", None).unwrap_or_else(|_| unreachable!("a table without entries has no bad type"))
-    });
-    let precompressed = |mode| match mode {
-        types::Precompressed::Off => files::Static::Off,
-        types::Precompressed::On => files::Static::On,
-        types::Precompressed::Always => files::Static::Always,
-    };
-    files::FileSettings {
-        types,
-        etag: scope.etag(),
-        if_modified_since: match scope.if_modified_since() {
-            types::IfModifiedSince::Off => files::IfModifiedSince::Off,
-            types::IfModifiedSince::Exact => files::IfModifiedSince::Exact,
-            types::IfModifiedSince::Before => files::IfModifiedSince::Before,
-        },
-        max_ranges: scope.max_ranges.as_ref().map_or(usize::MAX, |m| m.value as usize),
-        gzip_static: precompressed(scope.gzip_static()),
-        brotli_static: precompressed(scope.brotli_static()),
-        zstd_static: precompressed(scope.zstd_static()),
-        gzip_vary: scope.gzip_vary(),
-        listing: listing(scope),
-        random_index: false,
-    }
 }

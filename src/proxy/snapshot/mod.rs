@@ -15,6 +15,7 @@ mod filters;
 mod headers;
 mod limits;
 mod listen;
+mod local;
 mod location;
 mod pass;
 mod process;
@@ -50,7 +51,7 @@ use crate::client;
 use crate::compress;
 use crate::config::raw::tls::VerifyClient;
 use crate::config::types::{ErrorPageStatus, LingeringClose};
-use crate::files::{FileSettings, mime::Charset};
+use crate::files::{Distrust, FileSettings, mime::Charset};
 use crate::observe::{AccessLog, errors};
 use crate::proxy::rules::PlacedRules;
 use crate::proxy::sessions::{Demand, LogKey, Sessions};
@@ -206,6 +207,8 @@ pub struct Location {
     pub buffering: client::Buffering,
     pub limit_rate: Amount,
     pub limit_rate_after: Amount,
+    /// `chunked_transfer_encoding`
+    pub chunked: bool,
     pub answer: AnswerHeaders,
     pub error_pages: Vec<ErrorPage>,
     pub recursive_error_pages: bool,
@@ -219,6 +222,8 @@ pub struct Location {
 
     // local files
     pub roots: Arc<Roots>,
+    /// `disable_symlinks`, with the beginning of paths that is trusted.
+    pub links: Option<(Distrust, Template)>,
     pub index: Vec<String>,
     pub files: FileSettings,
     pub default_type: String,
@@ -286,6 +291,8 @@ pub struct Redirects {
 #[derive(Debug)]
 pub struct AnswerHeaders {
     pub add: Vec<AddHeader>,
+    /// `add_trailer`
+    pub trailers: Vec<AddHeader>,
     pub expires: Expires,
     /// `charset`, and the types it is added to.
     pub charset: Option<Charset>,

@@ -57,6 +57,7 @@ fn client_settings(scope: &raw::Scope, outside: &super::Location) -> client::Set
     client::Settings {
         client_header_buffer_size: scope.client_header_buffer_size().0 as usize,
         large_client_header_buffers: (large.number as usize, large.size as usize),
+        max_headers: scope.max_headers() as usize,
         underscores_in_headers: scope.underscores_in_headers(),
         ignore_invalid_headers: scope.ignore_invalid_headers(),
         client_header_timeout: scope.client_header_timeout().0,

@@ -121,3 +121,44 @@ fn the_name_of_the_server() {
     .lines("bad", &["GET /off HTTP/1.1", "Host: a b"])
     .check();
 }
+
+#[test]
+fn fields_stand_behind_the_body() {
+    Feature::new(
+        "add_trailer",
+        "add_trailer X-Http h; server { listen {port}; include mime.types;
+            location / { proxy_pass http://{a}; }
+            location /own { add_trailer X-Own \"$uri $status\"; add_trailer X-Empty $arg_none; add_trailer X-All b always; return 200 text; }
+            location /e { add_trailer X-All $uri always; add_trailer X-Own a; return 404; }
+            location /n { return 204; } location /r { return 301 /x; } location /none { return 404 text; }
+            location /f/ { alias {files}/; }
+            location /s/ { sub_filter o 0; sub_filter_types *; proxy_pass http://{a}; } }",
+    )
+    .backend(&[
+        ("/chunks", Act::Say("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\none\r\n5\r\n0\r\n\r\n\r\n0\r\n\r\n")),
+        ("/trailers", Act::Say("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\none\r\n0\r\nX-Up: a\r\n\r\n")),
+        ("/500", Act::Say("HTTP/1.1 500 No\r\nContent-Length: 3\r\n\r\none")),
+        ("/304", Act::Say("HTTP/1.1 304 No\r\n\r\n")),
+    ])
+    .get(&["/x", "/chunks", "/trailers", "/500", "/304", "/own", "/e", "/n", "/r", "/none", "/f/a.txt", "/f/big.txt", "/s/chunks", "/s/x"])
+    .ask("HEAD", "/x", &[], "")
+    .get_with("/f/a.txt", &["Range: bytes=0-3"])
+    .get_with("/f/a.txt", &["If-Modified-Since: Sun, 09 Sep 2001 01:46:40 GMT"])
+    .lines("HTTP/1.0", &["GET /x HTTP/1.0"])
+    .check();
+}
+
+#[test]
+fn without_chunks_the_connection_ends_with_the_body() {
+    Feature::new(
+        "chunked_transfer_encoding",
+        "chunked_transfer_encoding off; server { listen {port}; include mime.types; gzip on; gzip_min_length 1;
+            location / { proxy_pass http://{a}; } location /f/ { alias {files}/; } location /d/ { alias {files}/; autoindex on; index none; }
+            location /s/ { gzip off; sub_filter o 0; sub_filter_types *; proxy_pass http://{a}; } }",
+    )
+    .backend(&[("/chunks", Act::Say("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\none\r\n0\r\n\r\n"))])
+    .get(&["/x", "/chunks", "/f/a.txt", "/d/noindex/", "/s/x", "/s/chunks"])
+    .get_with("/f/page.html", &["Accept-Encoding: gzip"])
+    .ask("HEAD", "/chunks", &[], "")
+    .check();
+}

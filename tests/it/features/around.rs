@@ -33,11 +33,13 @@ fn around(name: &'static str, directives: &str) -> Feature {
             location / {{ proxy_pass http://{{a}}; }}
             location /f/ {{ alias {{files}}/; }}
             location /t {{ default_type text/html; return 200 text; }}
+            location = /foot {{ proxy_pass http://{{b}}; }}
             location = /before {{ return 200 '<before>'; }}
             location = /inside {{ internal; return 200 '<inside $request_uri $uri $args>'; }}
             location = /refused {{ return 403; }} }}"
     );
     Feature::new(name, &text)
+        .backend(PAGES)
         .backend(PAGES)
         .get(&["/html", "/plain", "/chunks", "/404", "/f/page.html", "/f/a.txt", "/f/none", "/t", "/t?a=b"])
         .ask("HEAD", "/html", &[], "")

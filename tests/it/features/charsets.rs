@@ -49,7 +49,7 @@ fn recoded(name: &'static str, directives: &str) -> Feature {
         feature = feature.get(&[target]);
     }
     feature
-        .get(&["/f/page.html", "/f/style.css", "/f/a.txt", "/t", "/e"])
+        .get(&["/f/page.html", "/f/style.css", "/f/a.txt", "/f/koi8.txt", "/t", "/e"])
         .ask("HEAD", "/none", &[], "")
         .get_with("/f/a.txt", &["Range: bytes=0-3"])
         .get_with("/f/page.html", &["If-Modified-Since: Sun, 09 Sep 2001 01:46:40 GMT"])

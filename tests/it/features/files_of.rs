@@ -73,12 +73,20 @@ pub fn write(root: &Path) {
     put(root, "image.png", &[0x89, b'P', b'N', b'G', 0, 1, 2, 3]);
     let big: Vec<u8> = (0..300_000u32).map(|n| b'a' + (n % 23) as u8).collect();
     put(root, "big.txt", &big);
+    put(root, "koi8.txt", b"a\xc1\xc2\xa3\x80b");
+    link(root);
     for path in ["page.html", "style.css"] {
         let text = if path == "page.html" { page() } else { style() };
         let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
         encoder.write_all(text.as_bytes()).expect("memory takes it");
         put(root, &format!("{path}.gz"), &encoder.finish().expect("memory takes it"));
     }
+}
+
+/// Links into the directory and within it.
+fn link(root: &Path) {
+    std::os::unix::fs::symlink("a.txt", root.join("link.txt")).expect("a link");
+    std::os::unix::fs::symlink("dir", root.join("linked")).expect("a link");
 }
 
 fn put(root: &Path, path: &str, bytes: &[u8]) {

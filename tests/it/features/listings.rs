@@ -76,3 +76,21 @@ fn one_file_stands_for_a_directory() {
     .ask("POST", "/e/", &["Content-Length: 0"], "")
     .check();
 }
+
+#[test]
+fn links_are_not_followed() {
+    Feature::new(
+        "disable_symlinks",
+        "server { listen {port}; root {files};
+            location /on/ { alias {files}/; disable_symlinks on; }
+            location /from/ { alias {files}/; disable_symlinks on from={files}; }
+            location /deep/ { alias {files}/linked/; disable_symlinks on from={files}/linked; }
+            location /deeper/ { alias {files}/linked/; disable_symlinks on from=$document_root; }
+            location /owner/ { alias {files}/; disable_symlinks if_not_owner; }
+            location /off/ { alias {files}/; } }",
+    )
+    .get(&["/on/a.txt", "/on/link.txt", "/on/linked/", "/on/linked/b.txt", "/on/dir/", "/on/none"])
+    .get(&["/from/a.txt", "/from/link.txt", "/from/linked/b.txt", "/deep/b.txt", "/deep/", "/deeper/b.txt"])
+    .get(&["/owner/a.txt", "/owner/link.txt", "/owner/linked/", "/off/link.txt", "/off/linked/"])
+    .check();
+}

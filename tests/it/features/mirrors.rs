@@ -34,7 +34,7 @@ fn a_copy_is_sent_with_the_body() {
 fn what_becomes_of_the_copy_is_nobody_s_business() {
     Feature::new(
         "mirror that fails",
-        "server { listen {port}; location / { mirror /gone; mirror /none; proxy_pass http://{a}; } location = /gone { proxy_pass http://{dead}; } }",
+        "server { listen {port}; location / { mirror /gone; mirror /none; proxy_pass http://{a}; } location = /gone { proxy_pass http://{dead}; } location = /none { return 404; } }",
     )
     .backend(&[])
     .get(&["/", "/x"])

@@ -29,6 +29,10 @@ const WAITS: &str = "a client that waits to be asked for a body nobody reads is 
 const PARTS: &str = "a part of a file is the same bytes whatever the client accepts; nginx sends all of it, compressed, \
      to one that accepts that";
 
+const VALIDATED: &str = "a 304 keeps the validators that it is about";
+const QUESTIONED: &str = "a byte that the table does not have is `?` wherever it stands; nginx passes a piece in which it finds none of the table's";
+const PART: &str = "a part is not changed: a text may begin in it and not end, and its place in the whole is told";
+const CODED: &str = "what is compressed is not looked through: to change its bytes is to break it";
 const LENGTH: &str = "what is stored has a known length";
 const WHOLE: &str = "what was fetched is stored, though its client got a page instead; nginx throws it away";
 const OWN: &str = "edge's own 502 and 504 are not kept: a server that is back is seen at once";
@@ -249,6 +253,19 @@ const ALL: &[Wanted] = &[
         "header:keep-alive",
         "a keepalive_timeout in a location is both values; nginx inherits the second",
     ),
+    wanted(
+        "proxy_bind: /wrong",
+        "*",
+        "an upstream that cannot be reached is 502, from whatever address that was tried",
+    ),
+    wanted("both bodies: /* [*", "*: field *", "what is put into another answer is asked for as a whole"),
+    wanted("sub_filter_types any: /*", "header:etag", VALIDATED),
+    wanted("sub_filter_types any: /*", "header:last-modified", VALIDATED),
+    wanted("override_charset to utf-8: *", "body", QUESTIONED),
+    wanted("empty_gif: *", "end", "nginx says keep-alive with its 412 and closes"),
+    wanted("sub_filter*: /206", "*", PART),
+    wanted("sub_filter*: /coded", "*", CODED),
+    wanted("charset to utf-8: *", "body", QUESTIONED),
     wanted("try_files: /c200/x", "*", "nginx says nothing for =200"),
 ];
 
