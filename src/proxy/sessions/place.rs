@@ -7,12 +7,14 @@ use crate::proxy::request::Request;
 use crate::proxy::snapshot::{Pass, PassTarget};
 use crate::session::affinity::{Answered, Asked, To, Way};
 use crate::session::id::Id;
+use crate::session::servers::Stance;
 use crate::session::takeover::{Carried, SetCookie};
-use crate::upstream::{Wish, retry};
+use crate::upstream::{Chosen, Wish, retry};
 use http::header::SET_COOKIE;
 use pingora_http::ResponseHeader;
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::sync::atomic::{Ordering, fence};
 use std::time::Duration;
 
 /// Where a request's session wants it to go.
@@ -28,6 +30,8 @@ pub struct Placed {
     pub(super) bound_to: Vec<u8>,
     /// Which process of the server was meant.
     standing: u64,
+    /// Whether its sessions were moved off it since.
+    turn: u64,
     /// Waits for a server that does not answer any more to be looked at.
     doubted: Option<usize>,
     /// The process of the server that was meant may have ended.
@@ -96,9 +100,12 @@ impl Request {
         // What it holds is let go here: its own turn is not to be waited for.
         let Placed { again, doubted, shaken, .. } = std::mem::take(&mut self.placed);
         if let Some(to) = again {
-            self.placed.standing = live.outside.watch.standing(to.server);
-            self.placed.to = Some(to);
-            return Ok(());
+            (self.placed.standing, self.placed.turn) = live.meant(to.server);
+            // Else it is decided anew.
+            if live.outside.watch.stance(to.server) == Stance::Here {
+                self.placed.to = Some(to);
+                return Ok(());
+            }
         }
         if let Some(server) = doubted {
             live.outside.watch.doubt(server);
@@ -111,19 +118,19 @@ impl Request {
         let read = self.read_for_session();
         let asked = self.asked(&read, id, carried);
         if let Some(server) = live.affinity.quick(&asked) {
-            let standing = live.outside.watch.standing(server);
+            let (standing, turn) = live.meant(server);
             // What is decided is younger than what it is compared with later.
             if live.affinity.quick(&asked) == Some(server) {
-                (self.placed.owner, self.placed.standing) = (Some(server), standing);
+                (self.placed.owner, self.placed.standing, self.placed.turn) = (Some(server), standing, turn);
                 self.tell_state("owner");
                 return Ok(());
             }
         }
         let was_known = live.affinity.is_known(&asked);
-        let (way, standing) = live.resolve(&asked).await;
+        let (way, meant) = live.resolve(&asked).await;
         let state = state::told(&way, was_known, &sessions, || live.affinity.is_lost(&asked));
         self.tell_state(state);
-        self.placed.standing = standing;
+        (self.placed.standing, self.placed.turn) = meant;
         match way {
             Way::Free => Ok(()),
             Way::Prefer(servers) => {
@@ -140,6 +147,17 @@ impl Request {
                 self.kept.push(("Retry-After", http::HeaderValue::from(retry_after.as_secs())));
                 Err(503)
             }
+        }
+    }
+
+    /// A server was chosen and counts the request. True: its sessions are being moved off it, or were since this was decided, and
+    /// whoever does that may not have counted it: it goes elsewhere.
+    pub(in crate::proxy) fn is_overtaken(&self, chosen: &Chosen) -> bool {
+        let Some(live) = self.sessions().and_then(|sessions| sessions.live()) else { return false };
+        fence(Ordering::SeqCst);
+        match self.placed.server() {
+            Some(server) => live.outside.watch.turn(server) != self.placed.turn,
+            None => live.outside.watch.stance(chosen.place()) != Stance::Here,
         }
     }
 
