@@ -8,6 +8,7 @@
 
 mod apart;
 mod dying;
+mod leaving;
 mod report;
 mod rig;
 mod visitor;

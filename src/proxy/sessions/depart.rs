@@ -74,7 +74,10 @@ fn told(departed: &Departed) -> String {
             };
             let edges = plural(edges.len(), "edge");
             let time = Duration::from_millis(after.as_millis() as u64);
-            format!("{edges}{without} let it go within {time:?}, {} waited; it may be stopped", plural(waited, "request"))
+            format!(
+                "{edges}{without} let it go within {time:?}, {} waited; it may be stopped",
+                plural(waited, "request")
+            )
         }
     }
 }

@@ -124,6 +124,14 @@ impl Sessions {
         self.live.load_full()
     }
 
+    /// Whether sessions were moved off a server, or it was taken back, since a turn; or whether they are now.
+    pub(super) fn has_turned(&self, server: usize, since: Option<u64>) -> bool {
+        let live = self.live.load();
+        let Some(live) = live.as_ref() else { return false };
+        let watch = &live.outside.watch;
+        since.map_or_else(|| watch.stance(server) != servers::Stance::Here, |turn| watch.turn(server) != turn)
+    }
+
     /// Where connections to a server are listed.
     pub fn lines(&self, server: usize) -> Option<Arc<Lines>> {
         self.live.load().as_ref()?.outside.lines.get(server).cloned()

@@ -153,11 +153,11 @@ impl Request {
     /// A server was chosen and counts the request. True: its sessions are being moved off it, or were since this was decided, and
     /// whoever does that may not have counted it: it goes elsewhere.
     pub(in crate::proxy) fn is_overtaken(&self, chosen: &Chosen) -> bool {
-        let Some(live) = self.sessions().and_then(|sessions| sessions.live()) else { return false };
+        let Some(sessions) = self.sessions() else { return false };
         fence(Ordering::SeqCst);
         match self.placed.server() {
-            Some(server) => live.outside.watch.turn(server) != self.placed.turn,
-            None => live.outside.watch.stance(chosen.place()) != Stance::Here,
+            Some(server) => sessions.has_turned(server, Some(self.placed.turn)),
+            None => sessions.has_turned(chosen.place(), None),
         }
     }
 

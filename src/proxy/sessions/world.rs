@@ -38,7 +38,7 @@ impl Outside {
         loop {
             for (server, before) in before.iter_mut().enumerate() {
                 let now = seen_as(&self.watch.view(server));
-                if now != *before && matches!(now, State::Suspect | State::Fenced | State::Dead | State::Left) {
+                if now != *before && matches!(now, State::Suspect | State::Fenced | State::Dead) {
                     self.lines[server].cut();
                 }
                 *before = now;

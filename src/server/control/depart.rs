@@ -17,7 +17,9 @@ pub async fn depart(desk: &Desk, place: &str, time: &str, how: &str) -> Answer {
         return Answer::failed(format!("expected UPSTREAM/SERVER, such as `web/10.0.0.1:8080`, found `{place}`"));
     };
     let Some(time) = time.parse().ok().map(Duration::from_millis).filter(|time| *time <= LONGEST) else {
-        return Answer::failed(format!("the time must be at most {LONGEST:?}: the requests of its sessions wait so long"));
+        return Answer::failed(format!(
+            "the time must be at most {LONGEST:?}: the requests of its sessions wait so long"
+        ));
     };
     if snapshot.upstreams.get(name).is_none() {
         let mut known: Vec<&str> = snapshot.sessions.iter().map(|sessions| sessions.upstream()).collect();

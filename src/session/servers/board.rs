@@ -201,7 +201,13 @@ impl Board {
         moved.resize(self.keys.moved.len(), false);
         let mut away: Vec<_> = away.iter().map(|value| value.as_deref().and_then(Away::parse)).collect();
         away.resize(self.keys.away.len(), None);
-        Page { full, slots: slots.iter().flatten().filter_map(|value| Slot::parse(value)).collect(), counts, moved, away }
+        Page {
+            full,
+            slots: slots.iter().flatten().filter_map(|value| Slot::parse(value)).collect(),
+            counts,
+            moved,
+            away,
+        }
     }
 
     /// Writes this edge's slot if it still has one. Whether it stands.

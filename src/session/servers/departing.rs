@@ -45,7 +45,8 @@ impl Departing {
     }
 
     pub fn fresh(&self, now: Instant) -> Vec<(usize, Away, Instant)> {
-        let fresh = self.servers.iter().enumerate().filter_map(|(at, one)| one.fresh.map(|(away, until)| (at, away, until)));
+        let fresh =
+            self.servers.iter().enumerate().filter_map(|(at, one)| one.fresh.map(|(away, until)| (at, away, until)));
         fresh.filter(|(.., until)| now < *until).collect()
     }
 
@@ -142,7 +143,8 @@ impl One {
         let told = |slot: &Slot| Told { identity: slot.identity.clone(), who: slot.who.clone(), held: mine(slot) };
         let holds = self.departure.ticket() == Some(ticket) && shared.notices[at].stance() != Stance::Here;
         let counted = || (shared.under_way(at), shared.notices[at].waiting.load(Ordering::Relaxed));
-        let own = Told { identity: board.identity().to_owned(), who: board.who().to_owned(), held: holds.then(counted) };
+        let own =
+            Told { identity: board.identity().to_owned(), who: board.who().to_owned(), held: holds.then(counted) };
         let reading = Reading {
             began,
             stored: heard.board && heard.stored,

@@ -243,7 +243,12 @@ impl Servers {
                     desk.change(ticket, |order| order.marked = marked);
                     self.shared.urge.notify_one();
                 }
-                () if Instant::now() >= until => return Err(too_late(seen.edges)),
+                () if Instant::now() >= until => match too_late(&seen.edges) {
+                    Some(why) => return Err(why),
+                    // Nothing is in the way any more, or nobody was heard yet: the board decides.
+                    None if Instant::now() >= until + BOARD => return Err(Stuck::NoBoard),
+                    None => {}
+                },
                 () => {}
             }
             let _ = timeout(Duration::from_millis(100), progress.changed()).await;
@@ -279,13 +284,15 @@ impl Servers {
     }
 }
 
-fn too_late(edges: Vec<Edge>) -> Stuck {
-    let silent: Vec<Edge> = edges.iter().filter(|edge| edge.under_way.is_none()).cloned().collect();
-    let busy: Vec<Edge> = edges.into_iter().filter(|edge| edge.under_way.is_some_and(|count| count > 0)).collect();
+/// Whom it has waited for in vain.
+fn too_late(edges: &[Edge]) -> Option<Stuck> {
+    let of = |is_one: fn(&&Edge) -> bool| edges.iter().filter(is_one).cloned().collect::<Vec<Edge>>();
+    let busy = of(|edge| edge.under_way.is_some_and(|count| count > 0));
+    let silent = of(|edge| edge.under_way.is_none());
     match (busy.is_empty(), silent.is_empty()) {
-        (false, _) => Stuck::UnderWay(busy),
-        (true, false) => Stuck::Silent(silent),
-        (true, true) => Stuck::NoBoard,
+        (false, _) => Some(Stuck::UnderWay(busy)),
+        (true, false) => Some(Stuck::Silent(silent)),
+        (true, true) => None,
     }
 }
 
@@ -302,3 +309,7 @@ pub fn under_way(traffic: Option<&Weak<dyn Traffic>>, server: usize, cut: bool) 
     let traffic: Option<Arc<dyn Traffic>> = traffic.and_then(Weak::upgrade);
     traffic.map_or(0, |traffic| traffic.under_way(server, cut))
 }
+
+#[cfg(test)]
+#[path = "order_tests.rs"]
+mod tests;

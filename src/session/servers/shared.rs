@@ -106,7 +106,14 @@ impl Shared {
         let notice = &self.notices[server];
         let changed = self.epoch.moment(cell.changed().max(notice.changed()));
         let stance = notice.stance();
-        View { state, stance, instance: cell.instance(), changed, restarted, moved: self.is_moved(Moved::Server(server), now) }
+        View {
+            state,
+            stance,
+            instance: cell.instance(),
+            changed,
+            restarted,
+            moved: self.is_moved(Moved::Server(server), now),
+        }
     }
 
     /// What requests this edge has under way to it.

@@ -173,7 +173,18 @@ mod tests {
         assert_eq!(slot.word("unknown"), Word::Nothing);
         assert_eq!(slot.notes("unix:/a b").count(), 2);
         assert!(slot.knows("unix:/a b") && !slot.knows("unknown"));
-        for bad in ["", "0af3", "0af3 1", "0af3 x w", " 1 w", "zz 1 w", "0af3 1 w x", "0af3 1 w\nup", "0af3 1 w\ngone a", "0af3 1 w\n"] {
+        for bad in [
+            "",
+            "0af3",
+            "0af3 1",
+            "0af3 x w",
+            " 1 w",
+            "zz 1 w",
+            "0af3 1 w x",
+            "0af3 1 w\nup",
+            "0af3 1 w\ngone a",
+            "0af3 1 w\n",
+        ] {
             assert_eq!(Slot::parse(bad.as_bytes()), None, "{bad:?}");
         }
         for bad in ["moving", "moving x 1 a", "moving 1 -1 a", "held 1 2 a", "held 1 2 x a"] {

@@ -53,7 +53,9 @@ fn sticky(seen: &Seen, subject: &Subject) -> Step {
     };
     match seen.views[server].state {
         State::Suspect | State::Unknown | State::Leaving => Step::Watch,
-        State::Left if subject.record.is_some_and(|record| stays(record, seen, server)) => at_holder(seen, subject, server),
+        State::Left if subject.record.is_some_and(|record| stays(record, seen, server)) => {
+            at_holder(seen, subject, server)
+        }
         State::Left => gone(Cause::Moved),
         State::Dead => gone(Cause::Died),
         State::Fenced => gone(Cause::Fenced),
