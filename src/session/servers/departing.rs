@@ -22,6 +22,8 @@ struct One {
     campaign: Option<Campaign>,
     /// A word of this edge's own that the board does not have yet, and until when it may be said.
     fresh: Option<(Away, Instant)>,
+    /// Since when it is left, as far as this edge knows.
+    left: Option<Instant>,
     /// Since when it takes its word back.
     ending: Option<Instant>,
 }
@@ -106,6 +108,7 @@ impl Departing {
         let mut changed = false;
         for (at, one) in self.servers.iter_mut().enumerate() {
             one.departure.is_process(lives[at].instance());
+            one.note_return(lives[at].returned(), now);
             let (notice, before) = (&shared.notices[at], shared.notices[at].stance());
             changed |= notice.publish(&one.departure, &shared.epoch, now);
             tell(&shared.upstream, &shared.servers[at].name, before, notice.stance());
@@ -129,6 +132,19 @@ impl One {
     fn take_back(&mut self, shared: &Shared, at: usize, now: Instant) {
         let wanted = shared.desks[at].back.load(Ordering::Acquire);
         if wanted && self.departure.is_left() && self.fresh.is_none() {
+            self.fresh = Some((self.departure.take_back(None), now + FRESH));
+        }
+    }
+
+    /// It was away for so short a time that nobody counted it as a restart; what it was left for is over all the same. Should it be
+    /// the same process after all, it is taken back as by an operator.
+    fn note_return(&mut self, returned: Option<Instant>, now: Instant) {
+        if !self.departure.is_left() {
+            self.left = None;
+            return;
+        }
+        let left = *self.left.get_or_insert(now);
+        if returned.is_some_and(|returned| returned > left) && self.fresh.is_none() {
             self.fresh = Some((self.departure.take_back(None), now + FRESH));
         }
     }

@@ -76,6 +76,7 @@ pub struct Life {
     /// It was refused since it was last up: it may have been restarted, whatever others say.
     away: bool,
     restarted: Option<Instant>,
+    returned: Option<Instant>,
 }
 
 impl Life {
@@ -92,6 +93,7 @@ impl Life {
             token: None,
             away: false,
             restarted: None,
+            returned: None,
         }
     }
 
@@ -119,6 +121,11 @@ impl Life {
     /// When it was, or may have been, restarted under this edge's eyes.
     pub fn restarted(&self) -> Option<Instant> {
         self.restarted
+    }
+
+    /// When it answered again after it had refused this edge, whoever else saw it meanwhile.
+    pub fn returned(&self) -> Option<Instant> {
+        self.returned
     }
 
     pub fn see(&mut self, sight: Sight, token: Option<u64>, now: Instant) {
@@ -254,7 +261,7 @@ impl Life {
         self.learn(count, now);
         // At the start nothing was served there that it could have forgotten.
         if self.away && before != State::Unknown {
-            self.restarted = Some(now);
+            (self.restarted, self.returned) = (Some(now), Some(now));
         }
         (self.away, self.fenced_since) = (false, None);
         State::Up

@@ -14,6 +14,8 @@ use tokio::time::{sleep, timeout};
 const CUT: Duration = Duration::from_secs(5);
 /// How long the board may stay away.
 const BOARD: Duration = Duration::from_secs(3);
+/// How long an edge may be away that was there: a busy one comes back.
+const SILENT: Duration = Duration::from_secs(2);
 /// How long whoever asked waits until all is as it was.
 const UNDONE: Duration = Duration::from_secs(3);
 
@@ -174,8 +176,8 @@ impl Servers {
         match self.view(server).state {
             State::Dead => return Ok(Departed::Ended),
             State::Up if self.stance(server) == Stance::Left => return Ok(Departed::Before),
-            State::Up => {}
-            _ => return Err(Stuck::Doubtful),
+            // Whatever it is, it may become clear within the time.
+            _ => {}
         }
         let began = Instant::now();
         let until = began + time;
@@ -216,34 +218,37 @@ impl Servers {
         until: Instant,
     ) -> Result<Option<Departed>, Stuck> {
         let desk = &self.shared.desks[server];
-        let (mut marked, mut board) = (false, Instant::now());
+        let (mut marked, mut board, mut complete) = (false, Instant::now(), Instant::now());
         loop {
             let seen = progress.borrow_and_update().clone();
             if seen.left {
                 return Ok(None);
             }
-            match self.view(server).state {
-                State::Dead => return Ok(Some(Departed::Ended)),
-                State::Up => {}
-                _ => return Err(Stuck::Doubtful),
+            let state = self.view(server).state;
+            if state == State::Dead {
+                return Ok(Some(Departed::Ended));
             }
             let forced = desk.order().is_some_and(|order| order.force);
             if seen.stored {
                 board = Instant::now();
             }
             let gone: Vec<Edge> = seen.edges.iter().filter(|edge| edge.gone).cloned().collect();
+            if gone.is_empty() || forced {
+                complete = Instant::now();
+            }
             match () {
                 () if seen.rival => return Err(Stuck::Rival),
                 () if seen.full => return Err(Stuck::Full),
                 () if board.elapsed() > BOARD => return Err(Stuck::NoBoard),
-                () if !forced && !gone.is_empty() => return Err(Stuck::Gone(gone)),
+                () if complete.elapsed() > SILENT => return Err(Stuck::Gone(gone)),
                 () if seen.quiet && !marked => {
                     // Where no node takes it, none takes what follows.
                     marked = self.mark_moved(Moved::Server(server)).await;
                     desk.change(ticket, |order| order.marked = marked);
                     self.shared.urge.notify_one();
                 }
-                () if Instant::now() >= until => match too_late(&seen.edges) {
+                () if Instant::now() >= until && state != State::Up => return Err(Stuck::Doubtful),
+                () if Instant::now() >= until => match too_late(&seen.edges, forced) {
                     Some(why) => return Err(why),
                     // Nothing is in the way any more, or nobody was heard yet: the board decides.
                     None if Instant::now() >= until + BOARD => return Err(Stuck::NoBoard),
@@ -285,8 +290,13 @@ impl Servers {
 }
 
 /// Whom it has waited for in vain.
-fn too_late(edges: &[Edge]) -> Option<Stuck> {
-    let of = |is_one: fn(&&Edge) -> bool| edges.iter().filter(is_one).cloned().collect::<Vec<Edge>>();
+fn too_late(edges: &[Edge], forced: bool) -> Option<Stuck> {
+    let asked = || edges.iter().filter(|edge| !forced || !edge.gone);
+    let of = |is_one: fn(&&Edge) -> bool| asked().filter(is_one).cloned().collect::<Vec<Edge>>();
+    let gone = of(|edge| edge.gone);
+    if !gone.is_empty() {
+        return Some(Stuck::Gone(gone));
+    }
     let busy = of(|edge| edge.under_way.is_some_and(|count| count > 0));
     let silent = of(|edge| edge.under_way.is_none());
     match (busy.is_empty(), silent.is_empty()) {

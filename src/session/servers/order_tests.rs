@@ -102,6 +102,24 @@ async fn what_does_not_end_keeps_its_server_unless_it_is_cut_off() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_restart_that_nobody_counts_ends_it_too() {
+    let memcached = Memcached::start();
+    let (address, other) = (free(), Talker::start(Manner::Answers).await);
+    let talker = Talker::on(address, Manner::Answers).await;
+    let edges: Vec<_> = (0..2).map(|_| edge([address, other.address], &memcached)).collect();
+    for (edge, _) in &edges {
+        assert!(edge.ready(LONG).await);
+    }
+    assert!(matches!(edges[0].0.depart(0, LONG, false).await, Ok(Departed::Left { .. })));
+    drop(talker);
+    assert!(edges[0].0.wait(LONG, || edges[0].0.view(0).state != State::Up).await);
+    let _again = Talker::on(address, Manner::Answers).await;
+    for (edge, _) in &edges {
+        until(edge, Stance::Here).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn without_memcached_no_server_is_left() {
     let mut memcached = Memcached::start();
     let (one, other) = (Talker::start(Manner::Answers).await, Talker::start(Manner::Answers).await);

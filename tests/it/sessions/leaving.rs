@@ -23,13 +23,25 @@ fn wait_listed(stage: &Stage, server: usize, how: &str) {
     }
 }
 
+/// `edge upstream move` until it ends well: on a machine that is too busy an edge may not speak in time, and all is as it was.
+fn all_let_go(stage: &Stage, edge: usize, server: usize) -> String {
+    let mut why = String::new();
+    for _ in 0..10 {
+        match stage.ask(edge, &["move"], server) {
+            Ok(said) => return said,
+            Err(error) => why = error,
+        }
+    }
+    panic!("nobody lets it go: {why}");
+}
+
 #[test]
 fn servers_whose_sessions_were_moved_are_restarted_one_after_the_other_twice() {
     each("two rolling restarts, moved", |plan| {
         let mut rig = Rig::start(&plan);
         for server in [0, 1, 2, 0, 1, 2] {
             rig.round_while(Fate::Answered, |stage| {
-                let said = stage.ask(stage.places.len() - 1, &["move"], server).expect("all let it go");
+                let said = all_let_go(stage, stage.places.len() - 1, server);
                 assert!(said.contains(&format!("{} edge", stage.places.len())), "{said}");
                 stage.servers[server].terminate();
                 stage.servers[server].wait_end();
@@ -46,7 +58,7 @@ fn a_server_that_was_moved_off_and_is_taken_back_has_what_did_not_move() {
     each("moved and taken back", |plan| {
         let mut rig = Rig::start(&plan);
         rig.round_while(Fate::Answered, |stage| {
-            stage.ask(0, &["move"], 0).expect("all let it go");
+            all_let_go(stage, 0, 0);
             wait_listed(stage, 0, "moved");
             let said = stage.ask(0, &["up"], 0).expect("it is taken back");
             assert!(said.contains("may come to it again"), "{said}");
