@@ -81,6 +81,7 @@ impl World for Outside {
             draining: upstream.peers().iter().any(|peer| peer.place == server && peer.is_draining()),
             changed: seen.changed,
             restarted: seen.restarted,
+            uncounted: seen.uncounted,
             moved: seen.moved,
         }
     }

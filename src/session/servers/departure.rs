@@ -209,6 +209,8 @@ pub struct Notice {
     changed: AtomicU64,
     until: AtomicU64,
     cut: AtomicBool,
+    /// It may be another process than the one that is counted.
+    pub uncounted: AtomicBool,
     /// Requests that wait for the end of it.
     pub waiting: AtomicUsize,
 }

@@ -77,6 +77,8 @@ pub struct Life {
     away: bool,
     restarted: Option<Instant>,
     returned: Option<Instant>,
+    /// That was, or may have been, a restart which no edge has counted.
+    uncounted: bool,
 }
 
 impl Life {
@@ -94,6 +96,7 @@ impl Life {
             away: false,
             restarted: None,
             returned: None,
+            uncounted: false,
         }
     }
 
@@ -126,6 +129,11 @@ impl Life {
     /// When it answered again after it had refused this edge, whoever else saw it meanwhile.
     pub fn returned(&self) -> Option<Instant> {
         self.returned
+    }
+
+    /// Whether it may be another process than the one that is counted: it was away for too short a time.
+    pub fn is_uncounted(&self) -> bool {
+        self.uncounted
     }
 
     pub fn see(&mut self, sight: Sight, token: Option<u64>, now: Instant) {
@@ -262,6 +270,7 @@ impl Life {
         // At the start nothing was served there that it could have forgotten.
         if self.away && before != State::Unknown {
             (self.restarted, self.returned) = (Some(now), Some(now));
+            self.uncounted = before != State::Dead;
         }
         (self.away, self.fenced_since) = (false, None);
         State::Up
@@ -272,6 +281,7 @@ impl Life {
         self.count = known.max(Some(count));
         if known.is_some_and(|known| known.instance() < count.instance()) {
             self.restarted = Some(now);
+            self.uncounted = false;
         }
     }
 }

@@ -131,6 +131,8 @@ pub struct View {
     pub changed: Option<Instant>,
     /// When it was, or may have been, restarted since this edge began: sessions it owns have to be looked at once since then.
     pub restarted: Option<Instant>,
+    /// The instance may have been started anew since, and no edge has counted that: what names it may be older.
+    pub uncounted: bool,
     /// Sessions of it were taken over.
     pub moved: bool,
 }

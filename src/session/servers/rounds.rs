@@ -175,6 +175,10 @@ impl Rounds {
     fn publish(&mut self) {
         let now = Instant::now();
         let mut changed = false;
+        // Whoever reads that it is up reads this as well.
+        for (life, notice) in self.lives.iter().zip(&self.shared.notices) {
+            notice.uncounted.store(life.is_uncounted(), Ordering::Release);
+        }
         for ((life, server), cell) in self.lives.iter().zip(&self.shared.servers).zip(&self.shared.cells) {
             let restarted = life.restarted().map_or(0, |at| self.shared.epoch.mark(at));
             let before = cell.state();

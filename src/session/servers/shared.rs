@@ -96,7 +96,15 @@ impl Shared {
     pub fn view(&self, server: usize, now: Instant) -> View {
         let Some(cell) = self.cells.get(server) else {
             let stance = Stance::Here;
-            return View { state: State::Unknown, stance, instance: 0, changed: None, restarted: None, moved: false };
+            return View {
+                state: State::Unknown,
+                stance,
+                instance: 0,
+                changed: None,
+                restarted: None,
+                uncounted: false,
+                moved: false,
+            };
         };
         let state = match cell.state() {
             State::Up if self.is_asleep(now) => State::Suspect,
@@ -105,13 +113,14 @@ impl Shared {
         let restarted = self.epoch.moment(cell.restarted());
         let notice = &self.notices[server];
         let changed = self.epoch.moment(cell.changed().max(notice.changed()));
-        let stance = notice.stance();
+        let (stance, uncounted) = (notice.stance(), notice.uncounted.load(Ordering::Acquire));
         View {
             state,
             stance,
             instance: cell.instance(),
             changed,
             restarted,
+            uncounted,
             moved: self.is_moved(Moved::Server(server), now),
         }
     }

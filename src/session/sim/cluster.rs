@@ -199,7 +199,15 @@ impl Cluster {
             route: Some(tomcat.route.clone()),
             backup: false,
         });
-        let up = View { state: State::Up, instance: 1, draining: false, changed: None, restarted: None, moved: false };
+        let up = View {
+            state: State::Up,
+            instance: 1,
+            draining: false,
+            changed: None,
+            restarted: None,
+            uncounted: false,
+            moved: false,
+        };
         let node = NodeView { up: true, changed: None, moved: false };
         let eyes = Arc::new(Eyes {
             servers: servers.collect(),

@@ -75,8 +75,9 @@ fn at_holder(seen: &Seen, subject: &Subject, server: usize) -> Step {
         let again = Step::Move { from: Some(server), cause: Cause::ChosenDied };
         return if same_process { Step::Join { server } } else { again };
     }
-    // Without a record nobody has asked it since it was started anew.
-    let restarted = !same_process || (subject.record.is_none() && view.restarted.is_some());
+    // Without a record nobody has asked it since it was started anew, and with one perhaps not, if that was not counted.
+    let unasked = subject.record.is_none() || view.uncounted;
+    let restarted = !same_process || (unasked && view.restarted.is_some());
     if restarted {
         return Step::Gate { server, cause: Cause::Restarted };
     }

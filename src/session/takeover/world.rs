@@ -48,6 +48,8 @@ pub struct View {
     /// When it was last started anew. An edge that starts later and finds that it was (its board says so) gives the moment of
     /// its own start: it knows no session that was gated since.
     pub restarted: Option<Instant>,
+    /// That was a restart which no edge has counted, or may have been: `instance` is the same as before.
+    pub uncounted: bool,
     /// Sessions of it were taken over (`moved:SERVER` on the board).
     pub moved: bool,
 }
