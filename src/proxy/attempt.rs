@@ -79,6 +79,9 @@ impl Attempts {
 /// After so many connections whose time was over a new one is made.
 const OUTLIVED: u8 = 3;
 
+/// So often a request is decided anew because the sessions of its server have begun to be moved, or do so no longer.
+const OVERTAKEN: usize = 8;
+
 struct Attempt {
     chosen: Chosen,
     upstream: Arc<Upstream>,
@@ -117,29 +120,7 @@ impl Request {
             tokio::task::yield_now().await;
         }
         let upstream = self.upstream().await?;
-        self.place_session().await?;
-        self.find_bound(upstream.name());
-        self.placed.wanted = self.wanted_place(&upstream).map(|place| [place]);
-        if self.attempts.began.is_none() {
-            self.attempts.key.clear();
-            if let Some(key) = &upstream.settings().hash_key {
-                key.write(&self.exchange, &mut self.attempts.key);
-            }
-        }
-        let now = Instant::now();
-        let want = Want {
-            now,
-            client_ip: Some(self.exchange.peer.remote.ip()),
-            key: &self.attempts.key,
-            tried: &self.attempts.tried,
-            wish: self.placed.wish(),
-        };
-        let alive = self.tried_or_gone(&upstream).and_then(|tried| upstream.choose(&Want { tried: &tried, ..want }));
-        let Some(chosen) = alive.or_else(|| upstream.choose(&want)) else {
-            self.log_error(format_args!("no live upstreams while connecting to upstream"));
-            self.exchange.tries.push(Try { address: upstream.name().to_owned(), status: 502, ..Try::default() });
-            return Err(502);
-        };
+        let (chosen, now) = self.chosen(&upstream).await?;
         self.attempts.began.get_or_insert(now);
         self.attempts.counted += u32::from(!std::mem::take(&mut self.attempts.again));
         self.attempts.body_sent = 0;
@@ -162,6 +143,55 @@ impl Request {
             untouched: false,
         });
         peer
+    }
+
+    /// The server that is asked next, and when it was chosen. Decided anew if its sessions have begun to be moved off it meanwhile.
+    async fn chosen(&mut self, upstream: &Upstream) -> Result<(Chosen, Instant), u16> {
+        for _ in 0..OVERTAKEN {
+            self.place_session().await?;
+            self.find_bound(upstream.name());
+            self.placed.wanted = self.wanted_place(upstream).map(|place| [place]);
+            let now = Instant::now();
+            let Some(chosen) = self.choose(upstream, now) else {
+                self.log_error(format_args!("no live upstreams while connecting to upstream"));
+                self.exchange.tries.push(Try { address: upstream.name().to_owned(), status: 502, ..Try::default() });
+                return Err(502);
+            };
+            if self.placed.server().is_none() || !self.is_overtaken(&chosen) {
+                return Ok((chosen, now));
+            }
+            self.attempts.unsent = true;
+        }
+        self.log_error("the sessions of its server are moved again and again");
+        Err(503)
+    }
+
+    fn choose(&mut self, upstream: &Upstream, now: Instant) -> Option<Chosen> {
+        if self.attempts.began.is_none() {
+            self.attempts.key.clear();
+            if let Some(key) = &upstream.settings().hash_key {
+                key.write(&self.exchange, &mut self.attempts.key);
+            }
+        }
+        let client_ip = Some(self.exchange.peer.remote.ip());
+        let (key, tried, wish) = (&self.attempts.key, &self.attempts.tried, self.placed.wish());
+        // Without a session nobody is sent to a server that is known to be gone, while there is another.
+        let alive = self.tried_or_gone(upstream);
+        let alive = alive.and_then(|tried| upstream.choose(&Want { now, client_ip, key, tried: &tried, wish }));
+        let mut chosen = alive.or_else(|| upstream.choose(&Want { now, client_ip, key, tried, wish }))?;
+        if self.placed.server().is_some() || !self.is_overtaken(&chosen) {
+            return Some(chosen);
+        }
+        // Without a session any other will do, if there is one.
+        let mut tried = tried.clone();
+        while self.is_overtaken(&chosen) {
+            tried.add(&chosen);
+            chosen = upstream.choose(&Want { now, client_ip, key, tried: &tried, wish }).unwrap_or(chosen);
+            if tried.contains(chosen.server().id()) {
+                break;
+            }
+        }
+        Some(chosen)
     }
 
     /// How the current server is spoken to, for the log.

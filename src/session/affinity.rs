@@ -148,10 +148,11 @@ impl Affinity {
             return Way::To(To { others: self.others(&id, server), ..To::plain(server) });
         }
         let began = Instant::now();
-        let until = tokio::time::Instant::now() + self.ground.settings.takeover_wait;
+        let until = tokio::time::Instant::now() + self.ground.settings.takeover_wait + self.ground.world.patience();
         if !self.ground.settings.is_sticky() && self.ground.settings.serialize {
             return self.in_turn(asked, &id, until).await;
         }
+        let _ = timeout_at(until, self.hold(asked, &id)).await;
         let way = self.search(asked, &id, until).await;
         self.ground.counts.wait_time.note(began.elapsed());
         way
@@ -183,6 +184,18 @@ impl Affinity {
         match self.search(asked, id, until).await {
             Way::To(to) => Way::To(To { turn, ..to }),
             way => way,
+        }
+    }
+
+    /// Waits while its server is about to be left, without asking anybody. Where else it may be is looked at afterwards.
+    async fn hold(&self, asked: &Asked<'_>, id: &Id<'_>) {
+        let ground = &self.ground;
+        let context = ground.settings.context_of(asked.path);
+        let place = ground.places.look(context, id.base(), |place| place.server);
+        let by_route = || ground.servers.iter().position(|server| server.route.as_deref() == id.route());
+        let server = place.or_else(|| id.route().and_then(|_| by_route()));
+        if let Some(server) = server.filter(|_| ground.settings.is_sticky() && self.takes_over()) {
+            ground.world.hold(server).await;
         }
     }
 

@@ -9,6 +9,7 @@
 mod apart;
 mod closing;
 mod dying;
+mod leaving;
 mod newcomer;
 mod report;
 mod rig;

@@ -88,6 +88,10 @@ impl Memcached {
         ports::local(self.port)
     }
 
+    pub fn signal(&self, signal: i32) {
+        self.process.signal(signal);
+    }
+
     pub fn kill(&mut self) {
         self.process.kill();
     }

@@ -70,19 +70,24 @@ pub(super) struct Live {
 const ANEW: usize = 3;
 
 impl Live {
-    /// The decision, and which process of its server was meant.
-    pub async fn resolve(&self, asked: &Asked<'_>) -> (Way, u64) {
+    /// What [`Live::resolve`] decides on: which process a server is, and which turn of it.
+    pub fn meant(&self, server: usize) -> (u64, u64) {
+        (self.outside.watch.standing(server), self.outside.watch.turn(server))
+    }
+
+    /// The decision, and which process of its server was meant, at which turn.
+    pub async fn resolve(&self, asked: &Asked<'_>) -> (Way, (u64, u64)) {
         let mut tries = 0;
         loop {
-            let before: Vec<u64> = (0..self.outside.servers.len()).map(|at| self.outside.watch.standing(at)).collect();
+            let before: Vec<(u64, u64)> = (0..self.outside.servers.len()).map(|at| self.meant(at)).collect();
             let way = self.affinity.resolve(asked).await;
             let (server, may_again) = match &way {
                 // One that is the first of its session is decided.
                 Way::To(to) => (to.server, to.gate.is_none() && to.turn.is_none()),
-                _ => return (way, 0),
+                _ => return (way, (0, 0)),
             };
             tries += 1;
-            if !may_again || tries == ANEW || before[server] == self.outside.watch.standing(server) {
+            if !may_again || tries == ANEW || before[server] == self.meant(server) {
                 return (way, before[server]);
             }
         }
@@ -132,6 +137,11 @@ impl Sessions {
         self.upstream.settings().servers.iter().filter_map(|server| server.route.clone()).collect()
     }
 
+    /// The upstream of this configuration.
+    pub(super) fn upstream_of_it(&self) -> &Upstream {
+        &self.upstream
+    }
+
     /// For whoever waits meanwhile.
     pub(super) fn live(&self) -> Option<Arc<Live>> {
         self.live.load_full()
@@ -145,6 +155,14 @@ impl Sessions {
     /// The place of the server that has this route.
     pub(super) fn place_of(&self, route: &str) -> Option<usize> {
         self.upstream.settings().servers.iter().position(|server| server.route.as_deref() == Some(route))
+    }
+
+    /// Whether sessions were moved off a server, or it was taken back, since a turn; or whether they are now.
+    pub(super) fn has_turned(&self, server: usize, since: Option<u64>) -> bool {
+        let live = self.live.load();
+        let Some(live) = live.as_ref() else { return false };
+        let watch = &live.outside.watch;
+        since.map_or_else(|| watch.stance(server) != servers::Stance::Here, |turn| watch.turn(server) != turn)
     }
 
     /// Where connections to a server are listed.
@@ -199,12 +217,15 @@ impl Sessions {
         let outside = Arc::new(Outside {
             servers: servers.iter().map(server).collect(),
             lines: addresses.iter().map(|_| Arc::default()).collect(),
+            asking: addresses.iter().map(|_| Default::default()).collect(),
             addresses,
             watch,
             upstream: ArcSwap::new(self.upstream.clone()),
             names: self.settings.names.clone(),
             opening: self.wire.get().and_then(|wire| wire.to_ask.clone()),
         });
+        let traffic: Weak<dyn servers::Traffic> = Arc::downgrade(&(outside.clone() as Arc<dyn servers::Traffic>));
+        outside.watch.attend(traffic);
         let cutting = tokio::spawn(outside.clone().keep_cutting());
         let affinity = Affinity::new(self.settings.takeover.clone(), nodes, outside.clone());
         let watching = store.clone().map(|store| tokio::spawn(store.keep_watch()));

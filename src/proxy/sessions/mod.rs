@@ -13,6 +13,7 @@
 //!   state    what variables and logs tell of a session
 //!   look     what memcached has of a session
 //!   alive    sessions that are only read do not vanish from memcached
+//!   depart   an operator moves sessions off a server, or takes it back
 //!   told     what `edge explain` says of a session
 //!   stats    what is counted, by name
 //!   kept     what outlives a configuration: who watches the servers, what is known of sessions
@@ -26,6 +27,7 @@
 
 mod alive;
 mod carry;
+mod depart;
 mod kept;
 mod look;
 mod newcomer;

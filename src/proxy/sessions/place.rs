@@ -8,12 +8,14 @@ use crate::proxy::request::Request;
 use crate::proxy::snapshot::{Pass, PassTarget};
 use crate::session::affinity::{Answered, Asked, To, Way};
 use crate::session::id::Id;
+use crate::session::servers::Stance;
 use crate::session::takeover::{Carried, SetCookie};
-use crate::upstream::{Wish, retry};
+use crate::upstream::{Chosen, Wish, retry};
 use http::header::SET_COOKIE;
 use pingora_http::ResponseHeader;
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::sync::atomic::{Ordering, fence};
 use std::time::Duration;
 
 /// Where a request's session wants it to go.
@@ -33,6 +35,8 @@ pub struct Placed {
     pub(in crate::proxy) wanted: Option<[usize; 1]>,
     /// Which process of the server was meant; 0: none was seen.
     standing: u64,
+    /// Whether its sessions were moved off it since.
+    turn: u64,
     /// Waits for a server that does not answer any more to be looked at.
     doubted: Option<usize>,
     /// The process of the server that was meant may have ended.
@@ -109,8 +113,9 @@ impl Request {
         if std::mem::replace(&mut self.placed.decided, true) && Box::pin(self.begin_anew()).await {
             return Ok(());
         }
-        if let Some((owner, standing)) = self.owner_at_ease() {
-            (self.placed.owner, self.placed.standing) = (Some(owner), standing);
+        if let Some((owner, meant)) = self.owner_at_ease() {
+            self.placed.owner = Some(owner);
+            (self.placed.standing, self.placed.turn) = meant;
             self.tell_state("owner");
             return Ok(());
         }
@@ -130,9 +135,12 @@ impl Request {
         let Some(sessions) = self.sessions().cloned() else { return false };
         let Some(live) = sessions.live() else { return false };
         if let Some(to) = before.again {
-            self.placed.standing = live.outside.watch.standing(to.server);
-            self.placed.to = Some(to);
-            return true;
+            (self.placed.standing, self.placed.turn) = live.meant(to.server);
+            // Else it is decided anew.
+            if live.outside.watch.stance(to.server) == Stance::Here {
+                self.placed.to = Some(to);
+                return true;
+            }
         }
         let limit = sessions.settings.owner_connect_timeout + LOOK;
         if let Some(server) = before.doubted {
@@ -146,17 +154,17 @@ impl Request {
     }
 
     /// The session's own server, if it is beyond doubt that the session is there, and which process of it is meant. Nothing is
-    /// counted, copied or waited for: so it is with most requests.
-    fn owner_at_ease(&self) -> Option<(usize, u64)> {
+    /// counted, copied or waited for: so it is with most requests. With it: its process, and its turn.
+    fn owner_at_ease(&self) -> Option<(usize, (u64, u64))> {
         let sessions = self.sessions()?;
         let live = sessions.live_now();
         let live = live.as_ref()?;
         let (id, carried) = self.session_id(sessions)?;
         let owner = sessions.place_of(id.route()?)?;
         // What is decided is younger than what it is compared with later.
-        let standing = live.outside.watch.standing(owner);
+        let meant = live.meant(owner);
         let read = self.read_for_session();
-        (live.affinity.quick(&self.asked(&read, id, carried)) == Some(owner)).then_some((owner, standing))
+        (live.affinity.quick(&self.asked(&read, id, carried)) == Some(owner)).then_some((owner, meant))
     }
 
     async fn search_session(&mut self) -> Result<(), u16> {
@@ -166,10 +174,10 @@ impl Request {
         let read = self.read_for_session();
         let asked = self.asked(&read, id, carried);
         let was_known = live.affinity.is_known(&asked);
-        let (way, standing) = live.resolve(&asked).await;
+        let (way, meant) = live.resolve(&asked).await;
         let state = state::told(&way, was_known, &sessions, || live.affinity.is_lost(&asked));
         self.tell_state(state);
-        self.placed.standing = standing;
+        (self.placed.standing, self.placed.turn) = meant;
         match way {
             Way::Free => Ok(()),
             Way::Prefer(servers) => {
@@ -186,6 +194,17 @@ impl Request {
                 self.kept.push(("Retry-After", http::HeaderValue::from(retry_after.as_secs())));
                 Err(503)
             }
+        }
+    }
+
+    /// A server was chosen and counts the request. True: its sessions are being moved off it, or were since this was decided, and
+    /// whoever does that may not have counted it: it goes elsewhere.
+    pub(in crate::proxy) fn is_overtaken(&self, chosen: &Chosen) -> bool {
+        let Some(sessions) = self.sessions() else { return false };
+        fence(Ordering::SeqCst);
+        match self.placed.server() {
+            Some(server) => sessions.has_turned(server, Some(self.placed.turn)),
+            None => sessions.has_turned(chosen.place(), None),
         }
     }
 

@@ -4,7 +4,7 @@ use super::kept::Sessions;
 use crate::session::takeover::{Cause, Lost};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-const CAUSES: [(Cause, &str); 7] = [
+const CAUSES: [(Cause, &str); 8] = [
     (Cause::Died, "taken_over_died"),
     (Cause::Fenced, "taken_over_fenced"),
     (Cause::UnknownRoute, "taken_over_unknown_route"),
@@ -12,6 +12,7 @@ const CAUSES: [(Cause, &str); 7] = [
     (Cause::Returned, "taken_over_returned"),
     (Cause::Node, "taken_over_node"),
     (Cause::ChosenDied, "taken_over_chosen_died"),
+    (Cause::Moved, "taken_over_moved"),
 ];
 
 const LOSSES: [(Lost, &str); 5] = [
@@ -43,6 +44,7 @@ impl Sessions {
             ("probe_refused", read(&counts.probe_refused)),
             ("rotated", read(&counts.rotated)),
             ("put_back", read(&counts.put_back)),
+            ("stayed", read(&counts.stayed)),
             ("garbage", read(&counts.garbage)),
             ("takeover_ms", counts.gate_time.sum().as_millis() as u64),
             ("wait_ms", counts.wait_time.sum().as_millis() as u64),

@@ -4,12 +4,13 @@ use super::probe;
 use crate::memcached::Node;
 use crate::proxy::line::Lines;
 use crate::session::carried::Names;
-use crate::session::servers::{self, Opening, Servers};
+use crate::session::servers::{self, Opening, Servers, Stance, Traffic};
 use crate::session::takeover::{Moved, NodeView, Probe, Probed, Server, State, View, World};
 use crate::upstream::{Address, Upstream};
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering, fence};
 use std::time::Duration;
 
 /// A change that came between two looks is found after this long.
@@ -27,6 +28,8 @@ pub(super) struct Outside {
     pub names: Names,
     /// What comes before HTTP on a connection to a server.
     pub opening: Option<Arc<dyn Opening>>,
+    /// Questions of edge's own that each has not answered yet.
+    pub asking: Vec<AtomicUsize>,
 }
 
 impl Outside {
@@ -36,7 +39,7 @@ impl Outside {
         let mut before = vec![State::Unknown; self.servers.len()];
         loop {
             for (server, before) in before.iter_mut().enumerate() {
-                let now = state(self.watch.view(server).state);
+                let now = seen_as(&self.watch.view(server));
                 if now != *before && matches!(now, State::Suspect | State::Fenced | State::Dead) {
                     self.lines[server].cut();
                 }
@@ -49,10 +52,14 @@ impl Outside {
     }
 }
 
-fn state(state: servers::State) -> State {
-    match state {
+fn seen_as(view: &servers::View) -> State {
+    match view.state {
         servers::State::Unknown => State::Unknown,
-        servers::State::Up => State::Up,
+        servers::State::Up => match view.stance {
+            Stance::Here => State::Up,
+            Stance::Held => State::Leaving,
+            Stance::Left => State::Left,
+        },
         servers::State::Suspect => State::Suspect,
         servers::State::Fenced => State::Fenced,
         servers::State::Dead => State::Dead,
@@ -71,11 +78,12 @@ impl World for Outside {
         let settings = &upstream.settings().servers[server];
         View {
             // Whoever is taken out by hand is sent nothing, and may be alive.
-            state: if settings.down { State::Fenced } else { state(seen.state) },
+            state: if settings.down { State::Fenced } else { seen_as(&seen) },
             instance: seen.instance,
             draining: upstream.peers().iter().any(|peer| peer.place == server && peer.is_draining()),
             changed: seen.changed,
             restarted: seen.restarted,
+            uncounted: seen.uncounted,
             moved: seen.moved,
         }
     }
@@ -102,7 +110,48 @@ impl World for Outside {
         }
     }
 
+    async fn hold(&self, server: usize) {
+        self.watch.hold(server).await;
+    }
+
+    fn patience(&self) -> Duration {
+        self.watch.patience()
+    }
+
     async fn probe(&self, server: usize, probe: &Probe) -> Probed {
+        let _asks = Asks::begin(&self.asking[server]);
+        // Whoever moves its sessions has counted this one, or is read here. Once it is left, only those that stay are asked for.
+        if self.watch.stance(server) == Stance::Held {
+            return Probed::Refused;
+        }
         probe::ask(&self.addresses[server], self.opening.as_deref(), &self.names, probe).await
+    }
+}
+
+struct Asks<'o>(&'o AtomicUsize);
+
+impl Asks<'_> {
+    fn begin(count: &AtomicUsize) -> Asks<'_> {
+        count.fetch_add(1, Ordering::SeqCst);
+        fence(Ordering::SeqCst);
+        Asks(count)
+    }
+}
+
+impl Drop for Asks<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+impl Traffic for Outside {
+    fn under_way(&self, server: usize, cut: bool) -> usize {
+        if cut {
+            self.lines[server].cut();
+        }
+        let upstream = self.upstream.load();
+        let requests: usize =
+            upstream.peers().iter().filter(|peer| peer.place == server).map(|peer| peer.server.in_flight()).sum();
+        requests + self.asking[server].load(Ordering::SeqCst)
     }
 }

@@ -1,6 +1,6 @@
 //! What can be asked over the control socket: one table, a function for each row.
 
-use super::{Desk, cache, session};
+use super::{Desk, cache, depart, session};
 use crate::config::diagnostics::nearest;
 use crate::upstream::{Condition, DrainSwitch, Upstream};
 use std::fmt::Write;
@@ -40,7 +40,15 @@ const COMMANDS: &[Command] = &[
     Command {
         words: &["upstream", "up"],
         arguments: &["UPSTREAM/SERVER"],
-        run: |desk, arguments| Box::pin(async move { switch(desk, &arguments[0], DrainSwitch::Up) }),
+        run: |desk, arguments| {
+            let place = &arguments[0];
+            Box::pin(async move { depart::take_back(desk, place, switch(desk, place, DrainSwitch::Up)).await })
+        },
+    },
+    Command {
+        words: &["upstream", "move"],
+        arguments: &["UPSTREAM/SERVER", "MILLISECONDS", "HOW"],
+        run: |desk, arguments| Box::pin(depart::depart(desk, &arguments[0], &arguments[1], &arguments[2])),
     },
     Command { words: &["upstream", "list"], arguments: &[], run: |desk, _| Box::pin(async move { list(desk) }) },
     Command {
@@ -152,7 +160,9 @@ fn list(desk: &Desk) -> Answer {
         let peers = upstream.peers();
         for peer in peers.iter() {
             let (server, written) = (&peer.server, &peer.settings.address);
+            let departure = depart::condition(&snapshot.sessions, upstream, peer.place);
             let state = match peer.condition(now) {
+                Condition::Up | Condition::Draining if departure.is_some() => departure.unwrap_or_default(),
                 Condition::Up => "up",
                 Condition::Down => "down",
                 Condition::Draining => "draining",

@@ -9,6 +9,7 @@
 mod cache;
 pub mod client;
 mod commands;
+mod depart;
 mod session;
 
 pub use commands::Answer;

@@ -4,6 +4,7 @@
 //!   inst SERVER       how often it was started (count)                                 for ever
 //!   slot N, N < 32    what one edge sees (slot); claimed with `add`, kept with `cas`   3 s, written each second
 //!   moved SERVER      sessions of it were taken over; likewise `moved` of a node       as long as a session lives
+//!   away SERVER       whether its sessions were moved off it by an operator (departure)  for ever
 //! ```
 //!
 //! What nodes say is united: the greatest count, the newest word of each edge, moved if one says so. Nothing here decides.
@@ -13,14 +14,15 @@
 //! of the others, so that of two edges that lose a server at the same moment at least one knows of the other.
 
 use super::count::Count;
+use super::departure::Away;
 use super::random_word;
-use super::slot::{Slot, Word};
+use super::slot::{Note, Slot, Word};
 use crate::memcached::{Failure, Key, Life, Node, Swap};
 use bytes::Bytes;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
@@ -41,6 +43,12 @@ pub struct Said {
     pub counts: Vec<Option<Count>>,
     /// What it has marked as moved, by its place in `moved` of [`Heard`], and for how long it still is.
     pub moved: Vec<(usize, Duration)>,
+    /// By the servers' places.
+    pub notes: Vec<(usize, Note)>,
+    /// What it knows of departures; nodes that know less are told.
+    pub away: Vec<Option<Away>>,
+    /// A word of its own on one: a node has it before it has this slot, and it is not said any more after the moment.
+    pub fresh: Vec<(usize, Away, Instant)>,
 }
 
 /// What all nodes together say.
@@ -50,10 +58,13 @@ pub struct Heard {
     pub board: bool,
     /// Whether this edge's words stand somewhere, or have no place because too many edges are there.
     pub stored: bool,
+    /// More edges are there than have a place: some are not heard.
+    pub full: bool,
     pub others: Vec<Slot>,
     pub counts: Vec<Option<Count>>,
     /// The servers, then the nodes.
     pub moved: Vec<bool>,
+    pub away: Vec<Option<Away>>,
 }
 
 #[derive(Debug)]
@@ -68,6 +79,7 @@ struct Keys {
     counts: Vec<Key>,
     moved: Vec<Key>,
     slots: Vec<Key>,
+    away: Vec<Key>,
 }
 
 #[derive(Debug)]
@@ -76,6 +88,7 @@ pub struct Board {
     seats: Vec<Seat>,
     keys: Keys,
     identity: String,
+    who: String,
     turn: AtomicU64,
     complained: AtomicBool,
 }
@@ -86,23 +99,35 @@ struct Page {
     slots: Vec<Slot>,
     counts: Vec<Option<Count>>,
     moved: Vec<bool>,
+    away: Vec<Option<Away>>,
 }
 
 impl Board {
     pub fn new(upstream: &str, names: Vec<String>, nodes: &[Arc<Node>]) -> Board {
         let counts = names.iter().map(|name| Key::own("inst", &[upstream, name])).collect();
+        let away = names.iter().map(|name| Key::own("away", &[upstream, name])).collect();
         let servers = names.iter().map(|name| Key::own("moved", &[upstream, "server", name]));
         let moved = servers.chain(nodes.iter().map(|n| Key::own("moved", &[upstream, "node", n.name()]))).collect();
         let slots = (0..SLOTS).map(|n| Key::own("slot", &[upstream, &n.to_string()])).collect();
         let seat = |node: &Arc<Node>| Seat { node: node.clone(), slot: AtomicUsize::new(SLOTS) };
         Board {
             seats: nodes.iter().map(seat).collect(),
-            keys: Keys { counts, moved, slots },
+            keys: Keys { counts, moved, slots, away },
             identity: format!("{:016x}{:016x}", random_word(), random_word()),
+            who: who(),
             turn: AtomicU64::new(0),
             complained: AtomicBool::new(false),
             names,
         }
+    }
+
+    /// Which edge this is, for others.
+    pub fn identity(&self) -> &str {
+        &self.identity
+    }
+
+    pub fn who(&self) -> &str {
+        &self.who
     }
 
     /// Says, then reads, at all nodes at once. Ends within a second or so.
@@ -110,7 +135,9 @@ impl Board {
         let (board, said) = (self, Arc::new(said));
         let words = board.names.iter().cloned().zip(said.words.iter().copied()).collect();
         let turn = board.turn.fetch_add(1, Ordering::Relaxed) + 1;
-        let slot = Arc::new(Slot { identity: board.identity.clone(), turn, words });
+        let notes = said.notes.iter().filter_map(|(at, note)| Some((board.names.get(*at)?.clone(), *note))).collect();
+        let (identity, who) = (board.identity.clone(), board.who.clone());
+        let slot = Arc::new(Slot { identity, who, turn, words, notes });
         let mut visits = JoinSet::new();
         for at in 0..board.seats.len() {
             let (board, said, slot) = (board.clone(), said.clone(), slot.clone());
@@ -127,6 +154,11 @@ impl Board {
     }
 
     async fn visit(&self, seat: &Seat, slot: &Slot, said: &Said) -> Result<Page, Failure> {
+        for (at, away, until) in &said.fresh {
+            if Instant::now() < *until {
+                self.raise(&seat.node, &self.keys.away[*at], Some(*away), Away::parse).await?;
+            }
+        }
         let stands = self.renew(seat, slot).await?;
         let found = self.read(seat).await?;
         let claimed = stands || self.claim(seat, slot, &found).await?;
@@ -135,7 +167,12 @@ impl Board {
         let page = self.page(&found, !claimed);
         for (at, count) in said.counts.iter().enumerate() {
             if *count > page.counts[at] {
-                self.raise(&seat.node, &self.keys.counts[at], *count).await?;
+                self.raise(&seat.node, &self.keys.counts[at], *count, Count::parse).await?;
+            }
+        }
+        for (at, away) in said.away.iter().enumerate() {
+            if *away > page.away[at] {
+                self.raise(&seat.node, &self.keys.away[at], *away, Away::parse).await?;
             }
         }
         for (at, life) in &said.moved {
@@ -146,20 +183,31 @@ impl Board {
         Ok(page)
     }
 
-    /// Counts first: whoever reads that a server has died reads the word of the edge that says so as well.
+    /// Counts first: whoever reads that a server has died reads the word of the edge that says so as well. Departures last: whoever
+    /// reads that an edge moves a server no longer reads whether it was left.
     async fn read(&self, seat: &Seat) -> Result<Vec<Option<Bytes>>, Failure> {
-        let keys: Vec<Key> = self.keys.counts.iter().chain(&self.keys.moved).chain(&self.keys.slots).cloned().collect();
+        let Keys { counts, moved, slots, away } = &self.keys;
+        let keys: Vec<Key> = counts.iter().chain(moved).chain(slots).chain(away).cloned().collect();
         seat.node.get_many(&keys).await
     }
 
     fn page(&self, found: &[Option<Bytes>], full: bool) -> Page {
         let (counts, rest) = found.split_at(self.keys.counts.len().min(found.len()));
-        let (moved, slots) = rest.split_at(self.keys.moved.len().min(rest.len()));
+        let (moved, rest) = rest.split_at(self.keys.moved.len().min(rest.len()));
+        let (slots, away) = rest.split_at(SLOTS.min(rest.len()));
         let mut counts: Vec<_> = counts.iter().map(|value| value.as_deref().and_then(Count::parse)).collect();
         let mut moved: Vec<_> = moved.iter().map(Option::is_some).collect();
         counts.resize(self.keys.counts.len(), None);
         moved.resize(self.keys.moved.len(), false);
-        Page { full, slots: slots.iter().flatten().filter_map(|value| Slot::parse(value)).collect(), counts, moved }
+        let mut away: Vec<_> = away.iter().map(|value| value.as_deref().and_then(Away::parse)).collect();
+        away.resize(self.keys.away.len(), None);
+        Page {
+            full,
+            slots: slots.iter().flatten().filter_map(|value| Slot::parse(value)).collect(),
+            counts,
+            moved,
+            away,
+        }
     }
 
     /// Writes this edge's slot if it still has one. Whether it stands.
@@ -179,7 +227,7 @@ impl Board {
     }
 
     async fn claim(&self, seat: &Seat, slot: &Slot, found: &[Option<Bytes>]) -> Result<bool, Failure> {
-        let before = found.len().saturating_sub(SLOTS);
+        let before = self.keys.counts.len() + self.keys.moved.len();
         let first = random_word() as usize % SLOTS;
         let free =
             (0..SLOTS).map(|n| (first + n) % SLOTS).filter(|n| found.get(before + n).is_some_and(Option::is_none));
@@ -195,15 +243,20 @@ impl Board {
         if tried { Err(Failure::Busy) } else { Ok(false) }
     }
 
-    /// Makes the node know at least this count.
-    async fn raise(&self, node: &Node, key: &Key, count: Option<Count>) -> Result<(), Failure> {
-        let Some(count) = count else {
+    /// Makes the node know at least this word.
+    async fn raise<W: Ord + ToString>(
+        &self,
+        node: &Node,
+        key: &Key,
+        word: Option<W>,
+        parse: fn(&[u8]) -> Option<W>,
+    ) -> Result<(), Failure> {
+        let Some(text) = word.as_ref().map(W::to_string) else {
             return Ok(());
         };
-        let text = count.to_string();
         for _ in 0..TRIES {
             let done = match node.gets(key).await? {
-                Some((known, _)) if Count::parse(&known) >= Some(count) => true,
+                Some((known, _)) if parse(&known) >= word => true,
                 Some((_, token)) => node.cas(key, text.as_bytes(), Life::FOREVER, token).await? == Swap::Stored,
                 None => node.add(key, text.as_bytes(), Life::FOREVER).await?,
             };
@@ -221,12 +274,16 @@ impl Board {
             others: Vec::new(),
             counts: vec![None; self.keys.counts.len()],
             moved: vec![false; self.keys.moved.len()],
+            away: vec![None; self.keys.away.len()],
+            full: false,
         };
         let mut slots: HashMap<String, Slot> = HashMap::new();
         let full = !pages.is_empty() && pages.iter().all(|page| page.full);
+        heard.full = pages.iter().any(|page| page.full);
         for page in pages {
             heard.counts.iter_mut().zip(page.counts).for_each(|(known, count)| *known = (*known).max(count));
             heard.moved.iter_mut().zip(page.moved).for_each(|(known, moved)| *known |= moved);
+            heard.away.iter_mut().zip(page.away).for_each(|(known, away)| *known = (*known).max(away));
             for slot in page.slots.into_iter().filter(|slot| slot.identity != self.identity) {
                 let newer = slots.get(&slot.identity).is_none_or(|known| known.turn < slot.turn);
                 if newer {
@@ -270,6 +327,16 @@ impl Board {
             }
         }
     }
+}
+
+/// Which edge this is, for people: `HOST/PROCESS`.
+fn who() -> String {
+    let mut name = [0_u8; 256];
+    // SAFETY: a plain system call that writes into a buffer of that length.
+    let found = unsafe { libc::gethostname(name.as_mut_ptr().cast(), name.len() - 1) } == 0;
+    let name = name.split(|byte| *byte == 0).next().filter(|_| found).unwrap_or_default();
+    let name: String = name.iter().filter(|byte| byte.is_ascii_graphic()).map(|byte| char::from(*byte)).collect();
+    format!("{}/{}", if name.is_empty() { "unknown" } else { &name }, std::process::id())
 }
 
 /// Marks a key for at least so long. Whether it is there now.

@@ -84,6 +84,9 @@ pub struct Life {
     /// It was dead since then.
     died: bool,
     restarted: Option<Instant>,
+    returned: Option<Instant>,
+    /// That was, or may have been, a restart which no edge has counted.
+    uncounted: bool,
 }
 
 impl Life {
@@ -103,6 +106,8 @@ impl Life {
             away: false,
             died: false,
             restarted: None,
+            returned: None,
+            uncounted: false,
         }
     }
 
@@ -125,6 +130,16 @@ impl Life {
     /// When it was, or may have been, restarted under this edge's eyes.
     pub fn restarted(&self) -> Option<Instant> {
         self.restarted
+    }
+
+    /// When it answered again after it had refused this edge, whoever else saw it meanwhile.
+    pub fn returned(&self) -> Option<Instant> {
+        self.returned
+    }
+
+    /// Whether it may be another process than the one that is counted: it was away for too short a time.
+    pub fn is_uncounted(&self) -> bool {
+        self.uncounted
     }
 
     pub fn see(&mut self, sight: Sight, token: Option<u64>, now: Instant) {
@@ -280,7 +295,8 @@ impl Life {
         self.learn(count, now);
         // At the start nothing was served there that it could have forgotten.
         if self.away && before != State::Unknown {
-            self.restarted = Some(now);
+            (self.restarted, self.returned) = (Some(now), Some(now));
+            self.uncounted = before != State::Dead;
         }
         (self.away, self.died, self.fenced_since, self.cleared) = (false, false, None, None);
         State::Up
@@ -291,6 +307,7 @@ impl Life {
         self.count = known.max(Some(count));
         if known.is_some_and(|known| known.instance() < count.instance()) {
             self.restarted = Some(now);
+            self.uncounted = false;
         }
     }
 }

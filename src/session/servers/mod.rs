@@ -10,6 +10,10 @@
 //!   board    memcached: what edges tell each other
 //!   rounds   the task that brings all this together
 //!   cell     what requests read of a server, without a lock
+//!   departure  whether sessions are moved off a server that lives, as one edge knows it
+//!   campaign   whom the edge that moves them waits for
+//!   departing  all of that of an upstream
+//!   order      what an operator asks of a server
 //!   shared   what tasks and requests have in common
 //! ```
 //!
@@ -23,10 +27,14 @@
 
 mod answer;
 mod board;
+mod campaign;
 mod cell;
 mod count;
+mod departing;
+mod departure;
 mod life;
 mod opening;
+mod order;
 #[cfg(test)]
 mod rig;
 mod rounds;
@@ -37,8 +45,11 @@ mod tests;
 mod watch;
 
 pub use answer::Question;
+pub use campaign::Edge;
+pub use departure::Stance;
 pub use life::State;
 pub use opening::{Opening, Stream};
+pub use order::{Departed, Stuck, Traffic};
 
 use crate::memcached::{Life as Lifetime, Node};
 use board::Board;
@@ -118,12 +129,16 @@ impl Default for Settings {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct View {
     pub state: State,
+    /// Whether it lives and its sessions are to go elsewhere all the same.
+    pub stance: Stance,
     /// Grows with each restart, for all edges alike.
     pub instance: u64,
-    /// When state or instance last changed; none if never since this edge first saw it.
+    /// When state or instance last changed, or it was left or taken back; none if never since this edge first saw it.
     pub changed: Option<Instant>,
     /// When it was, or may have been, restarted since this edge began: sessions it owns have to be looked at once since then.
     pub restarted: Option<Instant>,
+    /// The instance may have been started anew since, and no edge has counted that: what names it may be older.
+    pub uncounted: bool,
     /// Sessions of it were taken over.
     pub moved: bool,
 }

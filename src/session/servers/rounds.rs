@@ -2,9 +2,10 @@
 //!
 //! The board is read once a second, and at once when this edge sees something new; while others are asked about a server that
 //! refuses, after 20 ms, 40 ms and so on. One exchange runs at a time, and nothing waits for it: what is seen meanwhile is
-//! decided by what is known.
+//! decided by what is known. While sessions are moved off a server the board is read each 100 ms.
 
 use super::board::{Board, Heard, Said};
+use super::departing::Departing;
 use super::life::{Hearsay, Life, Sight, State};
 use super::random;
 use super::shared::Shared;
@@ -19,6 +20,8 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep_until, timeout};
 
 const FIRST_POLL: Duration = Duration::from_millis(20);
+/// Everybody waits for what the others say.
+const MOVING_POLL: Duration = Duration::from_millis(100);
 /// Nothing is to be decided: look at the clock now and then all the same.
 const IDLE: Duration = Duration::from_secs(1);
 
@@ -26,6 +29,7 @@ pub struct Rounds {
     shared: Arc<Shared>,
     board: Arc<Board>,
     lives: Vec<Life>,
+    departing: Departing,
     seen: mpsc::Receiver<Seen>,
     /// When the board is read next.
     due: Instant,
@@ -46,6 +50,7 @@ impl Rounds {
         let lives = shared.servers.iter().map(life).collect();
         Rounds {
             lives,
+            departing: Departing::new(&shared),
             board,
             seen,
             due: now,
@@ -83,6 +88,7 @@ impl Rounds {
                     let now = Instant::now();
                     self.lives.iter_mut().for_each(|life| life.tick(now));
                 }
+                () = self.shared.urge.notified() => self.due = Instant::now(),
                 _ = stop.changed() => break,
             }
             self.publish();
@@ -96,7 +102,7 @@ impl Rounds {
     fn wake(&self, now: Instant, exchanging: bool) -> Instant {
         let decisions = self.lives.iter().filter_map(|life| life.deadline(now));
         let due = (!exchanging).then_some(self.due);
-        decisions.chain(due).min().unwrap_or(now + IDLE)
+        decisions.chain(self.departing.deadline(now)).chain(due).min().unwrap_or(now + IDLE)
     }
 
     fn see(&mut self, seen: Seen) {
@@ -115,11 +121,12 @@ impl Rounds {
     }
 
     fn begin(&mut self, now: Instant) -> Exchange {
-        self.said = self.words(now);
+        self.said = Said { notes: self.departing.notes(&self.shared, now), ..self.words(now) };
         self.began = now;
         let asking = self.lives.iter().any(|life| life.is_asking(now));
         let pause = match asking {
             true => self.poll,
+            false if self.departing.is_under_way() => MOVING_POLL,
             false => self.shared.settings.board_every.mul_f64(0.9 + 0.1 * random()),
         };
         self.poll = if asking { self.poll * 2 } else { FIRST_POLL };
@@ -138,6 +145,9 @@ impl Rounds {
             words: self.lives.iter().map(word).collect(),
             counts: self.lives.iter().map(|life| life.count().filter(|_| sees)).collect(),
             moved: self.shared.own_marks(now),
+            notes: Vec::new(),
+            away: self.departing.away(),
+            fresh: self.departing.fresh(now),
         }
     }
 
@@ -158,11 +168,17 @@ impl Rounds {
             life.hear(hearsay, now);
         }
         self.news |= self.shared.hear(&heard.moved, now);
+        let instances: Vec<u64> = self.lives.iter().map(Life::instance).collect();
+        self.departing.hear(&self.shared, &self.board, &heard, &instances, self.began, now);
     }
 
     fn publish(&mut self) {
         let now = Instant::now();
         let mut changed = false;
+        // Whoever reads that it is up reads this as well.
+        for (life, notice) in self.lives.iter().zip(&self.shared.notices) {
+            notice.uncounted.store(life.is_uncounted(), Ordering::Release);
+        }
         for ((life, server), cell) in self.lives.iter().zip(&self.shared.servers).zip(&self.shared.cells) {
             let restarted = life.restarted().map_or(0, |at| self.shared.epoch.mark(at));
             let before = cell.state();
@@ -172,9 +188,11 @@ impl Rounds {
                 tell(&self.shared.upstream, &server.name, before, life.state());
             }
         }
+        changed |= self.departing.publish(&self.shared, &self.lives, now);
         let said = self.words(now);
         if said.words != self.said.words
             || said.counts != self.said.counts
+            || said.fresh != self.said.fresh
             || self
                 .lives
                 .iter()

@@ -1,18 +1,19 @@
 //! What the tasks of an upstream and its requests have in common: the last decisions, and who was moved.
 
 use super::cell::{Cell, Epoch};
+use super::departure::{Notice, Stance};
 use super::life::State;
+use super::order::{self, Desk, Traffic};
 use super::{Moved, Server, Settings, View};
 use crate::memcached::Node;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
-use tokio::sync::watch as channel;
+use tokio::sync::{Notify, watch as channel};
 
 /// An edge that has not read the board for so long has slept: others may have given servers up and taken them back.
 const ASLEEP: Duration = Duration::from_secs(3);
 
-#[derive(Debug)]
 pub struct Shared {
     pub upstream: String,
     pub servers: Vec<Server>,
@@ -20,11 +21,23 @@ pub struct Shared {
     pub cells: Vec<Arc<Cell>>,
     pub epoch: Epoch,
     pub changes: channel::Sender<u64>,
+    /// Of the servers: whether sessions are moved off them, and what operators want of them.
+    pub notices: Vec<Notice>,
+    pub desks: Vec<Desk>,
+    /// Somebody wants something.
+    pub urge: Notify,
+    pub traffic: OnceLock<Weak<dyn Traffic>>,
     nodes: Vec<String>,
     /// The servers, then the nodes, as on the board.
     moved: Vec<Moving>,
     /// When the board was read last, or was found away.
     read: AtomicU64,
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Shared({})", self.upstream)
+    }
 }
 
 /// Whether sessions of a server or a node were moved.
@@ -68,6 +81,10 @@ impl Shared {
             cells: servers.iter().map(|_| Arc::default()).collect(),
             epoch: Epoch::begin(),
             changes: channel::Sender::new(0),
+            notices: servers.iter().map(|_| Notice::default()).collect(),
+            desks: servers.iter().map(|_| Desk::default()).collect(),
+            urge: Notify::new(),
+            traffic: OnceLock::new(),
             nodes: nodes.iter().map(|node| node.name().to_owned()).collect(),
             moved: (0..places).map(|_| Moving::default()).collect(),
             read: AtomicU64::new(0),
@@ -78,15 +95,40 @@ impl Shared {
 
     pub fn view(&self, server: usize, now: Instant) -> View {
         let Some(cell) = self.cells.get(server) else {
-            return View { state: State::Unknown, instance: 0, changed: None, restarted: None, moved: false };
+            let stance = Stance::Here;
+            return View {
+                state: State::Unknown,
+                stance,
+                instance: 0,
+                changed: None,
+                restarted: None,
+                uncounted: false,
+                moved: false,
+            };
         };
         let state = match cell.state() {
             State::Up if self.is_asleep(now) => State::Suspect,
             state => state,
         };
         let restarted = self.epoch.moment(cell.restarted());
-        let changed = self.epoch.moment(cell.changed());
-        View { state, instance: cell.instance(), changed, restarted, moved: self.is_moved(Moved::Server(server), now) }
+        let notice = &self.notices[server];
+        let changed = self.epoch.moment(cell.changed().max(notice.changed()));
+        let (stance, uncounted) = (notice.stance(), notice.uncounted.load(Ordering::Acquire));
+        View {
+            state,
+            stance,
+            instance: cell.instance(),
+            changed,
+            restarted,
+            uncounted,
+            moved: self.is_moved(Moved::Server(server), now),
+        }
+    }
+
+    /// What requests this edge has under way to it.
+    pub fn under_way(&self, server: usize) -> usize {
+        let cut = self.notices.get(server).is_some_and(|notice| notice.cuts());
+        order::under_way(self.traffic.get(), server, cut)
     }
 
     /// As it was decided last.

@@ -7,10 +7,11 @@ use crate::session::id::Id;
 use crate::session::takeover::{Carried, Moved, NodeView, Probe, Probed, Server, Settings, State, View, World};
 use async_trait::async_trait;
 use std::process::{Child, Command};
-use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
+use tokio::time::sleep;
 
 const LIMITS: Limits = Limits { timeout: Duration::from_secs(2), connections: 32 };
 
@@ -58,6 +59,25 @@ pub struct Eyes {
     changed: Notify,
     tomcats: Vec<Arc<Tomcat>>,
     board: Arc<Board>,
+    /// Of each server: how often its view has changed, and what is under way to it.
+    turns: Vec<AtomicU64>,
+    under_way: Vec<AtomicUsize>,
+}
+
+/// Counted while it lives.
+struct UnderWay<'e>(&'e AtomicUsize);
+
+impl UnderWay<'_> {
+    fn begin(count: &AtomicUsize) -> UnderWay<'_> {
+        count.fetch_add(1, SeqCst);
+        UnderWay(count)
+    }
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, SeqCst);
+    }
 }
 
 /// What all edges have marked.
@@ -71,7 +91,12 @@ impl Eyes {
         let mut views = self.views.lock().unwrap();
         change(&mut views[server]);
         views[server].changed = Some(Instant::now());
+        self.turns[server].fetch_add(1, SeqCst);
         self.changed.notify_waiters();
+    }
+
+    fn turns(&self) -> Vec<u64> {
+        self.turns.iter().map(|turn| turn.load(SeqCst)).collect()
     }
 
     async fn fenced(&self, server: usize) {
@@ -120,6 +145,10 @@ impl World for Eyes {
 
     async fn probe(&self, server: usize, probe: &Probe) -> Probed {
         assert_eq!(probe.path, "/WEB-INF/edge");
+        let _counted = UnderWay::begin(&self.under_way[server]);
+        if self.view(server).state == State::Leaving {
+            return Probed::Refused;
+        }
         let asked = self.tomcats[server].handle(Some(&probe.id), Kind::Probe, None);
         match tokio::time::timeout(probe.timeout, asked).await {
             Err(_) => Probed::Timeout,
@@ -170,7 +199,15 @@ impl Cluster {
             route: Some(tomcat.route.clone()),
             backup: false,
         });
-        let up = View { state: State::Up, instance: 1, draining: false, changed: None, restarted: None, moved: false };
+        let up = View {
+            state: State::Up,
+            instance: 1,
+            draining: false,
+            changed: None,
+            restarted: None,
+            uncounted: false,
+            moved: false,
+        };
         let node = NodeView { up: true, changed: None, moved: false };
         let eyes = Arc::new(Eyes {
             servers: servers.collect(),
@@ -179,6 +216,8 @@ impl Cluster {
             changed: Notify::new(),
             tomcats: self.tomcats.clone(),
             board: self.board.clone(),
+            turns: self.tomcats.iter().map(|_| AtomicU64::new(0)).collect(),
+            under_way: self.tomcats.iter().map(|_| AtomicUsize::new(0)).collect(),
         });
         // Connections of its own, which end with it.
         let nodes = self.nodes.iter().map(|node| Node::new(node.name(), node.address(), LIMITS)).collect();
@@ -213,6 +252,31 @@ impl Cluster {
         self.tell(server, |view| view.state = State::Up);
     }
 
+    /// Lets all sessions leave a server that lives, as edges do by their board: each hears of each step at a time of its own.
+    pub async fn move_off(&self, server: usize) {
+        self.step(server, State::Leaving).await;
+        for edge in &self.edges {
+            while edge.eyes.under_way[server].load(SeqCst) > 0 {
+                sleep(Duration::from_millis(1)).await;
+            }
+        }
+        self.board.servers[server].store(true, SeqCst);
+        self.step(server, State::Left).await;
+    }
+
+    /// The same back.
+    pub async fn take_back(&self, server: usize) {
+        self.step(server, State::Leaving).await;
+        self.step(server, State::Up).await;
+    }
+
+    async fn step(&self, server: usize, state: State) {
+        for edge in &self.edges {
+            sleep(Duration::from_millis(15)).await;
+            edge.eyes.set(server, |view| view.state = state);
+        }
+    }
+
     pub fn tell(&self, server: usize, change: impl Fn(&mut View)) {
         self.edges.iter().for_each(|edge| edge.eyes.set(server, &change));
     }
@@ -232,7 +296,8 @@ impl Edge {
     pub async fn send(&self, cookie: &str, update: Option<u32>) -> Result<Reply, u16> {
         let asked = Asked { method: if update.is_some() { "POST" } else { "GET" }, ..asked(cookie) };
         for _ in 0..200 {
-            let to = match self.affinity.resolve(&asked).await {
+            let turns = self.eyes.turns();
+            let mut to = match self.affinity.resolve(&asked).await {
                 Way::To(to) => to,
                 Way::Prefer(order) => match order.first() {
                     Some(server) => To { id: None, ..plain(*server) },
@@ -241,8 +306,16 @@ impl Edge {
                 Way::Free => plain(0),
                 Way::Unavailable { .. } => return Err(503),
             };
-            match self.through(&asked, cookie, to, update).await {
-                Err(Failed::Refused) => tokio::time::sleep(Duration::from_millis(5)).await,
+            let counted = UnderWay::begin(&self.eyes.under_way[to.server]);
+            if turns[to.server] != self.eyes.turns()[to.server] {
+                drop(counted);
+                if let Some(gate) = to.gate.take() {
+                    gate.unsent().await;
+                }
+                continue;
+            }
+            match self.through(&asked, cookie, to, update, counted).await {
+                Err(Failed::Refused) => sleep(Duration::from_millis(5)).await,
                 Err(Failed::Broken) => return Err(502),
                 Ok(reply) => return Ok(reply),
             }
@@ -250,7 +323,14 @@ impl Edge {
         Err(504)
     }
 
-    async fn through(&self, asked: &Asked<'_>, cookie: &str, mut to: To, update: Option<u32>) -> Result<Reply, Failed> {
+    async fn through<'e>(
+        &'e self,
+        asked: &Asked<'_>,
+        cookie: &str,
+        mut to: To,
+        update: Option<u32>,
+        mut counted: UnderWay<'e>,
+    ) -> Result<Reply, Failed> {
         loop {
             let id = to.id.clone();
             let tomcat = &self.eyes.tomcats[to.server];
@@ -272,7 +352,14 @@ impl Edge {
                 gate.finish(reply.set_cookie.clone()).await;
             }
             match self.affinity.answered(asked, &to, reply.set_cookie.as_ref()).await {
-                Answered::Repeat(again) => to = again,
+                Answered::Repeat(again) => {
+                    drop(counted);
+                    counted = UnderWay::begin(&self.eyes.under_way[again.server]);
+                    if self.eyes.view(again.server).state != State::Up {
+                        return Err(Failed::Refused);
+                    }
+                    to = again;
+                }
                 Answered::Pass { set_cookie: Some(line) } if reply.set_cookie.is_none() => {
                     let id = line.split(['=', ';']).nth(1).unwrap_or_default().to_owned();
                     reply.set_cookie = Some(crate::session::takeover::SetCookie { line: line.to_string(), id });

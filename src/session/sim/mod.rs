@@ -3,6 +3,7 @@
 
 mod cluster;
 mod decisions;
+mod departures;
 mod scenarios;
 mod tomcat;
 

@@ -38,6 +38,8 @@ pub enum Cause {
     Node,
     /// The server that was to take it over died meanwhile.
     ChosenDied,
+    /// An operator has its owner left, which lives.
+    Moved,
 }
 
 /// Why a session is not found any more.
@@ -84,7 +86,7 @@ impl Histogram {
 
 #[derive(Debug, Default)]
 pub struct Counts {
-    takeovers: [AtomicU64; 7],
+    takeovers: [AtomicU64; 8],
     lost: [AtomicU64; 5],
     /// Requests that waited for a takeover that another one had begun.
     pub waited: AtomicU64,
@@ -99,6 +101,8 @@ pub struct Counts {
     pub rotated: AtomicU64,
     /// Values put back into memcached after the server that was taking them over had died.
     pub put_back: AtomicU64,
+    /// Sessions of servers that were left of which memcached has no copy: they stay until their server ends.
+    pub stayed: AtomicU64,
     /// Records that could not be read.
     pub garbage: AtomicU64,
     /// From taking a lease to a record that says `done`.

@@ -70,6 +70,8 @@ impl Taking {
                 found.id.clone()
             }
             None if finding.failed && self.may_try_again().await => return None,
+            // It lives, and has what nobody else has.
+            None if cause == Cause::Moved => return self.stay(seen, reading, from).await,
             None => match self.put_back(&current, cause).await {
                 Some(id) => id,
                 // Nobody here can know: the server that is to take it may reach the node.
@@ -78,6 +80,30 @@ impl Taking {
             },
         };
         self.give_to_best(seen, &reading, &source, from, cause).await
+    }
+
+    /// Writes down, for all edges, that the session is to be served where it is: should its server store it after all, no edge is to
+    /// move it while another one still sends its requests there.
+    async fn stay(&mut self, seen: &Seen, reading: Reading, from: Option<usize>) -> Option<End> {
+        let server = from?;
+        let instance = seen.views[server].instance;
+        let before = reading.record.as_ref();
+        let mut former = before.map(|record| record.former.clone()).unwrap_or_default();
+        former.push(Former { server: seen.servers[server].name.clone(), instance });
+        let record = Record {
+            generation: before.map_or(0, |record| record.generation).saturating_add(1),
+            server: seen.servers[server].name.clone(),
+            instance,
+            done: true,
+            id: self.current(before).clone(),
+            set_cookie: before.and_then(|record| record.set_cookie.clone()),
+            former,
+        };
+        if self.write(&reading, record.clone()).await {
+            self.ground.books.copy(&self.key, &self.ask.id, &self.ground.see(), &record).await;
+            one(&self.ground.counts.stayed);
+        }
+        None
     }
 
     fn lose(&self, cause: Cause) -> End {
@@ -106,7 +132,12 @@ impl Taking {
         let had_it = |server: &usize| had(&former, &seen.servers[*server].name, seen.views[*server].instance);
         let there = seen.server_of(source.route.as_deref()).filter(|at| seen.is_up(*at) && !had_it(at));
         let target = there.map(|server| Target { server, stale: false });
-        let Some(target) = target.or_else(|| pick::target(&seen.servers, &seen.views, &source.base, &former)) else {
+        let target = target.or_else(|| pick::target(&seen.servers, &seen.views, &source.base, &former));
+        if cause == Cause::Moved && target.is_none_or(|target| target.stale) {
+            // Its owner lives: better there than where an old copy is, or nowhere.
+            return self.stay(seen, reading.clone(), from).await;
+        }
+        let Some(target) = target else {
             self.why = Why::NoServer;
             self.watch().await;
             return None;

@@ -57,7 +57,15 @@ mod tests {
     }
 
     fn up() -> View {
-        View { state: State::Up, instance: 1, draining: false, changed: None, restarted: None, moved: false }
+        View {
+            state: State::Up,
+            instance: 1,
+            draining: false,
+            changed: None,
+            restarted: None,
+            uncounted: false,
+            moved: false,
+        }
     }
 
     #[test]

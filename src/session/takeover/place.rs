@@ -109,7 +109,7 @@ mod tests {
     use super::*;
 
     fn view(state: State, instance: u64, changed: Option<Instant>) -> View {
-        View { state, instance, draining: false, changed, restarted: None, moved: true }
+        View { state, instance, draining: false, changed, restarted: None, uncounted: false, moved: true }
     }
 
     fn place(at: Instant) -> Place {

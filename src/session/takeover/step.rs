@@ -5,7 +5,7 @@ use super::ground::Seen;
 use super::pick;
 use super::settings::Mode;
 use super::world::State;
-use crate::session::record::{Named, Record};
+use crate::session::record::{Named, Record, had};
 use std::time::Duration;
 
 /// MSM's client of memcached comes back to a node up to 30 s (`msm.maxReconnectDelay`) after it is there again, and gives each
@@ -52,11 +52,20 @@ fn sticky(seen: &Seen, subject: &Subject) -> Step {
         _ => Step::Move { from: Some(server), cause },
     };
     match seen.views[server].state {
-        State::Suspect | State::Unknown => Step::Watch,
+        State::Suspect | State::Unknown | State::Leaving => Step::Watch,
+        State::Left if subject.record.is_some_and(|record| stays(record, seen, server)) => {
+            at_holder(seen, subject, server)
+        }
+        State::Left => gone(Cause::Moved),
         State::Dead => gone(Cause::Died),
         State::Fenced => gone(Cause::Fenced),
         State::Up => at_holder(seen, subject, server),
     }
+}
+
+/// Whether it was looked for when its server had been left, and could not move: it was noted as one that has it all the same.
+fn stays(record: &Record, seen: &Seen, server: usize) -> bool {
+    had(&record.former, &record.server, seen.views[server].instance)
 }
 
 fn at_holder(seen: &Seen, subject: &Subject, server: usize) -> Step {
@@ -66,8 +75,9 @@ fn at_holder(seen: &Seen, subject: &Subject, server: usize) -> Step {
         let again = Step::Move { from: Some(server), cause: Cause::ChosenDied };
         return if same_process { Step::Join { server } } else { again };
     }
-    // Without a record nobody has asked it since it was started anew.
-    let restarted = !same_process || (subject.record.is_none() && view.restarted.is_some());
+    // Without a record nobody has asked it since it was started anew, and with one perhaps not, if that was not counted.
+    let unasked = subject.record.is_none() || view.uncounted;
+    let restarted = !same_process || (unasked && view.restarted.is_some());
     if restarted {
         return Step::Gate { server, cause: Cause::Restarted };
     }

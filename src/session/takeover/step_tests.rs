@@ -1,4 +1,5 @@
 use super::*;
+use crate::session::record::Former;
 use crate::session::takeover::world::{NodeView, Server, View};
 use std::time::Instant;
 
@@ -7,7 +8,15 @@ const A_MINUTE: Duration = Duration::from_secs(61);
 /// Three servers t1…t3, two nodes; all of it up, for ever.
 fn seen() -> Seen {
     let server = |at| Server { name: format!("s{at}"), route: Some(format!("t{at}")), backup: false };
-    let view = View { state: State::Up, instance: 1, draining: false, changed: None, restarted: None, moved: false };
+    let view = View {
+        state: State::Up,
+        instance: 1,
+        draining: false,
+        changed: None,
+        restarted: None,
+        uncounted: false,
+        moved: false,
+    };
     let node = NodeView { up: true, changed: None, moved: false };
     // Later than any change in these tests.
     let at = Instant::now() + 2 * A_MINUTE;
@@ -57,6 +66,36 @@ fn a_session_whose_owner_is_gone_moves() {
     seen.views[0].state = State::Fenced;
     assert_eq!(sticky(&seen, "A-n1.t1", None), Step::Move { from: Some(0), cause: Cause::Fenced });
     assert_eq!(sticky(&seen, "A-n1.t9", None), Step::Move { from: None, cause: Cause::UnknownRoute });
+}
+
+#[test]
+fn a_session_whose_owner_is_left_waits_and_moves_unless_it_was_noted_that_it_stays() {
+    let mut seen = seen();
+    seen.views[0].state = State::Leaving;
+    let mut record = record("s1", "A-n1.t1", true);
+    assert_eq!(sticky(&seen, "A-n1.t1", None), Step::Watch);
+    assert_eq!(sticky(&seen, "A-n1.t1", Some(&record)), Step::Watch);
+    seen.views[0].state = State::Left;
+    assert_eq!(sticky(&seen, "A-n1.t1", None), Step::Move { from: Some(0), cause: Cause::Moved });
+    assert_eq!(sticky(&seen, "A-n1.t1", Some(&record)), Step::Move { from: Some(0), cause: Cause::Moved });
+    record.former = vec![Former { server: "s1".to_owned(), instance: 1 }];
+    assert_eq!(sticky(&seen, "A-n1.t1", Some(&record)), Step::Serve { server: 0 });
+    // As any other, where its node may be gone, or when its server has ended.
+    seen.nodes[0].up = false;
+    assert_eq!(sticky(&seen, "A-n1.t1", Some(&record)), Step::Gate { server: 0, cause: Cause::Node });
+    seen.views[0].state = State::Dead;
+    assert_eq!(sticky(&seen, "A-n1.t1", Some(&record)), Step::Move { from: Some(0), cause: Cause::Died });
+}
+
+#[test]
+fn an_owner_that_may_have_been_restarted_uncounted_is_asked_in_spite_of_its_record() {
+    let mut seen = seen();
+    let record = record("s1", "A-n1.t1", true);
+    seen.views[0].restarted = Some(Instant::now());
+    assert_eq!(sticky(&seen, "A-n1.t1", Some(&record)), Step::Serve { server: 0 });
+    seen.views[0].uncounted = true;
+    let asked = Step::Gate { server: 0, cause: Cause::Restarted };
+    assert_eq!(sticky(&seen, "A-n1.t1", Some(&record)), asked);
 }
 
 #[test]

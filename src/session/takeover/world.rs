@@ -6,6 +6,9 @@ use async_trait::async_trait;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+/// How often a server that is Leaving is looked at although nobody says that it has changed.
+const LOOK: Duration = Duration::from_millis(20);
+
 /// A server of the upstream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Server {
@@ -21,6 +24,10 @@ pub enum State {
     Up,
     /// It does not answer, but may be alive: nothing is sent to it, and nothing is taken from it yet.
     Suspect,
+    /// It lives, and its sessions are about to be moved off it: nothing is sent to it, and what was sent is let end.
+    Leaving,
+    /// It lives, nothing of its sessions is under way to it any more, and they are taken over as they come.
+    Left,
     /// Suspect for so long that no edge sends to it any more: its sessions are taken over; its process and its copies may live.
     Fenced,
     /// Its process is gone.
@@ -41,6 +48,8 @@ pub struct View {
     /// When it was last started anew. An edge that starts later and finds that it was (its board says so) gives the moment of
     /// its own start: it knows no session that was gated since.
     pub restarted: Option<Instant>,
+    /// That was a restart which no edge has counted, or may have been: `instance` is the same as before.
+    pub uncounted: bool,
     /// Sessions of it were taken over (`moved:SERVER` on the board).
     pub moved: bool,
 }
@@ -118,6 +127,18 @@ pub trait World: Send + Sync {
 
     /// Something in the views has changed.
     async fn changed(&self);
+
+    /// Waits while a server is Leaving.
+    async fn hold(&self, server: usize) {
+        while self.view(server).state == State::Leaving {
+            let _ = tokio::time::timeout(LOOK, self.changed()).await;
+        }
+    }
+
+    /// How much longer than usual requests may have to wait because servers are Leaving.
+    fn patience(&self) -> Duration {
+        Duration::ZERO
+    }
 
     /// Returns when at least one node of memcached has it, or none can be reached.
     async fn mark_moved(&self, what: Moved<'_>);

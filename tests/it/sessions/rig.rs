@@ -275,13 +275,28 @@ impl Stage {
 
     /// `edge upstream drain t1` and the like, at each edge.
     pub fn operate(&self, word: &str, server: usize) {
-        for place in &self.places {
-            let file = place.edge.file("edge.yaml");
-            let server = format!("app/{}", self.name(server));
-            let output = Command::new(edge::program()).args(["upstream", word, &server, "-c"]).arg(file).output();
-            let output = output.expect("edge runs");
-            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        for edge in 0..self.places.len() {
+            self.ask(edge, &[word], server).expect("it is done");
         }
+    }
+
+    /// `edge upstream WORDS t1`, at one edge: what it says, and whether it ended well.
+    pub fn ask(&self, edge: usize, words: &[&str], server: usize) -> Result<String, String> {
+        let file = self.places[edge].edge.file("edge.yaml");
+        let server = format!("app/{}", self.name(server));
+        let mut command = Command::new(edge::program());
+        let output = command.arg("upstream").args(words).args([&server, "-c"]).arg(file).output().expect("edge runs");
+        match output.status.success() {
+            true => Ok(String::from_utf8_lossy(&output.stdout).into_owned()),
+            false => Err(String::from_utf8_lossy(&output.stderr).into_owned()),
+        }
+    }
+
+    /// `edge upstream list` of one edge.
+    pub fn list(&self, edge: usize) -> String {
+        let file = self.places[edge].edge.file("edge.yaml");
+        let output = Command::new(edge::program()).args(["upstream", "list", "-c"]).arg(file).output();
+        String::from_utf8_lossy(&output.expect("edge runs").stdout).into_owned()
     }
 
     /// `wait_said` of all edges, and of one of the servers.
