@@ -7,7 +7,7 @@ use std::time::Duration;
 
 impl Sessions {
     /// The place of the server that is written so, has this address or this route.
-    fn place_of(&self, server: &str) -> Option<usize> {
+    fn place_named(&self, server: &str) -> Option<usize> {
         let peers = self.upstream_of_it().peers();
         let is_meant = |peer: &&std::sync::Arc<crate::upstream::Peer>| {
             let address = || peer.server.address().to_string() == server;
@@ -25,7 +25,7 @@ impl Sessions {
                 .into());
         }
         let live = self.live().ok_or("its sessions are not at work yet")?;
-        let place = self.place_of(server).ok_or_else(|| format!("there is no server `{server}`"))?;
+        let place = self.place_named(server).ok_or_else(|| format!("there is no server `{server}`"))?;
         let outside = &live.outside;
         let draining = |at| outside.view(at).draining;
         let is_here = outside.watch.view(place).state == State::Up && outside.watch.stance(place) == Stance::Here;
@@ -40,7 +40,7 @@ impl Sessions {
 
     /// All is as before. What has happened, if anything had to.
     pub async fn take_back(&self, server: &str) -> Result<Option<String>, String> {
-        let (Some(live), Some(place)) = (self.live(), self.place_of(server)) else { return Ok(None) };
+        let (Some(live), Some(place)) = (self.live(), self.place_named(server)) else { return Ok(None) };
         match live.outside.watch.take_back(place).await {
             Ok(true) => Ok(Some("its sessions may come to it again".into())),
             Ok(false) => Ok(None),
