@@ -155,6 +155,7 @@ fn exchange() -> Result<Exchange, Failed> {
     let peer = Peer {
         remote: "192.0.2.7:4711".parse()?,
         local: "127.0.0.1:8888".parse()?,
+        connected: None,
         announced: None,
         announced_server: None,
         tls: false,

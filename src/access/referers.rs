@@ -38,7 +38,7 @@ const LONGEST: usize = 256;
 impl Name {
     pub fn parse(text: &str) -> Option<Name> {
         let (host, path) = match text.find('/') {
-            Some(at) => (&text[..at], Some(text[at..].as_bytes().to_vec())),
+            Some(at) => (&text[..at], Some(text.as_bytes()[at..].to_vec())),
             None => (text, None),
         };
         let host = host.to_ascii_lowercase();
@@ -55,13 +55,12 @@ impl Name {
 
     /// How well it fits: an exact name before the longest end, an end before the longest beginning.
     fn fits(&self, host: &[u8]) -> Option<(u8, usize)> {
-        let fits = match &self.host {
+        match &self.host {
             Host::Exact(name) => (name == host).then_some((3, 0)),
             Host::Ends(end, or_all) if *or_all && host == &end[1..] => Some((3, 0)),
             Host::Ends(end, _) => (host.len() > end.len() && host.ends_with(end)).then_some((2, end.len())),
             Host::Begins(begin) => (host.len() > begin.len() && host.starts_with(begin)).then_some((1, begin.len())),
-        };
-        fits
+        }
     }
 }
 

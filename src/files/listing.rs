@@ -83,14 +83,14 @@ impl Listing {
         })
     }
 
-    /// What the argument `callback` says; an error if it is no name.
-    pub fn callback<'a>(&self, args: &'a [u8]) -> Result<Option<&'a [u8]>, ()> {
+    /// What the argument `callback` says; an error, the status to refuse the request with, if it is no name.
+    pub fn callback<'a>(&self, args: &'a [u8]) -> Result<Option<&'a [u8]>, u16> {
         let named =
             |pair: &'a [u8]| pair.get(..9).is_some_and(|n| n.eq_ignore_ascii_case(b"callback=")).then(|| &pair[9..]);
         let found = args.split(|b| *b == b'&').find_map(named).filter(|name| !name.is_empty());
         let Some(name) = found.filter(|_| self.format == Format::Jsonp) else { return Ok(None) };
         let is_name = name.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.'));
-        if is_name && name.len() <= 128 { Ok(Some(name)) } else { Err(()) }
+        if is_name && name.len() <= 128 { Ok(Some(name)) } else { Err(400) }
     }
 
     fn html(&self, items: &[Item], uri: &[u8]) -> Vec<u8> {
@@ -312,7 +312,7 @@ mod tests {
         let listing = Listing { format: Format::Jsonp, ..LISTING };
         assert_eq!(listing.callback(b"a=b&callback=cb.x_1"), Ok(Some(&b"cb.x_1"[..])));
         assert_eq!(listing.callback(b"callback="), Ok(None));
-        assert_eq!(listing.callback(b"callback=a-b"), Err(()));
+        assert_eq!(listing.callback(b"callback=a-b"), Err(400));
         assert_eq!(LISTING.callback(b"callback=a-b"), Ok(None));
     }
 

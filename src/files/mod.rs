@@ -161,7 +161,10 @@ async fn any_file(request: &FileRequest<'_>, base: PathBuf) -> Option<Vec<u8>> {
 
 /// `autoindex`
 async fn list(request: &FileRequest<'_>, listing: Listing, base: PathBuf) -> Answer {
-    let Ok(callback) = listing.callback(request.args) else { return Answer::status(400, vec![]) };
+    let callback = match listing.callback(request.args) {
+        Ok(callback) => callback,
+        Err(status) => return Answer::status(status, vec![]),
+    };
     let (uri, callback) = (request.uri.to_vec(), callback.map(<[u8]>::to_vec));
     let made = open::off_runtime(move || listing.list(&base, &uri, callback.as_deref())).await;
     match made.unwrap_or_else(|error| Err(Refusal::NoAnswer(error))) {

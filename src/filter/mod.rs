@@ -7,10 +7,12 @@
 //! bounded by what the configuration says, not by the body; the end is given on only if it was seen, and a body that is
 //! not as long as its head had said ends in an error.
 //!
-//! - [`gunzip`]: gzip unpacked
-//! - [`substitute`]: `sub_filter`
-//! - [`charset`]: `charset`, with `charset_map`
-//! - [`around`]: `add_before_body`, `add_after_body`
+//! | machine | does |
+//! |---|---|
+//! | [`gunzip`] | gzip is unpacked |
+//! | [`substitute`] | `sub_filter` |
+//! | [`charset`] | `charset`, with `charset_map` |
+//! | [`around`] | `add_before_body`, `add_after_body` |
 
 pub mod around;
 pub mod charset;

@@ -184,7 +184,7 @@ mod tests {
             let key = (seed >> 16) % 50;
             let bytes = key.to_be_bytes();
             match table.get(&bytes) {
-                Some(()) if seed % 3 == 0 => {
+                Some(()) if seed.is_multiple_of(3) => {
                     table.remove(&bytes);
                     known.remove(&key);
                 }

@@ -5,13 +5,14 @@ use edge::convert::tomcat::Source;
 use edge::server::{Options, load::Loader};
 use std::path::Path;
 
-/// A snapshot in words, its tables in a fixed order.
+/// A snapshot in words, its tables in a fixed order; not which of the process's it is.
 pub fn snapshot(file: &Path, tomcats: Vec<Source>) -> Vec<String> {
     let options = Options { file: file.to_owned(), prefix: None, offline: true, check_only: true, tomcats };
     let loaded = Loader::new(options).load();
     let snapshot = loaded.snapshot.unwrap_or_else(|| panic!("{}", loaded.diagnostics));
     let text = format!("{snapshot:#?}");
-    let mut lines: Vec<String> = text.lines().map(|line| line.trim().to_owned()).collect();
+    let lines = text.lines().map(str::trim).filter(|line| !line.starts_with("generation:"));
+    let mut lines: Vec<String> = lines.map(str::to_owned).collect();
     lines.sort();
     lines
 }

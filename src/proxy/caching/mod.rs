@@ -108,7 +108,7 @@ pub fn count(request: &Request) {
 fn key_of(caching: &Caching, request: &Request) -> Key {
     match request.cache_wishes().and_then(|wishes| wishes.key) {
         // What a rule makes is no key that a configuration could make.
-        Some(key) => Key::written(|mut each| [&b"rules"[..], &key].into_iter().for_each(&mut each)),
+        Some(key) => Key::written(|each| [&b"rules"[..], &key].into_iter().for_each(each)),
         None => Key::written(|each| caching.key.write_parts(&request.exchange, each)),
     }
 }
