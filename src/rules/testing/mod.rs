@@ -20,7 +20,7 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
-use written::{Test, TestKeys};
+use written::{Request, RequestKeys, Test, TestKeys};
 
 /// The counts of one test.
 const ROOM: usize = 1 << 20;
@@ -123,21 +123,33 @@ impl Rules {
         let expected = test.expect.as_ref()?;
         let mut counts = Counts::default();
         let mut came = Came::default();
+        let default = Request::default();
+        let requests: Vec<&Request> = match (&test.requests, &test.request) {
+            (Some(several), _) => several.value.iter().map(|request| &request.value).collect(),
+            (None, one) => vec![one.as_ref().map_or(&default, |one| &one.value)],
+        };
         let times = test.times().clamp(1, MOST_TIMES);
-        for round in 0..times {
+        let rounds = (0..times).flat_map(|_| requests.iter().copied()).zip(0..);
+        for (request, round) in rounds {
             if !test.at_once() {
                 counts.guards.clear();
             }
-            came = self.round(test, test.every().0 * round, &mut counts, diagnostics)?;
+            came = self.round(test, &request.0, test.every().0 * round, &mut counts, diagnostics)?;
         }
         Some(compare::differences(expected, &came, &self.defined))
     }
 
     /// One request on its way through the phases.
-    fn round(&self, test: &TestKeys, later: Duration, counts: &mut Counts, d: &mut Diagnostics) -> Option<Came> {
-        let request = test.request.as_ref().map(|request| request.value.0.clone()).unwrap_or_default();
+    fn round(
+        &self,
+        test: &TestKeys,
+        request: &RequestKeys,
+        later: Duration,
+        counts: &mut Counts,
+        d: &mut Diagnostics,
+    ) -> Option<Came> {
         let now = request.now().0 + later;
-        let mut exchange = made_up::exchange(&request, &self.defined, now, d)?;
+        let mut exchange = made_up::exchange(request, &self.defined, now, d)?;
         let mut outcome = Outcome::default();
         let upstream = request.upstream.as_ref().map(|name| name.value.clone());
         let mut walk = Walk { rules: self, test, now, later, upstream, counts };
