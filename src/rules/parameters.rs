@@ -275,7 +275,8 @@ impl With {
             let mut read = |file: &str| {
                 let path = prefix.join(file);
                 diagnostics.add_read(&path);
-                let read = crate::system::read(&path).and_then(|bytes| String::from_utf8(bytes).map_err(io::Error::other));
+                let read =
+                    crate::system::read(&path).and_then(|bytes| String::from_utf8(bytes).map_err(io::Error::other));
                 read.map_err(|e| format!("{} cannot be read: {}", path.display(), plain(&e)))
             };
             let told = constant.read_key_files(&mut read).err().unwrap_or_default();

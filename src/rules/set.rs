@@ -105,8 +105,7 @@ impl RuleSet {
             let with = group.with.clone().with_key_files(names.prefix, diagnostics);
             for rule in &group.rules {
                 let (from, with) = (&*group.from, &with.constants);
-                let mut compiler =
-                    Compiler { group: at, from, with, vars: &vars, names, set: &mut set, diagnostics };
+                let mut compiler = Compiler { group: at, from, with, vars: &vars, names, set: &mut set, diagnostics };
                 let Some((phase, compiled)) = compiler.rule(rule) else { continue };
                 if let Some(first) = ended[phase as usize] {
                     unreachable(rule, first, phase, diagnostics);

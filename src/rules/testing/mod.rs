@@ -11,6 +11,7 @@ use super::file::{File, Group};
 use super::outcome::{Answer, Change, How, Outcome};
 use super::set::{Names, RuleSet};
 use super::{EdgeFacts, Met, Need, Phase, Run, Step, World};
+use crate::config::keys::{Key, Keys};
 use crate::config::{Diagnostics, Span};
 use crate::limit::{ConnZone, Guard, Millis, RateVerdict, RateZone};
 use crate::pattern::Pattern;
@@ -20,12 +21,25 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
-use written::{Request, RequestKeys, Test, TestKeys};
+use written::{CacheExpectKeys, ExpectKeys, Request, RequestKeys, ResponseKeys, SessionKeys, Test, TestKeys};
 
 /// The counts of one test.
 const ROOM: usize = 1 << 20;
 /// Nobody writes a test that takes longer.
 const MOST_TIMES: u32 = 100_000;
+
+/// What a test may say, for whoever documents it: a test itself, its request, the session of that, the answer of the upstream,
+/// what is expected, and what of the cache.
+pub fn keys() -> [(&'static str, &'static [Key]); 6] {
+    [
+        ("", TestKeys::KEYS),
+        ("request", RequestKeys::KEYS),
+        ("request.session", SessionKeys::KEYS),
+        ("response", ResponseKeys::KEYS),
+        ("expect", ExpectKeys::KEYS),
+        ("expect.cache", CacheExpectKeys::KEYS),
+    ]
+}
 
 /// What came of the tests of a file.
 #[derive(Debug, Default)]
