@@ -1,6 +1,7 @@
 //! Rules over real requests: what they decide is done, in each phase, from outside to inside.
 
 mod filters;
+mod hostile;
 mod pages;
 mod ways;
 
