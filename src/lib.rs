@@ -25,3 +25,5 @@ pub mod system;
 pub mod tls;
 pub mod upstream;
 pub mod variables;
+
+pub use proxy::rules::Filter;

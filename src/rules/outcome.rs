@@ -101,7 +101,57 @@ pub struct Copy {
     pub body: bool,
 }
 
+/// What says where a message ends or how its connection goes on is edge's alone.
+const FRAMING: &[&str] = &[
+    "connection",
+    "content-length",
+    "keep-alive",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// Whether a field says where a message ends, or how its connection goes on.
+pub fn is_framing(name: &str) -> bool {
+    FRAMING.iter().any(|own| own.eq_ignore_ascii_case(name))
+}
+
+/// For Rust code that decides as rules do.
+impl Outcome {
+    /// The request is answered with a status, and the page there is for it.
+    pub fn respond(&mut self, status: u16) {
+        self.answer = Some(Answer::Status(status));
+    }
+
+    /// The client is sent elsewhere.
+    pub fn redirect(&mut self, status: u16, to: impl Into<Vec<u8>>) {
+        self.answer = Some(Answer::Redirect { status, to: to.into() });
+    }
+
+    /// What the upstream is sent in the place of a field; empty: it is not sent. False: there is no such field, or it is edge's
+    /// alone.
+    pub fn set_request_header(&mut self, name: &str, value: impl AsRef<[u8]>) -> bool {
+        let change = Change::set(name, value.as_ref());
+        self.to_upstream.extend(change.clone());
+        change.is_some()
+    }
+
+    /// What the client is told in the place of a field, likewise.
+    pub fn set_response_header(&mut self, name: &str, value: impl AsRef<[u8]>) -> bool {
+        let change = Change::set(name, value.as_ref());
+        self.to_client.extend(change.clone());
+        change.is_some()
+    }
+}
+
 impl Change {
+    fn set(name: &str, value: &[u8]) -> Option<Change> {
+        let fits = http::HeaderName::from_bytes(name.as_bytes()).is_ok() && !is_framing(name);
+        fits.then(|| Change { how: How::Set, name: name.into(), value: value.to_vec() })
+    }
+
     /// Changes the fields of an answer. False: the value is one that no field can have.
     pub fn apply(&self, head: &mut ResponseHeader) -> bool {
         if self.how != How::Add {

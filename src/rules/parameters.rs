@@ -4,11 +4,13 @@
 //! is read, and a value that is nothing but that may be a list or a map.
 
 use super::expr::Constant;
-use crate::config::diagnostics::Diagnostics;
+use crate::config::diagnostics::{Diagnostics, plain};
 use crate::config::node::{Kind as Written, Node, Scalar};
 use crate::config::value::parse_time;
 use crate::config::{Span, Spanned};
 use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
 
 /// What a parameter takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -265,6 +267,25 @@ impl With {
         }
         out.text.push_str(rest);
         Node { span, kind: Written::Scalar(out) }
+    }
+
+    /// With the files read that keys for `jwt()` name (`{alg: RS256, file: keys/site.pem}`). Paths begin at `prefix`.
+    pub fn with_key_files(mut self, prefix: &Path, diagnostics: &mut Diagnostics) -> With {
+        for (name, constant) in &mut self.constants {
+            let mut read = |file: &str| {
+                let path = prefix.join(file);
+                diagnostics.add_read(&path);
+                let read =
+                    crate::system::read(&path).and_then(|bytes| String::from_utf8(bytes).map_err(io::Error::other));
+                read.map_err(|e| format!("{} cannot be read: {}", path.display(), plain(&e)))
+            };
+            let told = constant.read_key_files(&mut read).err().unwrap_or_default();
+            let span = self.nodes.get(name).map(|node| node.span).unwrap_or_default();
+            for message in told {
+                diagnostics.error(span, message);
+            }
+        }
+        self
     }
 
     fn value(&self, name: &str, span: Span, diagnostics: &mut Diagnostics) -> Option<&Node> {

@@ -280,6 +280,8 @@ impl World<'_> {
 
 fn perform<'s>(action: &Action, world: &mut World<'_>, outcome: &mut Outcome) -> Option<Step<'s>> {
     let x = &*world.exchange;
+    // In a later phase there may be one from before.
+    let was_answered = outcome.answer.is_some();
     match action {
         Action::Answer(page) => outcome.answer = Some(answer(page, x, outcome)),
         Action::Redirect { to, status } => {
@@ -312,7 +314,7 @@ fn perform<'s>(action: &Action, world: &mut World<'_>, outcome: &mut Outcome) ->
         // What was needed is not: there is nothing to count.
         Action::RateLimit(_) | Action::ConcurrencyLimit(_) | Action::RequireSession(_) => {}
     }
-    outcome.answer.is_some().then_some(Step::Answered)
+    (outcome.answer.is_some() && !was_answered).then_some(Step::Answered)
 }
 
 fn keep(slot: usize, value: Bytes, exchange: &mut Exchange) {

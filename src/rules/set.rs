@@ -6,13 +6,13 @@
 
 use super::Phase;
 use super::action::{self, Action, ConcurrencyAction, Demand, Phases, RateAction, Reader, Word};
-use super::expr::{Expr, Mistake, Needs, Scope};
+use super::expr::{Constant, Expr, Mistake, Needs, Scope};
 use super::file::{Group, Rule};
 use super::index::Index;
 use super::place;
 use crate::config::{Diagnostics, Spanned};
 use crate::variables::{Defined, Template};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -102,8 +102,10 @@ impl RuleSet {
         let mut set = RuleSet { phases: Default::default(), parts: Parts::default() };
         for (at, group) in groups.iter().enumerate() {
             let mut ended: [Option<&Rule>; 4] = [None; 4];
+            let with = group.with.clone().with_key_files(names.prefix, diagnostics);
             for rule in &group.rules {
-                let mut compiler = Compiler { group: at, with: group, vars: &vars, names, set: &mut set, diagnostics };
+                let (from, with) = (&*group.from, &with.constants);
+                let mut compiler = Compiler { group: at, from, with, vars: &vars, names, set: &mut set, diagnostics };
                 let Some((phase, compiled)) = compiler.rule(rule) else { continue };
                 if let Some(first) = ended[phase as usize] {
                     unreachable(rule, first, phase, diagnostics);
@@ -172,7 +174,8 @@ fn unreachable(rule: &Rule, first: &Rule, phase: Phase, diagnostics: &mut Diagno
 
 struct Compiler<'c> {
     group: usize,
-    with: &'c Group,
+    from: &'c str,
+    with: &'c BTreeMap<String, Constant>,
     vars: &'c BTreeSet<String>,
     names: &'c Names<'c>,
     set: &'c mut RuleSet,
@@ -204,9 +207,9 @@ impl Compiler<'_> {
             }
             when => [when, None],
         };
-        let scope = Scope { phase, with: &self.with.with.constants, vars: self.vars };
+        let scope = Scope { phase, with: self.with, vars: self.vars };
         let (names, diagnostics) = (self.names, &mut *self.diagnostics);
-        let counted = match Path::new(&self.with.from).file_stem() {
+        let counted = match Path::new(self.from).file_stem() {
             Some(file) => format!("{}/{}", file.to_string_lossy(), rule.name.value),
             None => rule.name.value.clone(),
         };
@@ -228,7 +231,7 @@ impl Compiler<'_> {
         };
         let mut first: Option<Vec<Mistake>> = None;
         for phase in candidates {
-            let scope = Scope { phase, with: &self.with.with.constants, vars: self.vars };
+            let scope = Scope { phase, with: self.with, vars: self.vars };
             match Expr::condition(when, &scope) {
                 Ok(expr) => return Some((phase, Some(expr))),
                 Err(mistakes) => drop(first.get_or_insert(mistakes)),

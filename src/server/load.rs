@@ -4,6 +4,7 @@ use crate::cache::store::Zones;
 use crate::config::{Diagnostics, Node, Raw, yaml};
 use crate::convert::{self, tomcat};
 use crate::limit;
+use crate::proxy::rules::{Embedded, Filter};
 use crate::proxy::snapshot::{self, Resources, Snapshot};
 use crate::session::sticky::LearnedTables;
 use crate::session::store::Stores;
@@ -51,6 +52,7 @@ pub struct Loader {
     stores: Arc<Stores>,
     learned: Arc<LearnedTables>,
     limits: Arc<limit::Zones>,
+    embedded: Embedded,
 }
 
 impl Options {
@@ -87,8 +89,13 @@ impl Options {
 impl Loader {
     pub fn new(options: Options) -> Loader {
         let names = NamesSettings { offline: options.offline, ..NamesSettings::default() };
-        let (zones, stores, learned, limits) = Default::default();
-        Loader { options, upstreams: Upstreams::new(names), zones, stores, learned, limits }
+        let (zones, stores, learned, limits, embedded) = Default::default();
+        Loader { options, upstreams: Upstreams::new(names), zones, stores, learned, limits, embedded }
+    }
+
+    /// With Rust code that has a say over requests, in every configuration.
+    pub fn with_filters(self, filters: Vec<Arc<dyn Filter>>) -> Loader {
+        Loader { embedded: Embedded::new(filters), ..self }
     }
 
     /// As the heir of a process that goes on for a while; until it ends, both use the directories of the cache.
@@ -123,6 +130,7 @@ impl Loader {
             stores: self.stores.clone(),
             learned: self.learned.clone(),
             limits: self.limits.clone(),
+            embedded: self.embedded.clone(),
             prefix: self.prefix(),
             check_only: self.options.check_only,
         };

@@ -34,17 +34,20 @@ mod start;
 mod successor;
 
 pub use load::{Loaded, Options};
+
 pub use pid::running_pid;
 pub use start::run;
 
 use crate::health::Checks;
 use crate::observe::{self, errors};
+use crate::proxy::rules::Filter;
 use crate::proxy::sessions::Kept;
 use crate::proxy::snapshot::Snapshot;
 use arc_swap::ArcSwap;
 use background::Background;
 use control::Desk;
 use front::Front;
+use load::Loader;
 use running::Running;
 use signals::{Order, Orders};
 use sockets::Inherited;
@@ -82,13 +85,18 @@ struct Heritage {
 
 /// Serves in this process and as this user, until a signal ends it. `ready` is called once every listener is bound.
 pub fn serve_here(options: Options, ready: impl FnOnce()) -> Result<(), Failure> {
-    errors::install();
-    serve(options, Heritage::default(), ready)
+    serve_with(options, Vec::new(), ready)
 }
 
-fn serve(options: Options, heritage: Heritage, ready: impl FnOnce()) -> Result<(), Failure> {
+/// The same with Rust code that has a say over requests, for programs that embed edge.
+pub fn serve_with(options: Options, filters: Vec<Arc<dyn Filter>>, ready: impl FnOnce()) -> Result<(), Failure> {
+    errors::install();
+    serve(Loader::new(options).with_filters(filters), Heritage::default(), ready)
+}
+
+fn serve(loader: Loader, heritage: Heritage, ready: impl FnOnce()) -> Result<(), Failure> {
     let predecessor = heritage.sockets.as_ref().and_then(Inherited::predecessor);
-    let loader = load::Loader::new(options).succeeding(predecessor);
+    let loader = loader.succeeding(predecessor);
     let loaded = loader.load();
     eprint!("{}", loaded.diagnostics);
     let snapshot = loaded.snapshot.ok_or(Failure::Configuration)?;
@@ -108,7 +116,7 @@ fn serve(options: Options, heritage: Heritage, ready: impl FnOnce()) -> Result<(
 
 /// Opens everything and does what signals and commands say, to the end.
 async fn obey(
-    loader: load::Loader,
+    loader: Loader,
     snapshot: Arc<Snapshot>,
     heritage: Heritage,
     ready: impl FnOnce(),

@@ -8,9 +8,10 @@
 
 use super::background::{self, Background};
 use super::keeper;
+use super::load::{Loader, Options};
 use super::privileges::{Account, is_root};
 use super::sockets::Inherited;
-use super::{Failure, Heritage, limits, load::Options, serve};
+use super::{Failure, Heritage, limits, serve};
 use crate::observe::errors;
 use crate::system::{self, Request};
 use std::process::ExitCode;
@@ -47,7 +48,7 @@ pub fn run(options: Options, in_background: bool) -> Result<ExitCode, Failure> {
         }
         (None, false) => {}
     }
-    serve(options, heritage, || ()).map(|()| ExitCode::SUCCESS)
+    serve(Loader::new(options), heritage, || ()).map(|()| ExitCode::SUCCESS)
 }
 
 /// Every listener is bound: whoever waits for that is told, and the terminal is let go.

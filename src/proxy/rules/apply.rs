@@ -34,14 +34,18 @@ pub(in crate::proxy) enum Ruled {
 impl Request {
     /// The rules of the whole and the server, once.
     pub(in crate::proxy) async fn ruled_by_server(&mut self) -> Ruled {
-        let Some(placed) = self.server.rules.clone().filter(|_| self.copy_for.is_none()) else { return Ruled::On };
+        let placed = self.server.rules.clone();
+        if (placed.is_none() && !self.has_filters()) || self.copy_for.is_some() {
+            return Ruled::On;
+        }
         let mut decided = Decided::take_of(self);
         if std::mem::replace(&mut decided.server_ran, true) {
             self.rules = Some(decided);
             return Ruled::On;
         }
         self.note_session_for_rules();
-        self.ruled_by(&placed, decided).await
+        self.filter_request(&mut decided.request).await;
+        self.ruled_by(placed.as_deref(), decided).await
     }
 
     /// Those of the location, when it is entered first.
@@ -59,12 +63,14 @@ impl Request {
         }
         decided.ran.push(self.location.clone());
         self.note_session_for_rules();
-        self.ruled_by(&placed, decided).await
+        self.ruled_by(Some(&placed), decided).await
     }
 
-    async fn ruled_by(&mut self, placed: &PlacedRules, mut decided: Box<Decided>) -> Ruled {
+    async fn ruled_by(&mut self, placed: Option<&PlacedRules>, mut decided: Box<Decided>) -> Ruled {
         let Decided { request, guards, .. } = &mut *decided;
-        self.walk(placed, Phase::Request, request, guards).await;
+        if let Some(placed) = placed.filter(|_| request.answer.is_none()) {
+            self.walk(placed, Phase::Request, request, guards).await;
+        }
         let (answer, target) = (request.answer.take(), request.target.take());
         self.rules = Some(decided);
         match (answer, target) {
@@ -127,6 +133,7 @@ impl Request {
         }
         let mut decided = Decided::take_of(self);
         let mut attempt = Outcome::default();
+        self.filter_in(Phase::UpstreamRequest, None, &mut attempt);
         for placed in self.rules_in_force().iter().flatten() {
             self.walk(placed, Phase::UpstreamRequest, &mut attempt, &mut decided.guards).await;
         }
@@ -174,6 +181,7 @@ impl Request {
         for placed in self.rules_in_force().iter().flatten() {
             self.walk_on(placed, Phase::Response, Some(answer), &mut outcome);
         }
+        self.filter_in(Phase::Response, Some(answer), &mut outcome);
         decided.answer = outcome;
         decided.answer_known = true;
         self.rules = Some(decided);
@@ -210,6 +218,7 @@ impl Request {
         for placed in self.rules_in_force().iter().flatten() {
             self.walk_on(placed, Phase::Log, answer, &mut outcome);
         }
+        self.filter_in(Phase::Log, answer, &mut outcome);
         decided.log = outcome;
         // Nobody is under way any more.
         decided.guards.clear();

@@ -4,6 +4,7 @@
 //!   walk     goes through the rules of a place, and fetches what they need
 //!   apply    what they decided, done: the request's side and the answer's
 //!   mirror   copies of requests, for upstreams whose answers nobody reads
+//!   filters  Rust code that has the same say, in programs that embed edge
 //! ```
 //!
 //! Those of the whole and the server run once for a request, before the server's own rewrites; those of a location when it is
@@ -14,10 +15,13 @@
 //! Always: where no rule is attached nothing is done; no rule waits longer for anything than [`apply::LONGEST_WAIT`].
 
 mod apply;
+mod filters;
 mod mirror;
 mod walk;
 
+pub use apply::LONGEST_WAIT;
 pub(super) use apply::Ruled;
+pub use filters::{Embedded, Filter};
 pub(super) use mirror::Mirrored;
 
 use crate::limit::Shared;
@@ -83,7 +87,7 @@ impl Request {
     }
 
     fn any_rules(&self) -> bool {
-        self.server.rules.is_some() || self.location.rules.is_some()
+        self.server.rules.is_some() || self.location.rules.is_some() || self.has_filters()
     }
 
     /// Whether rules have a say in the head of an answer, or must see it.
@@ -94,7 +98,7 @@ impl Request {
                 placed.set.has(Phase::Response) || placed.set.needs(Phase::Log).contains(Needs::RESPONSE)
             })
         };
-        changes || (self.any_rules() && (sees(&self.server.rules) || sees(&self.location.rules)))
+        changes || self.has_filters() || sees(&self.server.rules) || sees(&self.location.rules)
     }
 
     /// What they want of the cache.

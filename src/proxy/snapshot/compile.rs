@@ -15,6 +15,7 @@ use crate::filter::Tables;
 use crate::limit;
 use crate::observe::{self, LogFile, Mask};
 use crate::pattern::Pattern;
+use crate::proxy::rules::Embedded;
 use crate::proxy::sessions::{LogKey, Sessions};
 use crate::rules::file::Library;
 use crate::session::sticky::LearnedTables;
@@ -36,6 +37,8 @@ pub struct Resources {
     pub stores: Arc<Stores>,
     pub learned: Arc<LearnedTables>,
     pub limits: Arc<limit::Zones>,
+    /// Of the program that embeds edge.
+    pub embedded: Embedded,
     /// Where relative paths begin.
     pub prefix: PathBuf,
     /// Only check: open no log, create no directory.
@@ -120,6 +123,7 @@ pub fn compile(raw: &Raw, resources: &Resources, diagnostics: &mut Diagnostics) 
         defined,
         asked,
         edge,
+        embedded: resources.embedded.clone(),
         log_key,
     };
     (!diagnostics.has_errors()).then(|| Arc::new(snapshot))

@@ -53,7 +53,7 @@ use crate::config::raw::tls::VerifyClient;
 use crate::config::types::{ErrorPageStatus, LingeringClose};
 use crate::files::{Distrust, FileSettings, mime::Charset};
 use crate::observe::{AccessLog, errors};
-use crate::proxy::rules::PlacedRules;
+use crate::proxy::rules::{Embedded, PlacedRules};
 use crate::proxy::sessions::{Demand, LogKey, Sessions};
 use crate::route::Locations;
 use crate::rules::EdgeFacts;
@@ -87,6 +87,8 @@ pub struct Snapshot {
     pub asked: Asked,
     /// What rules are told of this edge.
     pub edge: EdgeFacts,
+    /// Rust code that has a say over requests.
+    pub embedded: Embedded,
     /// Of the hashes that stand for sessions.
     pub log_key: LogKey,
 }

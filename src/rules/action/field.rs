@@ -3,7 +3,7 @@
 use super::{Action, Reader};
 use crate::config::node::Kind;
 use crate::config::{Node, Span, Spanned};
-use crate::rules::outcome::How;
+use crate::rules::outcome::{How, is_framing};
 use crate::variables::Template;
 use std::sync::Arc;
 
@@ -14,18 +14,6 @@ pub struct FieldChange {
     pub name: Arc<str>,
     pub value: Template,
 }
-
-/// What says where a message ends or how its connection goes on is edge's alone.
-const FRAMING: &[&str] = &[
-    "connection",
-    "content-length",
-    "keep-alive",
-    "proxy-connection",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-];
 
 pub(super) fn set_request(node: &Node, reader: &mut Reader<'_>) -> Option<Vec<Action>> {
     Some(changes(node, How::Set, reader).into_iter().map(Action::RequestField).collect())
@@ -87,7 +75,7 @@ fn checked(name: &str, at: Span, reader: &mut Reader<'_>) -> Option<Arc<str>> {
         reader.diagnostics.error(at, format!("`{name}` is not a valid name of a field"));
         return None;
     }
-    if FRAMING.iter().any(|own| own.eq_ignore_ascii_case(name)) {
+    if is_framing(name) {
         reader
             .diagnostics
             .error(

@@ -22,6 +22,7 @@ use super::expr::{Expr, Scope};
 use super::set::{Names, Parts};
 use super::{Phase, place};
 use crate::config::diagnostics::nearest;
+use crate::config::keys::{Key, Keys};
 use crate::config::node::{Entry, Node};
 use crate::config::value::Value;
 use crate::config::{Diagnostics, Spanned};
@@ -99,7 +100,7 @@ impl Phases {
     }
 
     /// `request, response`
-    fn words(self) -> String {
+    pub fn words(self) -> String {
         let words = Phase::ALL.into_iter().filter(|phase| self.contains(*phase)).map(|phase| format!("`{phase}`"));
         words.collect::<Vec<_>>().join(" or ")
     }
@@ -114,38 +115,37 @@ pub struct Word {
     /// The phase of a rule that does only this.
     pub usual: Option<Phase>,
     pub doc: &'static str,
+    /// Those of its map, where it takes one.
+    pub keys: &'static [Key],
     read: Read,
 }
 
+impl Word {
+    const fn with<K: Keys>(self) -> Word {
+        Word { keys: K::KEYS, ..self }
+    }
+}
+
 const fn word(name: &'static str, phases: Phases, usual: Option<Phase>, read: Read, doc: &'static str) -> Word {
-    Word { name, phases, usual, doc, read }
+    Word { name, phases, usual, doc, keys: &[], read }
 }
 
 /// Every action there is.
 pub const WORDS: &[Word] = &[
-    word("respond", REQUEST, None, answer::respond, "Answers: a status, or `{status, body, content_type, headers}`."),
-    word("redirect", REQUEST, None, answer::redirect, "Sends the client elsewhere: a URL, or `{to, status}` (302)."),
-    word(
-        "maintenance",
-        REQUEST,
-        None,
-        answer::maintenance,
-        "Answers 503: `{retry_after, body}` or `{retry_after, file}`.",
-    ),
-    word(
-        "fault",
-        REQUEST,
-        None,
-        answer::fault,
-        "Disturbs on purpose: `{delay: 100ms, percent: 5%}` or `{abort: 503, percent: 5%}`.",
-    ),
+    word("respond", REQUEST, None, answer::respond, "Answers: a status, or a map.").with::<answer::RespondKeys>(),
+    word("redirect", REQUEST, None, answer::redirect, "Sends the client elsewhere: a URL, or a map.")
+        .with::<answer::RedirectKeys>(),
+    word("maintenance", REQUEST, None, answer::maintenance, "Answers 503: `true`, or a map.")
+        .with::<answer::MaintenanceKeys>(),
+    word("fault", REQUEST, None, answer::fault, "Disturbs on purpose.").with::<answer::FaultKeys>(),
     word(
         "rewrite",
         REQUEST,
         None,
         target::rewrite,
-        "Another path or other arguments: `{path, query}`, or `{match: REGEX, to: …}`.",
-    ),
+        "Another path or other arguments: `{path, query}`, or `{match, to}`.",
+    )
+    .with::<target::RewriteKeys>(),
     word(
         "set_request_header",
         TO_UPSTREAM,
@@ -196,23 +196,16 @@ pub const WORDS: &[Word] = &[
         upstream::server,
         "The server of the upstream that is asked while it is up: its route or address.",
     ),
-    word(
-        "mirror",
-        REQUEST,
-        None,
-        upstream::mirror,
-        "A copy goes to another upstream, whose answer nobody reads: `{upstream, percent, body}`.",
-    ),
-    word("cache", REQUEST_OR_RESPONSE, None, cache::cache, "`{bypass, ttl, key, tags, no_store}`"),
-    word("rate_limit", REQUEST, None, limit::rate, "`{by, rate, burst, nodelay, delay, status, shared, name}`"),
-    word("concurrency_limit", REQUEST, None, limit::concurrency, "`{by, limit, status, name}`"),
-    word(
-        "require_session",
-        REQUEST,
-        None,
-        session::require,
-        "Who has no session is refused: `true`, or `{redirect, strict, upstream}`.",
-    ),
+    word("mirror", REQUEST, None, upstream::mirror, "A copy goes to another upstream, whose answer nobody reads.")
+        .with::<upstream::MirrorKeys>(),
+    word("cache", REQUEST_OR_RESPONSE, None, cache::cache, "What the cache of the location is asked to do.")
+        .with::<cache::CacheKeys>(),
+    word("rate_limit", REQUEST, None, limit::rate, "How many requests of one kind there may be in a time.")
+        .with::<limit::RateKeys>(),
+    word("concurrency_limit", REQUEST, None, limit::concurrency, "How many requests of one kind may be under way.")
+        .with::<limit::ConcurrencyKeys>(),
+    word("require_session", REQUEST, None, session::require, "Who has no session is refused: `true`, or a map.")
+        .with::<session::DemandKeys>(),
     word("set", ANY, None, note::set, "Sets variables to what expressions yield: `{NAME: expression}`."),
     word("log", ANY, Some(Phase::Log), note::log, "The same, and `$rules_log` tells them: `{NAME: expression}`."),
     word("sample", ANY, Some(Phase::Log), note::sample, "So many of these requests are logged: `1%`."),

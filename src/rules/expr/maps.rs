@@ -114,13 +114,13 @@ impl<'v> Map<'v> {
         }
     }
 
-    /// The names of fields in lower case, of cookies and arguments as they came; each once.
+    /// The names of fields in lower case, of arguments decoded, of cookies as they came; each once.
     fn names(&self) -> Vec<Cow<'v, [u8]>> {
         let mut names: Vec<Cow<'v, [u8]>> = match self {
             Map::Headers(headers) => headers.iter().map(|(name, _)| lower(name)).collect(),
             Map::Answer(answer) => answer.headers.keys().map(|name| name.as_str().as_bytes().into()).collect(),
             Map::Cookies(exchange) => cookies(exchange).collect(),
-            Map::Arguments(exchange) => arguments(exchange).map(|(name, _)| Cow::Borrowed(name)).collect(),
+            Map::Arguments(exchange) => arguments(exchange).map(|(name, _)| decoded(name)).collect(),
             Map::Borrowed(_) | Map::Made(_) => Vec::new(),
         };
         // In the order of their first appearance; a head holds too few for this to be slow, and it does so once for a step.
@@ -169,7 +169,9 @@ fn arguments(exchange: &Exchange) -> impl Iterator<Item = (&[u8], &[u8])> {
 }
 
 fn argument<'v>(exchange: &'v Exchange, name: &str) -> Option<&'v [u8]> {
-    arguments(exchange).find(|(known, _)| known.eq_ignore_ascii_case(name.as_bytes())).map(|(_, value)| value)
+    // An application decodes names, too.
+    let is_it = |known: &[u8]| decoded(known).eq_ignore_ascii_case(name.as_bytes());
+    arguments(exchange).find(|(known, _)| is_it(known)).map(|(_, value)| value)
 }
 
 /// Without `%XX` and `+`, as forms write spaces. What is no sequence stays as it is.

@@ -2,14 +2,15 @@
 //! check and the reading all use this one table.
 
 use std::borrow::Cow;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
+use super::functions::paths;
 use super::maps::Map;
 use super::precheck::Needs;
 use super::time::{self, Timestamp};
 use super::types::Kind;
 use super::value::Value;
-use crate::http::Framing;
+use crate::http::{Framing, Headers};
 use crate::rules::{Phase, View};
 
 /// A name of the table.
@@ -19,6 +20,7 @@ pub(super) enum Name {
     RequestScheme,
     RequestHost,
     RequestPath,
+    RequestBarePath,
     RequestRawPath,
     RequestUri,
     RequestQuery,
@@ -29,7 +31,9 @@ pub(super) enum Name {
     RequestSize,
     RequestVersion,
     RequestTime,
+    RequestId,
     ClientIp,
+    ClientNetwork,
     ClientPort,
     ClientTls,
     SessionId,
@@ -108,6 +112,13 @@ pub const TABLE: &[Entry] = &[
         Request,
         "The path, decoded and normalized, as rewrites left it. `$uri`",
     ),
+    entry(
+        "request.bare_path",
+        N::RequestBarePath,
+        text,
+        Request,
+        "The path as a servlet container looks for it: without `;parameters`, and then without dots again.",
+    ),
     entry("request.raw_path", N::RequestRawPath, text, Request, "The path as sent, neither decoded nor normalized."),
     entry("request.uri", N::RequestUri, text, Request, "Path and query as sent. `$request_uri`"),
     entry("request.query", N::RequestQuery, text, Request, "What follows `?`, not decoded; '' without. `$args`"),
@@ -116,7 +127,7 @@ pub const TABLE: &[Entry] = &[
         N::RequestArgs,
         texts,
         Request,
-        "The arguments of the query, decoded; of several with one name the first. `request.arg('a')` is '' if there is none.",
+        "The arguments of the query, names and values decoded; of several with one name the first. `request.arg('a')` is '' if there is none.",
     ),
     entry(
         "request.headers",
@@ -132,7 +143,13 @@ pub const TABLE: &[Entry] = &[
         Request,
         "The cookies of the request. `request.cookie('a')` is '' if there is none.",
     ),
-    entry("request.bearer", N::RequestBearer, text, Request, "The token of `Authorization: Bearer …`; '' without."),
+    entry(
+        "request.bearer",
+        N::RequestBearer,
+        text,
+        Request,
+        "The token of `Authorization: Bearer …`; '' without, and where there are several such fields.",
+    ),
     entry(
         "request.size",
         N::RequestSize,
@@ -142,7 +159,15 @@ pub const TABLE: &[Entry] = &[
     ),
     entry("request.version", N::RequestVersion, text, Request, "`HTTP/1.0`, `HTTP/1.1` or `HTTP/2.0`."),
     entry("request.time", N::RequestTime, || Kind::Timestamp, Request, "When the request began."),
+    entry("request.id", N::RequestId, text, Request, "32 hexadecimal digits that no other request has. `$request_id`"),
     entry("client.ip", N::ClientIp, text, Request, "The address of the client, as `cidr()` takes it. `$remote_addr`"),
+    entry(
+        "client.network",
+        N::ClientNetwork,
+        text,
+        Request,
+        "What limits count by: the address, of IPv6 its /64, for one customer has all of that.",
+    ),
     entry("client.port", N::ClientPort, int, Request, "The port of the client."),
     entry("client.tls", N::ClientTls, || Kind::Bool, Request, "Whether the client speaks TLS."),
     entry(
@@ -264,17 +289,24 @@ impl Name {
             N::RequestScheme => Value::text(x.scheme()),
             N::RequestHost => Value::text(&x.host[..]),
             N::RequestPath => Value::text(&x.path[..]),
+            N::RequestBarePath => Value::Text(paths::bare(&x.path)),
             N::RequestRawPath => Value::text(raw_path(&x.request_uri)),
             N::RequestUri => Value::text(&x.request_uri[..]),
             N::RequestQuery => Value::text(x.args.as_deref()?),
             N::RequestArgs => Value::Map(Map::Arguments(x)),
             N::RequestHeaders => Value::Map(Map::Headers(&x.head.headers)),
             N::RequestCookies => Value::Map(Map::Cookies(x)),
-            N::RequestBearer => Value::text(bearer(x.head.headers.get("authorization")?)?),
+            N::RequestBearer => Value::text(bearer(&x.head.headers)?),
             N::RequestSize => Value::Int(request_size(view)),
             N::RequestVersion => Value::text(x.head.version.as_str()),
             N::RequestTime => Value::Timestamp(x.started_at.into()),
+            N::RequestId => {
+                let mut id = Vec::with_capacity(32);
+                crate::variables::request_id(x, &mut id);
+                Value::made_text(id)
+            }
             N::ClientIp => Value::made_text(client_ip(view).to_string()),
+            N::ClientNetwork => Value::made_text(network_of(client_ip(view))),
             N::ClientPort => Value::Int(x.peer.remote.port().into()),
             N::ClientTls => Value::Bool(x.peer.tls),
             N::SessionId => Value::text(session?.id.as_deref()?),
@@ -331,7 +363,18 @@ fn raw_path(uri: &[u8]) -> &[u8] {
     &uri[..end]
 }
 
-fn bearer(field: &[u8]) -> Option<&[u8]> {
+/// The network that one customer has.
+fn network_of(address: IpAddr) -> String {
+    match address {
+        IpAddr::V4(v4) => v4.to_string(),
+        IpAddr::V6(v6) => format!("{}/64", Ipv6Addr::from(u128::from(v6) >> 64 << 64)),
+    }
+}
+
+/// Of two tokens nobody knows which one the upstream takes.
+fn bearer(headers: &Headers) -> Option<&[u8]> {
+    let mut fields = headers.get_all("authorization");
+    let field = fields.next().filter(|_| fields.next().is_none())?;
     let (scheme, token) = field.split_at_checked(7)?;
     scheme.eq_ignore_ascii_case(b"bearer ").then(|| token.trim_ascii())
 }

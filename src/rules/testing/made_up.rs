@@ -1,9 +1,9 @@
 //! Requests and answers as tests write them.
 
-use super::written::{RequestKeys, ResponseKeys, SessionKeys, fields};
+use super::written::{RequestKeys, ResponseKeys, SessionKeys, denies, fields};
 use crate::config::Diagnostics;
-use crate::http::escape::{Unescape, unescape};
 use crate::http::{Framing, Head, Headers, Version, status};
+use crate::route::{Uri, validate_host};
 use crate::rules::outcome::Answer;
 use crate::variables::defined::Values;
 use crate::variables::{Defined, Definitions, Exchange, Peer, Session, StoredSession};
@@ -12,6 +12,8 @@ use pingora_http::ResponseHeader;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::SystemTime;
+
+const VERSIONS: [Version; 3] = [Version::Http10, Version::Http11, Version::Http2];
 
 /// A request; a mistake is noted.
 pub fn exchange(
@@ -31,6 +33,12 @@ pub fn exchange(
         diagnostics.error(span, format!("`{}` is no address of a client", keys.client()));
         return None;
     };
+    let version = keys.version();
+    let Some(version) = VERSIONS.iter().copied().find(|known| known.as_str() == version) else {
+        let message = format!("`{version}` is no version: expected HTTP/1.0, HTTP/1.1 or HTTP/2.0");
+        diagnostics.error(at(keys.version.as_ref().map(|v| v.span)), message);
+        return None;
+    };
     let url = keys.url();
     let Some(url) = Url::read(&url) else {
         let span = at(keys.url.as_ref().map(|u| u.span));
@@ -41,26 +49,46 @@ pub fn exchange(
     };
     let mut headers = Headers::default();
     let given = fields(keys.headers.as_ref());
-    if !given.iter().any(|(name, _)| name.eq_ignore_ascii_case("host")) {
+    let is_hostless = denies(keys.headers.as_ref(), "host");
+    if !is_hostless && !given.iter().any(|(name, _)| name.eq_ignore_ascii_case("host")) {
         headers.push(Bytes::from_static(b"Host"), Bytes::copy_from_slice(url.host.as_bytes()));
     }
     given.iter().for_each(|(name, value)| {
         headers.push(Bytes::copy_from_slice(name.as_bytes()), Bytes::copy_from_slice(value.as_bytes()));
     });
-    let framing = keys.body_size.as_ref().map_or(Framing::None, |size| Framing::Length(size.value));
-    let host = headers.get("host").map(host_of).unwrap_or_default();
+    let framing = match &keys.body_size {
+        _ if keys.chunked() => Framing::Chunked,
+        Some(size) => Framing::Length(size.value),
+        None => Framing::None,
+    };
+    let named = headers.get("host").unwrap_or_default();
+    let host = match validate_host(named) {
+        Ok(host) => Bytes::copy_from_slice(&host.name),
+        Err(_) if named.is_empty() => Bytes::new(),
+        Err(_) => {
+            let message = format!("edge refuses the host `{}` before any rule", named.escape_ascii());
+            diagnostics.error(at(keys.headers.as_ref().map(|h| h.span)), message);
+            return None;
+        }
+    };
+    let target = Bytes::copy_from_slice(url.target.as_bytes());
+    let Ok(uri) = Uri::parse(&target, true) else {
+        let message = format!("edge refuses the target `{}` before any rule", url.target);
+        diagnostics.error(at(keys.url.as_ref().map(|u| u.span)), message);
+        return None;
+    };
     let head = Head {
-        line: format!("{method} {} HTTP/1.1", url.target).into(),
-        target: Bytes::copy_from_slice(url.target.as_bytes()),
-        version: Version::Http11,
+        line: format!("{method} {} {}", url.target, version.as_str()).into(),
+        target,
+        version,
         method,
         headers,
         framing,
     };
     let mut x = Exchange::new(Arc::new(head), peer(client, url.tls, now));
-    let (path, args) = url.target.split_once('?').map_or((url.target, None), |(path, args)| (path, Some(args)));
-    x.path = unescape(path.as_bytes(), Unescape::All).into_owned();
-    x.args = args.map(|args| args.as_bytes().to_vec());
+    x.path = uri.path.to_vec();
+    x.args = uri.args.as_ref().map(|args| args.to_vec());
+    x.request_uri = uri.original;
     x.server_name = String::from_utf8_lossy(&host).into_owned().into();
     x.host = host;
     x.defined = Values::new(&Arc::new(Definitions::of_names(defined.clone())));
@@ -92,13 +120,6 @@ impl<'u> Url<'u> {
     }
 }
 
-/// Small letters, no port.
-fn host_of(field: &[u8]) -> Bytes {
-    let text = String::from_utf8_lossy(field).to_ascii_lowercase();
-    let end = text.rfind(':').filter(|at| !text[*at..].contains(']')).unwrap_or(text.len());
-    Bytes::copy_from_slice(&text.as_bytes()[..end])
-}
-
 fn peer(client: IpAddr, tls: bool, now: SystemTime) -> Peer {
     Peer {
         remote: SocketAddr::new(client, 40_000),
@@ -109,7 +130,8 @@ fn peer(client: IpAddr, tls: bool, now: SystemTime) -> Peer {
         tls,
         plain_to_tls: false,
         session: None,
-        serial: 1,
+        // No connection has it.
+        serial: 0,
         requests: 1,
         accepted: now,
     }

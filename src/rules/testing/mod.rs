@@ -11,6 +11,7 @@ use super::file::{File, Group};
 use super::outcome::{Answer, Change, How, Outcome};
 use super::set::{Names, RuleSet};
 use super::{EdgeFacts, Met, Need, Phase, Run, Step, World};
+use crate::config::keys::{Key, Keys};
 use crate::config::{Diagnostics, Span};
 use crate::limit::{ConnZone, Guard, Millis, RateVerdict, RateZone};
 use crate::pattern::Pattern;
@@ -20,12 +21,25 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
-use written::{Test, TestKeys};
+use written::{CacheExpectKeys, ExpectKeys, Request, RequestKeys, ResponseKeys, SessionKeys, Test, TestKeys};
 
 /// The counts of one test.
 const ROOM: usize = 1 << 20;
 /// Nobody writes a test that takes longer.
 const MOST_TIMES: u32 = 100_000;
+
+/// What a test may say, for whoever documents it: a test itself, its request, the session of that, the answer of the upstream,
+/// what is expected, and what of the cache.
+pub fn keys() -> [(&'static str, &'static [Key]); 6] {
+    [
+        ("", TestKeys::KEYS),
+        ("request", RequestKeys::KEYS),
+        ("request.session", SessionKeys::KEYS),
+        ("response", ResponseKeys::KEYS),
+        ("expect", ExpectKeys::KEYS),
+        ("expect.cache", CacheExpectKeys::KEYS),
+    ]
+}
 
 /// What came of the tests of a file.
 #[derive(Debug, Default)]
@@ -123,21 +137,33 @@ impl Rules {
         let expected = test.expect.as_ref()?;
         let mut counts = Counts::default();
         let mut came = Came::default();
+        let default = Request::default();
+        let requests: Vec<&Request> = match (&test.requests, &test.request) {
+            (Some(several), _) => several.value.iter().map(|request| &request.value).collect(),
+            (None, one) => vec![one.as_ref().map_or(&default, |one| &one.value)],
+        };
         let times = test.times().clamp(1, MOST_TIMES);
-        for round in 0..times {
+        let rounds = (0..times).flat_map(|_| requests.iter().copied()).zip(0..);
+        for (request, round) in rounds {
             if !test.at_once() {
                 counts.guards.clear();
             }
-            came = self.round(test, test.every().0 * round, &mut counts, diagnostics)?;
+            came = self.round(test, &request.0, test.every().0 * round, &mut counts, diagnostics)?;
         }
         Some(compare::differences(expected, &came, &self.defined))
     }
 
     /// One request on its way through the phases.
-    fn round(&self, test: &TestKeys, later: Duration, counts: &mut Counts, d: &mut Diagnostics) -> Option<Came> {
-        let request = test.request.as_ref().map(|request| request.value.0.clone()).unwrap_or_default();
+    fn round(
+        &self,
+        test: &TestKeys,
+        request: &RequestKeys,
+        later: Duration,
+        counts: &mut Counts,
+        d: &mut Diagnostics,
+    ) -> Option<Came> {
         let now = request.now().0 + later;
-        let mut exchange = made_up::exchange(&request, &self.defined, now, d)?;
+        let mut exchange = made_up::exchange(request, &self.defined, now, d)?;
         let mut outcome = Outcome::default();
         let upstream = request.upstream.as_ref().map(|name| name.value.clone());
         let mut walk = Walk { rules: self, test, now, later, upstream, counts };

@@ -1,7 +1,7 @@
 //! The tests of a rule file as they are written.
 
 use crate::config::keys::read_map;
-use crate::config::node::{Entry, Node};
+use crate::config::node::{Entry, Kind, Node};
 use crate::config::value::{Spanned, Time, Value};
 use crate::config::{Diagnostics, Span};
 use crate::keys;
@@ -15,6 +15,8 @@ keys! {
         ["-"] name: String,
         /// The request: `GET /path`, or a map.
         ["-"] request: Request,
+        /// Several requests, one after the other; what is expected is expected of the last one.
+        ["-"] requests: Vec<Spanned<Request>>,
         /// What the upstream answers: `{status, headers}`; 200 by default.
         ["-"] response: Response,
         /// Parameters of the file, in the place of its defaults.
@@ -39,12 +41,16 @@ keys! {
         ["-"] method: String = "GET",
         /// A path with arguments, or a whole URL.
         ["-"] url: String = "/",
-        /// Its fields.
+        /// Its fields; several of one name as a list. `Host: ~`: without one.
         ["-"] headers: Anything,
+        /// `HTTP/1.0`, `HTTP/1.1` or `HTTP/2.0`.
+        ["-"] version: String = "HTTP/1.1",
         /// The address of the client.
         ["-"] client: String = "192.0.2.1",
         /// The length of the body.
         ["-"] body_size: u64,
+        /// It has a body, and does not say how long it is.
+        ["-"] chunked: bool = "false",
         /// The session: `{id, route, node, state, age, idle, user}`; what memcached has of it are age, idle and user.
         ["-"] session: SessionKeys,
         /// The upstream that is asked where no rule chooses.
@@ -87,7 +93,7 @@ keys! {
         ["-"] redirect: String,
         /// The text of the answer.
         ["-"] body: String,
-        /// The path that a location is searched for.
+        /// The path that a location is searched for, decoded.
         ["-"] path: String,
         /// The arguments then.
         ["-"] query: String,
@@ -289,10 +295,19 @@ impl Test {
     }
 }
 
-/// The entries of a map of fields, which may be missing.
+/// The entries of a map of fields, which may be missing; one with a list for each of its items.
 pub fn fields(node: Option<&Spanned<Anything>>) -> Vec<(String, String)> {
     let entries: &[Entry] = node.and_then(|node| node.value.0.as_map()).unwrap_or_default();
-    entries.iter().map(|e| (e.key.clone(), e.value.as_text().unwrap_or_default().to_owned())).collect()
+    let values = |e: &Entry| -> Vec<String> {
+        e.value.items().iter().map(|item| item.as_text().unwrap_or_default().to_owned()).collect()
+    };
+    entries.iter().flat_map(|e| values(e).into_iter().map(|value| (e.key.clone(), value))).collect()
+}
+
+/// Whether a map of fields says that there is no such field: `Host: ~`.
+pub fn denies(node: Option<&Spanned<Anything>>, name: &str) -> bool {
+    let entries: &[Entry] = node.and_then(|node| node.value.0.as_map()).unwrap_or_default();
+    entries.iter().any(|e| e.key.eq_ignore_ascii_case(name) && matches!(e.value.kind, Kind::Null))
 }
 
 #[cfg(test)]

@@ -59,6 +59,11 @@ pub fn url_encode(value: Value<'_>) -> Result<Value<'_>, Fault> {
     }
 }
 
+/// A decoded path, which holds no arguments.
+pub fn url_encode_path<'v>(value: &Value<'_>) -> Result<Value<'v>, Fault> {
+    Ok(Value::made_text(escape::uri(text_of(value)?).into_owned()))
+}
+
 pub fn url_decode(value: Value<'_>) -> Result<Value<'_>, Fault> {
     match value {
         Value::Text(Cow::Borrowed(text)) => Ok(Value::Text(decoded(text))),

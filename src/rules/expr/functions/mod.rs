@@ -7,6 +7,7 @@ pub(super) mod codes;
 pub(super) mod conversions;
 pub(super) mod jwt;
 pub(super) mod networks;
+pub(super) mod paths;
 pub(super) mod table;
 pub(super) mod texts;
 
@@ -53,6 +54,8 @@ pub(super) enum Function {
     /// What a group takes.
     Extract(Pattern, usize),
     Cidr(Networks),
+    /// Whether a path lies below another.
+    Below,
     /// From a second of the day to another.
     TimeBetween(i64, i64, Offset),
     Jwt(jwt::Keys),
@@ -62,6 +65,7 @@ pub(super) enum Function {
     Base64Encode,
     Base64Decode,
     UrlEncode,
+    UrlEncodePath,
     UrlDecode,
     /// A key of a map, or ''.
     Field,
@@ -115,6 +119,7 @@ impl Function {
             Function::Matches(pattern) => texts::matches(&take(0), pattern).map(Value::Bool),
             Function::Extract(pattern, group) => texts::extract(take(0), pattern, *group),
             Function::Cidr(networks) => networks::cidr(&take(0), networks, budget),
+            Function::Below => paths::below(&take(0), &take(1), budget),
             Function::TimeBetween(from, to, offset) => {
                 let second = Timestamp::from(now).second_of_day(*offset);
                 let within = if from <= to { *from <= second && second < *to } else { *from <= second || second < *to };
@@ -131,6 +136,7 @@ impl Function {
             Function::Base64Encode => codes::base64_encode(&take(0)),
             Function::Base64Decode => codes::base64_decode(&take(0)),
             Function::UrlEncode => codes::url_encode(take(0)),
+            Function::UrlEncodePath => codes::url_encode_path(&take(0)),
             Function::UrlDecode => codes::url_decode(take(0)),
             Function::Field => field(&take(0), &take(1), budget),
             _ => texts::call(self, arguments, budget),

@@ -153,6 +153,7 @@ pub const TABLE: &[Signature] = &[
     function("endsWith", Method, TWO_TEXTS, 2, bool, Make::Plain(F::EndsWith), "text.endsWith(part)", "Whether a text ends with the other."),
     function("matches", Both, TWO_TEXTS, 2, bool, Make::Matches, "text.matches('regex')", "Whether a regular expression (PCRE's language, as in nginx.conf) is found in a text. It is compiled when the rule is loaded, so it stands there as it is."),
     function("extract", Method, &[&[Text], &[Text], &[Int, Text]], 2, text, Make::Extract, "text.extract('regex'), text.extract('regex', group)", "What a regular expression takes: its group of that number or name; else its first group, or all if it has none; '' if it is not found."),
+    function("below", Plain, &[&[Text], &[Text, Texts]], 2, bool, Make::Plain(F::Below), "below(request.path, '/admin'), below(request.path, [a, b])", "Whether a path is another or lies below it, or one of several: `/admin` and `/admin/users` are, `/administrators` is not. What `;parameters` and dots behind them hide from a proxy and not from a servlet container counts, too."),
     function("lowerAscii", Method, ONE_TEXT, 1, text, Make::Plain(F::LowerAscii), "text.lowerAscii()", "A to Z become a to z."),
     function("upperAscii", Method, ONE_TEXT, 1, text, Make::Plain(F::UpperAscii), "text.upperAscii()", "a to z become A to Z."),
     function("trim", Method, ONE_TEXT, 1, text, Make::Plain(F::Trim), "text.trim()", "Without white space at both ends."),
@@ -192,6 +193,7 @@ pub const TABLE: &[Signature] = &[
     function("base64.encode", Plain, CODED, 1, text, Make::Plain(F::Base64Encode), "base64.encode(x)", "In base64."),
     function("base64.decode", Plain, ONE_TEXT, 1, || Kind::Bytes, Make::Plain(F::Base64Decode), "base64.decode(text)", "The bytes of a text in base64, of either alphabet."),
     function("url.encode", Plain, ONE_TEXT, 1, text, Make::Plain(F::UrlEncode), "url.encode(text)", "With %XX for what has a meaning in a URL."),
+    function("url.encode_path", Plain, ONE_TEXT, 1, text, Make::Plain(F::UrlEncodePath), "url.encode_path(request.path)", "A decoded path as it stands in a URL: with %XX for what has another meaning there; slashes stay."),
     function("url.decode", Plain, ONE_TEXT, 1, text, Make::Plain(F::UrlDecode), "url.decode(text)", "Without %XX, and with spaces for +."),
 ];
 

@@ -25,7 +25,7 @@ fn names_that_are_not_known_are_told_with_those_that_are_meant() {
         ("methd == 'GET'", "0+5 `methd` is not known; did you mean request.method?"),
         ("method == 'GET'", "0+6 `method` is not known; did you mean request.method?"),
         ("request.url == '/'", "0+11 request.url is not known; did you mean request.uri?"),
-        ("request", "0+7 `request` is a group of names: request.method, request.scheme, request.host, request.path, request.raw_path, request.uri, request.query, request.args, request.headers, request.cookies, request.bearer, request.size, request.version, request.time"),
+        ("request", "0+7 `request` is a group of names: request.method, request.scheme, request.host, request.path, request.bare_path, request.raw_path, request.uri, request.query, request.args, request.headers, request.cookies, request.bearer, request.size, request.version, request.time, request.id"),
         ("request['method'] == 'GET'", "0+17 `request` is a group of names: write request.method"),
         ("client.address == '1.2.3.4'", "0+14 client.address is not known; did you mean client.ip?"),
         ("foo.bar == 1", "0+3 `foo` is not known; a text stands in quotes, and a name begins with request, client, session, upstream, response, cache, edge, vars or with"),
