@@ -1,9 +1,11 @@
-use clap::Parser;
 use std::process::ExitCode;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    edge::cli::run(edge::cli::Arguments::parse())
+    match edge::cli::arguments() {
+        Ok(arguments) => edge::cli::run(arguments),
+        Err(status) => status,
+    }
 }

@@ -2,10 +2,16 @@
 //! the text as a comment with its place.
 
 use super::{Configuration, fail};
-use crate::config::{Diagnostics, Node, Raw, Severity};
+use crate::config::diagnostics::plain;
+use crate::config::keys::Key;
+use crate::config::node::{Entry, Kind};
+use crate::config::raw::all_keys;
+use crate::config::types::Accepted;
+use crate::config::{Diagnostics, Node, Raw, Severity, Span, Value};
+use crate::convert::notes::Notes;
 use crate::convert::{self, tomcat, write};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// The status where the text says less than the file.
@@ -15,6 +21,14 @@ const LEFT: u8 = 2;
 pub(super) struct Arguments {
     /// The nginx.conf
     file: PathBuf,
+
+    /// Write it into this file, which must not exist, instead of printing it
+    #[arg(short = 'o', value_name = "FILE")]
+    output: Option<PathBuf>,
+
+    /// With -o: the file may exist, and is overwritten
+    #[arg(long, requires = "output")]
+    force: bool,
 }
 
 pub(super) fn run(arguments: &Arguments, configuration: &Configuration) -> ExitCode {
@@ -23,7 +37,8 @@ pub(super) fn run(arguments: &Arguments, configuration: &Configuration) -> ExitC
         return fail(format!("{}: is this an nginx.conf? Its name must end in `.conf`", file.display()));
     }
     let mut diagnostics = Diagnostics::new();
-    let Some(mut tree) = convert::load(file, &mut diagnostics) else {
+    let around = convert::Around::default();
+    let Some((mut tree, mut notes)) = convert::load_noted(file, &around, &mut diagnostics) else {
         eprint!("{diagnostics}");
         return fail(format!("{} cannot be read as an nginx.conf", file.display()));
     };
@@ -35,11 +50,82 @@ pub(super) fn run(arguments: &Arguments, configuration: &Configuration) -> ExitC
     };
     diagnostics.sort();
     eprint!("{diagnostics}");
-    print!("# {}, converted\n{}{}", file.display(), left(&diagnostics), text(&tree, &added));
+    let directives = notes.directives;
+    let text = text(&tree, &added, &mut notes);
+    let text = format!("# {}, converted\n{}{text}", file.display(), left(&diagnostics));
+    match &arguments.output {
+        None => print!("{text}"),
+        Some(output) => {
+            if let Err(why) = write_file(output, arguments.force, &text) {
+                return fail(format!("{}: {why}", output.display()));
+            }
+        }
+    }
+    report(file, &tree, directives, &diagnostics);
     match diagnostics.has_errors() {
         true => ExitCode::from(LEFT),
         false => ExitCode::SUCCESS,
     }
+}
+
+/// Writes what nobody reads before it is whole: another edge may be told to reload at any time.
+fn write_file(path: &Path, force: bool, text: &str) -> Result<(), String> {
+    if !force && path.symlink_metadata().is_ok() {
+        return Err("it exists; --force overwrites it".into());
+    }
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".new");
+    let written = std::fs::write(&beside, text).and_then(|()| std::fs::rename(&beside, path));
+    written.map_err(|e| plain(&e))
+}
+
+/// Says what became of the directives, on stderr: what was left and what means something else was told already, each with
+/// its place.
+fn report(file: &Path, tree: &Node, directives: usize, diagnostics: &Diagnostics) {
+    let mut idle = Vec::new();
+    find_idle(tree, &mut idle);
+    for (key, span) in &idle {
+        eprintln!("{}: `{key}` has no effect here; edge accepts it", diagnostics.place(*span));
+    }
+    for span in routes(tree) {
+        eprintln!(
+            "{}: hint: this map takes the jvmRoute out of session ids; `route` of the servers and `session` of the upstream do that",
+            diagnostics.place(span)
+        );
+    }
+    let (left, changed) = diagnostics.count();
+    let idle = idle.len();
+    eprintln!(
+        "edge: {}: {directives} directives: {left} left, {changed} to be looked at, {idle} without effect, the others carried over",
+        file.display()
+    );
+}
+
+/// Keys that are accepted and do nothing.
+fn find_idle(tree: &Node, found: &mut Vec<(String, Span)>) {
+    match &tree.kind {
+        Kind::Map(entries) => {
+            for e in entries {
+                let accepted = |key: &&Key| key.name == e.key && (key.kind.expected)() == Accepted::expected();
+                match all_keys().any(|key| accepted(&key)) {
+                    true => found.push((e.key.clone(), e.span)),
+                    false => find_idle(&e.value, found),
+                }
+            }
+        }
+        Kind::List(items) => items.iter().for_each(|item| find_idle(item, found)),
+        Kind::Null | Kind::Scalar(_) => {}
+    }
+}
+
+/// Where maps read the cookie of a Tomcat's session.
+fn routes(tree: &Node) -> Vec<Span> {
+    let maps = tree.get("map").and_then(Node::as_map).unwrap_or_default();
+    let reads = |e: &&Entry| {
+        let source = e.value.get("source").and_then(Node::as_text).unwrap_or_default();
+        source.to_ascii_lowercase().contains("jsessionid")
+    };
+    maps.iter().filter(reads).map(|e| e.span).collect()
 }
 
 /// What the text does not say, as comments.
@@ -60,7 +146,7 @@ fn left(diagnostics: &Diagnostics) -> String {
     text + "\n"
 }
 
-fn text(tree: &Node, added: &tomcat::Added) -> String {
+fn text(tree: &Node, added: &tomcat::Added, notes: &mut Notes) -> String {
     let mut comments = BTreeMap::new();
     if added.upstreams.len() > 1 {
         for name in &added.upstreams {
@@ -72,5 +158,5 @@ fn text(tree: &Node, added: &tomcat::Added) -> String {
             comments.insert(format!("upstream/{name}/session"), comment);
         }
     }
-    write::yaml(tree, &comments)
+    write::noted(tree, &comments, notes)
 }

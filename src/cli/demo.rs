@@ -68,8 +68,7 @@ fn serve(port: u16, takeover: Takeover) -> Result<(), Box<dyn std::error::Error>
     std::fs::write(&file, configuration(&demo, port, takeover))?;
     let origin = format!("http://127.0.0.1:{port}");
     demo.set_origin(&origin);
-    let options =
-        server::Options { file: file.clone(), prefix: None, offline: true, check_only: false, tomcats: Vec::new() };
+    let options = server::Options { file: file.clone(), offline: true, ..Default::default() };
     server::serve_here(options, || welcome(&origin, &demo, &file)).map_err(|why| match why {
         server::Failure::Bind(why) => format!("{why}; choose another port: `edge demo --port 0`").into(),
         why => Box::<dyn std::error::Error>::from(why),

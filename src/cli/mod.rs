@@ -11,15 +11,18 @@ mod serve;
 mod session;
 mod signal;
 mod upstream;
+mod version;
 
 use crate::convert::tomcat::Source;
 use clap::{Parser, Subcommand};
-use std::path::PathBuf;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// A programmable edge proxy that runs nginx's configuration, or the same in typed YAML.
 #[derive(Parser, Debug)]
-#[command(name = "edge", version, disable_version_flag = true, args_conflicts_with_subcommands = true)]
+#[command(name = "edge", version, disable_version_flag = true, disable_help_flag = true)]
+#[command(args_conflicts_with_subcommands = true, args_override_self = true)]
 pub struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,
@@ -36,10 +39,11 @@ pub struct Arguments {
     dump: bool,
 
     /// With -t: say nothing but mistakes
-    #[arg(short = 'q', requires = "test")]
+    #[arg(short = 'q')]
     quiet: bool,
 
-    /// Run in the background; what was started ends once every listener is bound: 0, or 1 after saying what went wrong
+    /// Run in the background, as with `daemon: on`; what was started ends once every listener is bound: 0, or 1 after saying
+    /// what went wrong
     #[arg(short = 'd', conflicts_with_all = ["test", "dump", "signal"])]
     daemon: bool,
 
@@ -48,20 +52,44 @@ pub struct Arguments {
     signal: Option<signal::Signal>,
 
     /// Print the version
-    #[arg(short = 'v', long = "version", action = clap::ArgAction::Version)]
+    #[arg(long = "version", action = clap::ArgAction::Version)]
     version: (),
+
+    /// Print the version as nginx prints its own
+    #[arg(short = 'v')]
+    shows_version: bool,
+
+    /// The same, and what edge was built with and has of nginx's modules
+    #[arg(short = 'V')]
+    shows_modules: bool,
+
+    /// Print help (`-h`: in short)
+    #[arg(short = 'h', long = "help", short_alias = '?', action = clap::ArgAction::Help, global = true)]
+    help: (),
 }
 
 /// Which configuration.
 #[derive(clap::Args, Clone, Debug)]
 struct Configuration {
-    /// The configuration: edge.yaml, or an nginx.conf (told by its ending)
-    #[arg(short = 'c', value_name = "FILE", default_value = "edge.yaml", global = true)]
+    /// The configuration: edge.yaml, or an nginx.conf (told by its ending), which is looked for below PREFIX
+    #[arg(short = 'c', value_name = "FILE", default_value = default_file(), global = true)]
     file: PathBuf,
 
     /// Where relative paths begin; the directory of FILE by default
     #[arg(short = 'p', value_name = "PREFIX", global = true)]
     prefix: Option<PathBuf>,
+
+    /// The error log until the configuration names one, opened before it is read; `stderr`: none
+    #[arg(short = 'e', value_name = "FILE", global = true)]
+    error_log: Option<PathBuf>,
+
+    /// Directives of nginx.conf that are read before the file
+    #[arg(short = 'g', value_name = "DIRECTIVES", global = true)]
+    globals: Option<String>,
+
+    /// Go on without directives of nginx.conf that edge has not; each is told as a warning
+    #[arg(long, global = true)]
+    ignore_unsupported: bool,
 
     /// Ask no name server: for checks where there is no network
     #[arg(long, global = true)]
@@ -75,6 +103,15 @@ struct Configuration {
 
 fn source(text: &str) -> Result<Source, std::convert::Infallible> {
     Ok(text.into())
+}
+
+/// Whether edge was started by the name of nginx, such as through a link: then its defaults are nginx's.
+fn called_as_nginx() -> bool {
+    std::env::args_os().next().is_some_and(|name| Path::new(&name).file_name() == Some(OsStr::new("nginx")))
+}
+
+fn default_file() -> &'static str {
+    if called_as_nginx() { "/etc/nginx/nginx.conf" } else { "edge.yaml" }
 }
 
 #[derive(Subcommand, Debug)]
@@ -102,9 +139,12 @@ enum Command {
 }
 
 /// Runs what the command line asks for.
-pub fn run(arguments: Arguments) -> ExitCode {
+pub fn run(mut arguments: Arguments) -> ExitCode {
+    arguments.configuration.look_below_prefix();
     let configuration = &arguments.configuration;
     match arguments.command {
+        None if arguments.shows_modules => version::show_modules(),
+        None if arguments.shows_version => version::show(),
         Some(Command::Explain(explain)) => explain::run(&explain, configuration),
         Some(Command::Rules(command)) => rules::run(&command, configuration),
         Some(Command::Upstream(command)) => upstream::run(&command, configuration),
@@ -121,7 +161,22 @@ pub fn run(arguments: Arguments) -> ExitCode {
     }
 }
 
+/// The words of the command line. What is wrong with them is told with the status nginx ends with.
+pub fn arguments() -> Result<Arguments, ExitCode> {
+    Arguments::try_parse().map_err(|e| {
+        let _ = e.print();
+        if e.use_stderr() { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+    })
+}
+
 impl Configuration {
+    /// As nginx: its configuration is looked for below the prefix. An edge.yaml is where the shell says it is.
+    fn look_below_prefix(&mut self) {
+        if let Some(prefix) = self.prefix.as_ref().filter(|_| self.file.extension().is_some_and(|e| e == "conf")) {
+            self.file = prefix.join(&self.file);
+        }
+    }
+
     fn options(&self, check_only: bool) -> crate::server::Options {
         crate::server::Options {
             file: self.file.clone(),
@@ -129,6 +184,10 @@ impl Configuration {
             offline: self.offline,
             check_only,
             tomcats: self.tomcats.clone(),
+            globals: self.globals.clone(),
+            error_log: self.error_log.clone(),
+            ignore_unsupported: self.ignore_unsupported,
+            as_nginx: called_as_nginx(),
         }
     }
 }

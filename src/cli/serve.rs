@@ -5,8 +5,13 @@ use crate::server;
 use std::process::ExitCode;
 
 pub(super) fn run(configuration: &Configuration, in_background: bool) -> ExitCode {
-    match server::run(configuration.options(false), in_background) {
+    let options = configuration.options(false);
+    let early = server::EarlyLog::open(&options);
+    match server::run(options, in_background) {
         Ok(status) => status,
-        Err(why) => fail(why),
+        Err(why) => {
+            early.tell("emerg", &why.to_string());
+            fail(why)
+        }
     }
 }

@@ -12,6 +12,31 @@ pub fn module_of(name: &str) -> Option<&'static str> {
         .map(|(module, _)| *module)
 }
 
+/// Why edge is not going to have a directive, where that was decided.
+pub fn out_of_scope(name: &str, module: &str) -> Option<&'static str> {
+    let why = match module {
+        "mail module" => "edge carries HTTP, no mail",
+        "stream module" => "edge carries HTTP, no streams of TCP or UDP",
+        "ngx_http_fastcgi_module" | "ngx_http_uwsgi_module" | "ngx_http_scgi_module" => {
+            "applications are asked in HTTP; most that speak FastCGI, uwsgi or SCGI have a server for that (`proxy_pass`)"
+        }
+        "ngx_http_xslt_module" | "ngx_http_image_filter_module" => "edge does not change documents or pictures",
+        "ngx_http_perl_module" | "ngx_http_js_module" => {
+            "rules decide what scripts decided (`rules`), and nothing runs code"
+        }
+        "OpenResty's Lua module" => "rules decide what Lua decided (`rules`), and nothing runs code",
+        "ngx_http_ssi_module" => "edge puts no pages together",
+        "ngx_http_dav_module" => "edge does not write the files it serves",
+        "ngx_http_flv_module" | "ngx_http_mp4_module" | "ngx_http_hls_module" => {
+            "edge does not cut films; ranges of files are served"
+        }
+        "ngx_http_v3_module" => "edge speaks HTTP/1.1 and HTTP/2",
+        _ => return None,
+    };
+    // Also a word of modules that edge has: in `http` it may be meant otherwise.
+    (name != "proxy_protocol").then_some(why)
+}
+
 pub fn names() -> impl Iterator<Item = &'static str> {
     DIRECTIVES.iter().flat_map(|(_, names)| names.split_ascii_whitespace())
 }

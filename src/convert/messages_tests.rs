@@ -100,11 +100,38 @@ fn misplaced_directives_have_nginx_s_words() {
 }
 
 #[test]
+fn what_is_out_of_scope_says_why() {
+    for (text, name) in [
+        ("fastcgi_pass a;", "fastcgi_pass"),
+        ("uwsgi_pass a;", "uwsgi_pass"),
+        ("scgi_pass a;", "scgi_pass"),
+        ("xslt_types a;", "xslt_types"),
+        ("perl_set a b;", "perl_set"),
+        ("js_import a;", "js_import"),
+        ("ssi on;", "ssi"),
+        ("dav_methods PUT;", "dav_methods"),
+        ("flv;", "flv"),
+        ("mp4;", "mp4"),
+        ("http3 on;", "http3"),
+        ("content_by_lua_block { a = \"}\" }", "content_by_lua_block"),
+    ] {
+        let said = in_http(text);
+        let expected = format!("1:8 edge does not support \"{name}\" = it is out of scope: ");
+        assert!(said.len() == 1 && said[0].starts_with(&expected), "{text}: {said:?}");
+    }
+    let said = said("stream { server { listen 1; } } http { }");
+    assert_eq!(
+        said,
+        ["1:1 edge does not support \"stream\" = it is out of scope: edge carries HTTP, no streams of TCP or UDP"]
+    );
+}
+
+#[test]
 fn what_edge_does_not_carry_is_told_from_what_nobody_knows() {
     for (text, expected) in [
         (
             "image_filter resize 1 1;",
-            "1:8 edge does not support \"image_filter\" yet = it is a directive of nginx's ngx_http_image_filter_module",
+            "1:8 edge does not support \"image_filter\" = it is out of scope: edge does not change documents or pictures",
         ),
         ("limit_req burst=5;", "1:8 \"limit_req\" directive: expected `zone=NAME`"),
         ("limit_req_zone $a zone=a;", "1:8 \"limit_req_zone\" directive: `zone` is NAME:SIZE"),
@@ -145,7 +172,7 @@ fn what_edge_does_not_carry_is_told_from_what_nobody_knows() {
     }
     assert_eq!(
         said("mail { server { } } http { }"),
-        ["1:1 edge does not support \"mail\" yet = it is a directive of nginx's mail module"]
+        ["1:1 edge does not support \"mail\" = it is out of scope: edge carries HTTP, no mail"]
     );
 }
 

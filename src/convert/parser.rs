@@ -54,6 +54,13 @@ pub fn parse(path: &Path, text: &str, diagnostics: &mut Diagnostics) -> Option<B
     (!files.broken).then_some(conf)
 }
 
+/// Reads the directives of a command line (`-g`); what they include is looked for beside the file `path`.
+pub fn globals(path: &Path, text: &str, diagnostics: &mut Diagnostics) -> Option<Block> {
+    let mut files = Files::new(path, diagnostics);
+    let block = files.text(Path::new("command line"), text, 0)?;
+    (!files.broken).then_some(block)
+}
+
 /// Reads the text of one file in which `depth` blocks of other files are open. `None`: its blocks are not clear.
 pub(super) fn read_text(files: &mut Files<'_>, mut lexer: Lexer<'_>, depth: usize) -> Option<Block> {
     let mut reader = Reader { files, depth, stack: vec![Open::default()], words: Vec::new(), ended: None };

@@ -21,11 +21,18 @@ const MAX_MISTAKES: usize = 1_000;
 /// Longer words are not compared with what they may have been meant to be.
 const MAX_COMPARED: usize = 64;
 
-pub fn build(conf: &Block, diagnostics: &mut Diagnostics) -> Node {
+/// `ignore_unsupported`: what edge has not is left out with a warning, where it is a mistake otherwise.
+pub fn build(conf: &Block, ignore_unsupported: bool, diagnostics: &mut Diagnostics) -> Node {
     let start = Span { line: 1, column: 1, width: 1, ..Span::default() };
     let span = conf.directives.first().map_or(start, |d| d.name.span);
-    let mut builder =
-        Builder { diagnostics, mistakes: 0, sections: HashMap::new(), upstreams: HashMap::new(), logs: Vec::new() };
+    let mut builder = Builder {
+        diagnostics,
+        ignore_unsupported,
+        mistakes: 0,
+        sections: HashMap::new(),
+        upstreams: HashMap::new(),
+        logs: Vec::new(),
+    };
     let mut top = Entries::default();
     builder.block(conf, Place::Main, &mut top);
     if !builder.sections.contains_key("http") && builder.mistakes < MAX_MISTAKES {
@@ -40,6 +47,7 @@ pub fn build(conf: &Block, diagnostics: &mut Diagnostics) -> Node {
 
 pub(super) struct Builder<'d> {
     pub(super) diagnostics: &'d mut Diagnostics,
+    ignore_unsupported: bool,
     mistakes: usize,
     /// `events` and `http`, each once.
     sections: HashMap<&'static str, Span>,
@@ -324,8 +332,7 @@ impl Builder<'_> {
             return self.error(span, "the \"ssl\" directive is a parameter of \"listen\" now".into(), help);
         }
         if let Some(module) = directives::module_of(name) {
-            let help = format!("it is a directive of nginx's {module}");
-            return self.error(span, format!("edge does not support \"{name}\" yet"), Some(help));
+            return self.unsupported(d, module);
         }
         let meant = match name.len() {
             0..=MAX_COMPARED => nearest(name, place.names()).or_else(|| nearest(name, directives::names())),
@@ -333,6 +340,19 @@ impl Builder<'_> {
         };
         let help = meant.map(|meant| format!("did you mean `{meant}`?"));
         self.error(span, format!("unknown directive \"{}\"", shown(name)), help);
+    }
+
+    /// A directive that nginx or a module for it has, and edge has not.
+    fn unsupported(&mut self, d: &Directive, module: &str) {
+        let (name, span) = (d.name.text.as_str(), d.name.span);
+        let (message, help) = match directives::out_of_scope(name, module) {
+            Some(why) => (format!("edge does not support \"{name}\""), format!("it is out of scope: {why}")),
+            None => (format!("edge does not support \"{name}\" yet"), format!("it is a directive of nginx's {module}")),
+        };
+        match self.ignore_unsupported {
+            true => drop(self.diagnostics.warning(span, format!("{message}: it is left out")).help(help)),
+            false => self.error(span, message, Some(help)),
+        }
     }
 
     /// The block of a directive that must have one, and the right number of words before it.

@@ -2,6 +2,7 @@
 //!
 //! Always: what is printed reads as the same tree again.
 
+use super::notes::{self, Notes};
 use crate::config::Node;
 use crate::config::node::{Entry, Kind, Scalar};
 use std::collections::BTreeMap;
@@ -27,9 +28,21 @@ const NAMED: &[&str] = &["upstream"];
 
 /// `comments`: what is to stand above a key, by the keys that lead to it (`upstream/web/session`).
 pub fn yaml(tree: &Node, comments: &BTreeMap<String, String>) -> String {
-    let mut writer = Writer { out: String::new(), comments };
+    noted(tree, comments, &mut Notes::default())
+}
+
+/// The same, with the comments of the files it was read from, each where it stood.
+pub fn noted(tree: &Node, comments: &BTreeMap<String, String>, notes: &mut Notes) -> String {
+    let mut writer = Writer { out: String::new(), comments, notes };
     for entry in tree.as_map().unwrap_or_default() {
         writer.entry(entry, "", 0, true);
+    }
+    let end = writer.notes.end();
+    writer.remarks(&end, 0);
+    let rest = writer.notes.rest();
+    if !rest.is_empty() {
+        writer.out += "\n# Comments at what is not here:\n";
+        writer.remarks(&rest, 0);
     }
     writer.out
 }
@@ -43,6 +56,7 @@ pub fn comment(text: &str) -> String {
 struct Writer<'c> {
     out: String,
     comments: &'c BTreeMap<String, String>,
+    notes: &'c mut Notes,
 }
 
 impl Writer<'_> {
@@ -52,12 +66,35 @@ impl Writer<'_> {
         if let Some(text) = self.comments.get(&path).filter(|_| begins) {
             self.out += &format!("{:indent$}{}", "", comment(text));
         }
+        let wide = BLOCKS.contains(&entry.key.as_str()) || NAMED.contains(&above);
+        let in_one_line = self.is_one_line(entry, indent, wide);
+        // Of a block in several lines the first thing in it has the comments, where both stood in one line.
+        let mut lines = notes::lines_of(entry, in_one_line);
+        if !in_one_line && first_in(&entry.value).is_some_and(|first| lines.contains(&first)) {
+            lines.clear();
+        }
         if begins {
+            let above = self.notes.above(&lines);
+            self.remarks(&above, indent);
             self.out += &" ".repeat(indent);
         }
         self.out += &format!("{}:", key(&entry.key));
-        let wide = BLOCKS.contains(&entry.key.as_str()) || NAMED.contains(&above);
         self.value(&entry.value, &path, indent, wide);
+        let below = self.notes.below(&lines);
+        self.remarks(&below, indent);
+    }
+
+    /// Comments of the user's, in lines of their own.
+    fn remarks(&mut self, texts: &[String], indent: usize) {
+        for text in texts {
+            self.out += &format!("{:indent$}{}", "", comment(text.strip_prefix(' ').unwrap_or(text)));
+        }
+    }
+
+    /// Whether `value` is going to put all of it behind the key.
+    fn is_one_line(&self, entry: &Entry, indent: usize, wide: bool) -> bool {
+        let length = indent + key(&entry.key).chars().count() + 2 + flow(&entry.value).chars().count();
+        !is_filled(&entry.value) || !wide && length <= WIDTH
     }
 
     fn value(&mut self, node: &Node, path: &str, indent: usize, wide: bool) {
@@ -78,17 +115,51 @@ impl Writer<'_> {
     }
 
     fn item(&mut self, item: &Node, path: &str, indent: usize) {
-        self.out += &format!("{:indent$}- ", "");
         let line = flow(item);
         let in_blocks = ["server", "location"].iter().any(|list| path.rsplit('/').next() == Some(list));
         match &item.kind {
             Kind::Map(entries) if !entries.is_empty() && (in_blocks || indent + 2 + line.chars().count() > WIDTH) => {
+                let mut lines = Vec::new();
+                notes::add_lines(&Node { kind: Kind::Null, ..item.clone() }, &mut lines);
+                lines.extend(entries.first().map(|e| notes::lines_of(e, true)).into_iter().flatten());
+                let above = self.notes.above(&lines);
+                self.remarks(&above, indent);
+                let below = self.notes.below(&lines);
+                self.out += &format!("{:indent$}- ", "");
                 for (at, e) in entries.iter().enumerate() {
                     self.entry(e, path, indent + 2, at > 0);
                 }
+                self.remarks(&below, indent);
             }
-            _ => self.out += &format!("{line}\n"),
+            _ => {
+                let mut lines = Vec::new();
+                notes::add_lines(item, &mut lines);
+                let above = self.notes.above(&lines);
+                self.remarks(&above, indent);
+                self.out += &format!("{:indent$}- {line}\n", "");
+                let below = self.notes.below(&lines);
+                self.remarks(&below, indent);
+            }
         }
+    }
+}
+
+/// The line of the first thing in a list or a map.
+fn first_in(node: &Node) -> Option<notes::Line> {
+    let span = match &node.kind {
+        Kind::Map(entries) => entries.first()?.span,
+        Kind::List(items) => items.first()?.span,
+        Kind::Null | Kind::Scalar(_) => return None,
+    };
+    Some((span.file, span.line))
+}
+
+/// A list or a map with something in it.
+fn is_filled(node: &Node) -> bool {
+    match &node.kind {
+        Kind::Map(entries) => !entries.is_empty(),
+        Kind::List(items) => !items.is_empty(),
+        Kind::Null | Kind::Scalar(_) => false,
     }
 }
 

@@ -1,6 +1,7 @@
 //! A file → a snapshot, the same way for the start, a reload and `edge -t`.
 
 use crate::cache::store::Zones;
+use crate::config::node::{Entry, Kind};
 use crate::config::{Diagnostics, Node, Raw, yaml};
 use crate::convert::{self, tomcat};
 use crate::limit;
@@ -13,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// What the command line says about the configuration.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Options {
     /// edge.yaml, or an nginx.conf, told by its ending.
     pub file: PathBuf,
@@ -25,6 +26,14 @@ pub struct Options {
     pub check_only: bool,
     /// Files of the Tomcats, which say how sessions are kept.
     pub tomcats: Vec<tomcat::Source>,
+    /// `-g`: directives that are read before an nginx.conf.
+    pub globals: Option<String>,
+    /// `-e`: the error log until the configuration names one, or `stderr`.
+    pub error_log: Option<PathBuf>,
+    /// Leave out of an nginx.conf what edge has not, each with a warning.
+    pub ignore_unsupported: bool,
+    /// Started by nginx's name: where nothing is said nginx's defaults hold, such as the background.
+    pub as_nginx: bool,
 }
 
 /// What came of reading a configuration.
@@ -65,6 +74,9 @@ impl Options {
     pub fn read(&self) -> Read {
         let mut diagnostics = Diagnostics::new();
         let mut tree = self.tree(&mut diagnostics);
+        if let (Some(tree), Some(log)) = (tree.as_mut(), &self.error_log) {
+            default_error_log(tree, &log.to_string_lossy());
+        }
         if let Some(tree) = tree.as_mut().filter(|_| !self.tomcats.is_empty()) {
             tomcat::add(tree, &self.tomcats, &mut diagnostics);
         }
@@ -72,10 +84,33 @@ impl Options {
         Read { raw, tree, diagnostics }
     }
 
+    pub fn is_nginx_conf(&self) -> bool {
+        self.file.extension().is_some_and(|e| e == "conf")
+    }
+
+    /// The file of `-e`.
+    pub fn early_log(&self) -> Option<PathBuf> {
+        let log = self.error_log.as_ref().filter(|log| log.as_os_str() != "stderr")?;
+        Some(self.prefix().join(log))
+    }
+
     fn tree(&self, diagnostics: &mut Diagnostics) -> Option<Node> {
         match self.file.extension().and_then(|e| e.to_str()) {
+            Some("yaml" | "yml") if self.globals.is_some() => {
+                diagnostics
+                    .error_nowhere("-g gives directives of nginx.conf, and this is an edge.yaml")
+                    .help("write them into the file, as keys");
+                None
+            }
             Some("yaml" | "yml") => yaml::load(&self.file, diagnostics),
-            Some("conf") => convert::load(&self.file, diagnostics),
+            Some("conf") => {
+                let around = convert::Around {
+                    globals: self.globals.as_deref(),
+                    prefix: self.prefix.as_deref(),
+                    ignore_unsupported: self.ignore_unsupported,
+                };
+                convert::load_with(&self.file, &around, diagnostics)
+            }
             _ => {
                 diagnostics
                     .error_nowhere(format!("{}: is this edge.yaml or nginx.conf?", self.file.display()))
@@ -83,6 +118,16 @@ impl Options {
                 None
             }
         }
+    }
+}
+
+/// The log of the command line, where the configuration names none.
+fn default_error_log(tree: &mut Node, path: &str) {
+    let span = tree.span;
+    if let Kind::Map(entries) = &mut tree.kind
+        && !entries.iter().any(|e| e.key == "error_log")
+    {
+        entries.push(Entry { key: "error_log".into(), span, value: Node::quoted(span, path) });
     }
 }
 
@@ -96,6 +141,10 @@ impl Loader {
     /// With Rust code that has a say over requests, in every configuration.
     pub fn with_filters(self, filters: Vec<Arc<dyn Filter>>) -> Loader {
         Loader { embedded: Embedded::new(filters), ..self }
+    }
+
+    pub fn options(&self) -> &Options {
+        &self.options
     }
 
     /// As the heir of a process that goes on for a while; until it ends, both use the directories of the cache.

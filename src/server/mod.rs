@@ -6,6 +6,7 @@
 //!   keeper      the process that stays root, where there is a `user`
 //!   privileges  who `user` is, and how to become it
 //!   limits      how many files may be open
+//!   early       `-e`: the error log that is there before the configuration is read
 //! load        file → snapshot, for the start, for HUP and for `edge -t`
 //! running     what is in force, and how a reload exchanges it
 //!   sockets     opened, inherited, adjusted
@@ -19,6 +20,7 @@
 
 mod background;
 pub mod control;
+mod early;
 mod front;
 mod keeper;
 mod limits;
@@ -33,8 +35,8 @@ mod sockets;
 mod start;
 mod successor;
 
+pub use early::EarlyLog;
 pub use load::{Loaded, Options};
-
 pub use pid::running_pid;
 pub use start::run;
 
@@ -96,9 +98,11 @@ pub fn serve_with(options: Options, filters: Vec<Arc<dyn Filter>>, ready: impl F
 
 fn serve(loader: Loader, heritage: Heritage, ready: impl FnOnce()) -> Result<(), Failure> {
     let predecessor = heritage.sockets.as_ref().and_then(Inherited::predecessor);
+    let early = EarlyLog::open(loader.options());
     let loader = loader.succeeding(predecessor);
     let loaded = loader.load();
     eprint!("{}", loaded.diagnostics);
+    early.tell_all(&loaded.diagnostics);
     let snapshot = loaded.snapshot.ok_or(Failure::Configuration)?;
     limits::raise(snapshot.process.nofile);
     let runtime = tokio::runtime::Builder::new_multi_thread()

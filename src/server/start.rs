@@ -3,7 +3,7 @@
 //! ```text
 //! edge              one process
 //! edge, root, user  keeper (root) ── worker (user)
-//! edge -d           started, ends once all is bound ── one of the above
+//! edge -d, daemon on started, ends once all is bound ── one of the above
 //! ```
 
 use super::background::{self, Background};
@@ -20,6 +20,9 @@ use std::process::ExitCode;
 /// while the process has one thread.
 pub fn run(options: Options, in_background: bool) -> Result<ExitCode, Failure> {
     errors::install();
+    // Mistakes are told when it is read anew, by who serves.
+    let raw = options.read().raw;
+    let in_background = in_background || raw.main.daemon.as_ref().map_or(options.as_nginx, |daemon| daemon.value);
     let mut heritage = Heritage { sockets: Inherited::take(), background: None };
     if in_background {
         heritage.background = match heritage.sockets.is_some() {
@@ -30,7 +33,6 @@ pub fn run(options: Options, in_background: bool) -> Result<ExitCode, Failure> {
             },
         };
     }
-    let raw = options.read().raw;
     // What only root may do at all: as the user the limit could not be raised any more.
     limits::raise(raw.main.worker_rlimit_nofile.as_ref().map(|n| n.value));
     match (raw.main.user.as_ref().map(|user| user.value.as_str()), is_root()) {

@@ -6,6 +6,7 @@
 
 mod backends;
 mod check;
+mod covered;
 mod files_of;
 mod setup;
 mod wanted;
@@ -19,6 +20,7 @@ mod bodies;
 mod caching;
 mod caching_stale;
 mod charsets;
+mod connections;
 mod contents;
 mod cookies;
 mod errors;

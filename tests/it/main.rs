@@ -7,6 +7,7 @@ mod support;
 
 mod balancing;
 mod cache;
+mod converted;
 mod demo;
 mod differential;
 mod failing;

@@ -10,6 +10,7 @@ mod keeper;
 mod limits;
 mod load;
 mod malformed;
+mod nginx;
 mod reload;
 mod reopen;
 mod stop;

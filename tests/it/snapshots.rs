@@ -7,7 +7,7 @@ use std::path::Path;
 
 /// A snapshot in words, its tables in a fixed order; not which of the process's it is.
 pub fn snapshot(file: &Path, tomcats: Vec<Source>) -> Vec<String> {
-    let options = Options { file: file.to_owned(), prefix: None, offline: true, check_only: true, tomcats };
+    let options = Options { file: file.to_owned(), offline: true, check_only: true, tomcats, ..Options::default() };
     let loaded = Loader::new(options).load();
     let snapshot = loaded.snapshot.unwrap_or_else(|| panic!("{}", loaded.diagnostics));
     let text = format!("{snapshot:#?}");

@@ -49,8 +49,9 @@ keys! {
         ["m"] multi_accept: Accepted,
         /// Accepted; there is no mutex to take.
         ["m"] accept_mutex: Accepted,
-        /// Accepted; the command line says whether edge runs in the background (`-d`).
-        ["m"] daemon: Accepted,
+        /// Whether edge runs in the background, as with `-d`. Unlike in nginx it does not where nothing is said, unless it was
+        /// started by nginx's name. Counts from a start on, not from a reload.
+        ["m"] daemon: bool,
         /// Accepted; whether there is a second process follows from `user`.
         ["m"] master_process: Accepted,
         /// Accepted; regular expressions are always compiled.

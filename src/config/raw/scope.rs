@@ -382,8 +382,8 @@ keys! {
         ["hsli"] uninitialized_variable_warn: bool = "true",
         /// Accepted; what edge asks for itself is never logged.
         ["hsl"] log_subrequest: Accepted,
-        /// A connection that timed out is closed with a reset.
-        ["hsl"] reset_timedout_connection: bool = "false",
+        /// Accepted; a connection that timed out is closed like any other.
+        ["hsl"] reset_timedout_connection: Accepted,
         /// The directory of the files.
         ["hsli"] root: String = "html",
         /// Rules that decide over requests here: rule files, as `lua-free-rules/canary.yaml` or `{file, with: {NAME: VALUE}}`, and rules

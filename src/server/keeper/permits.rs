@@ -140,13 +140,7 @@ mod tests {
                     access_log: logs/deep/a.log\n    location:\n      \
                     - { match: /, access_log: [{ path: /var/log/b.log }], root: keys/site.pem }\n";
         std::fs::write(home.path().join("edge.yaml"), text).unwrap();
-        let options = Options {
-            file: home.path().join("edge.yaml"),
-            prefix: None,
-            offline: true,
-            check_only: false,
-            tomcats: Vec::new(),
-        };
+        let options = Options { file: home.path().join("edge.yaml"), offline: true, ..Options::default() };
         let permits = Permits::read(&options);
         (home, permits)
     }

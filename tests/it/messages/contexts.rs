@@ -26,7 +26,9 @@ fn what_loses_sessions_is_told_in_these_words() {
         let desk = Desk::new().with("nginx.conf", NGINX).with(file, &case.configuration);
         let said = convert(&desk, &[file]);
         // A section without a text would not end.
-        let told = if said.stderr.is_empty() { "nothing\n" } else { &said.stderr };
+        let about = said.stderr.lines().filter(|line| !line.starts_with("edge: nginx.conf: "));
+        let told: String = about.map(|line| format!("{line}\n")).collect();
+        let told = if told.is_empty() { "nothing\n" } else { &told };
         blessed += &format!("== {}\n{}--\n{told}", case.title, case.configuration);
         let expected = if said.stderr.contains(" error: ") || said.stderr.starts_with("error: ") { 2 } else { 0 };
         assert_eq!(said.status.code(), Some(expected), "{}: {}", case.title, said.stderr);
@@ -131,4 +133,84 @@ fn what_cannot_be_converted_stands_as_a_comment_with_its_place() {
     desk.put("nginx.conf", "events {} http { server {\n");
     let said = convert(&desk, &[]);
     assert_eq!((said.status.code(), said.stdout.as_str()), (Some(1), ""), "{}", said.stderr);
+}
+
+/// Comments stay where they stood, and what was included says where it came from.
+#[test]
+fn a_conversion_keeps_comments_and_says_what_came_from_where() {
+    let text = "# The shop's proxy.\nuser a; # not root\nevents {}\nhttp {\n  # many\n  include conf.d/*.conf;\n  # Old clients.\n  map $cookie_JSESSIONID $route {\n    ~\\.(?<r>\\w+)$ $r;\n  }\n\
+                  \n  # The shop.\n  server {\n    # plain\n    listen 8080;\n    tcp_nodelay on;\n    # dynamic\n    location / {\n      # to all\n      proxy_pass http://web;\n      # no more\n    }\n    # the end of it\n  }\n}\n# the end\n";
+    let desk = Desk::new().with("nginx.conf", text);
+    desk.put(
+        "conf.d/web.conf",
+        "# The Tomcats.\nupstream web {\n  # the first\n  server 127.0.0.1:1;\n  least_conn;\n}\n",
+    );
+    let said = convert(&desk, &[]);
+    assert!(said.status.success(), "{}", said.stderr);
+    let expected = "\
+# nginx.conf, converted
+
+# The shop's proxy.
+# not root
+user: a
+upstream:
+  # from conf.d/web.conf
+  # many
+  # The Tomcats.
+  web:
+    servers:
+      # the first
+      - '127.0.0.1:1'
+    balance: least_conn
+map:
+  # from nginx.conf
+  # Old clients.
+  $route: { source: $cookie_JSESSIONID, values: { '~\\.(?<r>\\w+)$': $r } }
+server:
+  # The shop.
+  # plain
+  - listen: [8080]
+    tcp_nodelay: on
+    location:
+      # dynamic
+      - match: /
+        # to all
+        proxy_pass: http://web
+        # no more
+    # the end of it
+";
+    assert!(said.stdout.starts_with(expected), "{}", said.stdout);
+    for comment in text.lines().filter_map(|line| line.split_once('#')).map(|(_, comment)| comment.trim()) {
+        assert!(said.stdout.contains(&format!("# {comment}\n")), "{comment} is gone:\n{}", said.stdout);
+    }
+    assert!(
+        said.stderr.contains("nginx.conf:8: hint: this map takes the jvmRoute out of session ids"),
+        "{}",
+        said.stderr
+    );
+    assert!(
+        said.stderr.contains("edge: nginx.conf: ") && said.stderr.contains(" 0 left, 0 to be looked at"),
+        "{}",
+        said.stderr
+    );
+    desk.put("edge.yaml", &said.stdout);
+    let check = desk.check("edge.yaml");
+    assert!(check.status.success(), "{}", check.stderr);
+}
+
+#[test]
+fn a_conversion_overwrites_a_file_only_when_told_to() {
+    let desk = Desk::new().with("nginx.conf", "events {} http { server { listen 8080; return 204; } }\n");
+    let said = desk.edge(&["convert", "nginx.conf", "-o", "edge.yaml"]);
+    assert!(said.status.success() && said.stdout.is_empty(), "{}{}", said.stdout, said.stderr);
+    assert!(desk.check("edge.yaml").status.success());
+    desk.put("edge.yaml", "mine");
+    let said = desk.edge(&["convert", "nginx.conf", "-o", "edge.yaml"]);
+    assert_eq!(
+        (said.status.code(), said.stderr.trim_end()),
+        (Some(1), "edge: edge.yaml: it exists; --force overwrites it")
+    );
+    assert_eq!(std::fs::read_to_string(desk.path("edge.yaml")).unwrap(), "mine");
+    assert!(desk.edge(&["convert", "nginx.conf", "--force", "-o", "edge.yaml"]).status.success());
+    assert!(desk.check("edge.yaml").status.success());
 }
