@@ -102,7 +102,12 @@ impl RuleSet {
         let mut set = RuleSet { phases: Default::default(), parts: Parts::default() };
         for (at, group) in groups.iter().enumerate() {
             let mut ended: [Option<&Rule>; 4] = [None; 4];
+            let mistakes = diagnostics.count().0;
             let with = group.with.clone().with_key_files(names.prefix, diagnostics);
+            // What reads a key that is not there would be a mistake for that reason alone.
+            if diagnostics.count().0 > mistakes {
+                continue;
+            }
             for rule in &group.rules {
                 let (from, with) = (&*group.from, &with.constants);
                 let mut compiler = Compiler { group: at, from, with, vars: &vars, names, set: &mut set, diagnostics };

@@ -104,7 +104,7 @@ fn attempts_to_log_in_are_counted_by_any_method_over_one_connection_or_many() {
     let origin = origin();
     let edge = with_rules("      - { file: lua-free-rules/login-throttle.yaml, with: { burst: 1 } }", &origin);
     let mut client = Client::connect(edge.address());
-    let targets = [("GET", "/j_security_check?j_username=a"), ("POST", "/login;jsessionid=1"), ("put", "/login")];
+    let targets = [("GET", "/j_security_check?j_username=a"), ("POST", "/login;jsessionid=1"), ("PUT", "/login/")];
     let statuses: Vec<u16> = targets
         .iter()
         .map(|(method, target)| client.ask(&Request::new(method, target).body("")).unwrap().status())
