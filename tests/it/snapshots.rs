@@ -11,7 +11,9 @@ pub fn snapshot(file: &Path, tomcats: Vec<Source>) -> Vec<String> {
     let loaded = Loader::new(options).load();
     let snapshot = loaded.snapshot.unwrap_or_else(|| panic!("{}", loaded.diagnostics));
     let text = format!("{snapshot:#?}");
-    let mut lines: Vec<String> = text.lines().map(|line| line.trim().to_owned()).collect();
+    // Each snapshot has a number of its own.
+    let lines = text.lines().map(str::trim).filter(|line| !line.starts_with("generation: "));
+    let mut lines: Vec<String> = lines.map(str::to_owned).collect();
     lines.sort();
     lines
 }
