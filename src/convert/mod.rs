@@ -3,6 +3,7 @@
 //! A file goes through four hands: [`lexer`] knows words, quotes and comments as nginx's own reader does, [`parser`]
 //! blocks, [`files`] what `include` brings in, [`tree`] which directive may stand where and which key of edge.yaml it is
 //! ([`script`]: steps, whose order counts; [`variables`]: blocks that define some).
+//! [`notes`] keeps comments for a conversion, [`modules`] says which of nginx's modules all that amounts to.
 //! [`tomcat`] adds what the Tomcats behind it say of their sessions, and [`write`] is the way back to a text.
 //! What nginx knows and edge does not carry ([`directives`]) is an error with its place: nothing is dropped silently. A
 //! hostile file ends in a message; size, depth, the number of directives, of files and of mistakes are bounded.

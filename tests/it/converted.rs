@@ -110,7 +110,7 @@ impl Home {
         let loaded = Loader::new(self.options(name, file)).load();
         let said = loaded.diagnostics.iter().map(|d| d.message.clone()).collect();
         let snapshot = loaded.snapshot.map(|snapshot| {
-            // Zones are counted as they are made.
+            // Each snapshot has a number of its own.
             let text = format!("{snapshot:#?}");
             let lines = text.lines().map(str::trim).filter(|line| !line.starts_with("generation: "));
             let mut lines: Vec<String> = lines.map(str::to_owned).collect();

@@ -170,7 +170,7 @@ fn a_mistake_is_told_with_what_was_meant() {
         assert_eq!((said.status.code(), said.stdout.as_str(), said.stderr.as_str()), (Some(1), "", why), "{words:?}");
     }
     for words in [&["purge"] as &[&str], &["purge", "a", "--all"]] {
-        assert_eq!(cache(&edge, words).status.code(), Some(2), "{words:?}");
+        assert_eq!(cache(&edge, words).status.code(), Some(1), "{words:?}");
     }
 }
 

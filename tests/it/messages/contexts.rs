@@ -177,7 +177,7 @@ server:
         # to all
         proxy_pass: http://web
         # no more
-    # the end of it
+      # the end of it
 ";
     assert!(said.stdout.starts_with(expected), "{}", said.stdout);
     for comment in text.lines().filter_map(|line| line.split_once('#')).map(|(_, comment)| comment.trim()) {

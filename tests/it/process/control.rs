@@ -103,7 +103,7 @@ fn nobody_to_tell_is_told() {
 #[test]
 fn a_signal_that_is_none_is_told() {
     let said = Desk::new().edge(&["-s", "relaod"]);
-    assert_eq!(said.status.code(), Some(2));
+    assert_eq!(said.status.code(), Some(1));
     for expected in ["relaod", "reload", "quit", "stop", "reopen"] {
         assert!(said.stderr.contains(expected), "{}", said.stderr);
     }
