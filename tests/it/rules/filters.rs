@@ -51,7 +51,14 @@ impl Filter for Door {
 #[test]
 fn a_program_embeds_edge() {
     let Some(file) = std::env::var_os(FILE) else { return };
-    let options = Options { file: file.into(), prefix: None, offline: false, check_only: false, tomcats: Vec::new() };
+    let options = Options {
+        file: file.into(),
+        prefix: None,
+        offline: false,
+        check_only: false,
+        tomcats: Vec::new(),
+        ..Options::default()
+    };
     edge::server::serve_with(options, vec![Arc::new(Door)], || println!("ready")).unwrap();
 }
 
