@@ -102,19 +102,19 @@ fn report(file: &Path, tree: &Node, directives: usize, diagnostics: &Diagnostics
 }
 
 /// Keys that are accepted and do nothing.
-fn find_idle(tree: &Node, found: &mut Vec<(String, Span)>) {
-    match &tree.kind {
-        Kind::Map(entries) => {
-            for e in entries {
-                let accepted = |key: &&Key| key.name == e.key && (key.kind.expected)() == Accepted::expected();
-                match all_keys().any(|key| accepted(&key)) {
-                    true => found.push((e.key.clone(), e.span)),
-                    false => find_idle(&e.value, found),
-                }
-            }
+fn find_idle(block: &Node, found: &mut Vec<(String, Span)>) {
+    for e in block.as_map().unwrap_or_default() {
+        let accepted = |key: &Key| key.name == e.key && (key.kind.expected)() == Accepted::expected();
+        match e.key.as_str() {
+            _ if all_keys().any(accepted) => found.push((e.key.clone(), e.span)),
+            "upstream" => e.value.as_map().unwrap_or_default().iter().for_each(|named| find_idle(&named.value, found)),
+            "server" | "location" | "limit_except" | "rewrite" => match &e.value.kind {
+                Kind::List(blocks) => blocks.iter().for_each(|block| find_idle(block, found)),
+                _ => find_idle(&e.value, found),
+            },
+            // What stands in a value is no directive.
+            _ => {}
         }
-        Kind::List(items) => items.iter().for_each(|item| find_idle(item, found)),
-        Kind::Null | Kind::Scalar(_) => {}
     }
 }
 
@@ -159,4 +159,19 @@ fn text(tree: &Node, added: &tomcat::Added, notes: &mut Notes) -> String {
         }
     }
     write::noted(tree, &comments, notes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::yaml;
+
+    #[test]
+    fn only_directives_are_told_to_be_without_effect() {
+        let text = "limit_req: { zone: a }\nupstream: { zone: { zone: a } }\nserver: [{ location: [{ aio: on, limit_req: { zone: a } }] }]\n";
+        let tree = yaml::parse(Path::new("edge.yaml"), text, &mut Diagnostics::new()).expect("it is YAML");
+        let mut found = Vec::new();
+        find_idle(&tree, &mut found);
+        assert_eq!(found.iter().map(|(key, _)| key.as_str()).collect::<Vec<_>>(), ["zone", "aio"]);
+    }
 }

@@ -55,7 +55,7 @@ fn a_server_that_closes_whatever_is_asked_holds_no_request_up() {
         longest(&plain)
     );
     let asked: usize = bound.iter().map(|asked| asked.times).sum();
-    assert!(asked > CLIENTS * 10, "hardly anything was asked: {asked}");
+    assert!(asked > CLIENTS * 3, "hardly anything was asked: {asked}");
 }
 
 struct Asked {
