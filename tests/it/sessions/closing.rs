@@ -1,5 +1,6 @@
 //! Servers that close the connection which watches them with each question: many are looked at anew all the time.
 
+use super::rig;
 use crate::support::client::Client;
 use crate::support::edge::Edge;
 use crate::support::memcached::Memcached;
@@ -17,6 +18,7 @@ const LONGEST: Duration = Duration::from_secs(1);
 
 #[test]
 fn a_server_that_closes_whatever_is_asked_holds_no_request_up() {
+    let _alone = rig::alone();
     let origin = ports::free();
     // nginx answers `OPTIONS *` with 400 and closes.
     let configuration = format!(

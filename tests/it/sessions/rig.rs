@@ -11,7 +11,7 @@ use crate::support::{ports, process, wait};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::process::Command;
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, TryLockError};
 use std::time::Duration;
 
 /// Visitors whose requests are under way at once.
@@ -121,11 +121,25 @@ pub struct Rig {
     usual: Duration,
     /// What answers took beyond that, since something has happened.
     added: Vec<Duration>,
+    _beside: RwLockReadGuard<'static, ()>,
+}
+
+/// Rigs stand beside each other; who takes the whole machine has it alone.
+static MACHINE: RwLock<()> = RwLock::new(());
+
+/// Waits until no rig stands, and lets none stand meanwhile. It does not queue: a test with two rigs would wait for itself.
+pub fn alone() -> Option<RwLockWriteGuard<'static, ()>> {
+    wait::until(Duration::from_secs(300), || match MACHINE.try_write() {
+        Ok(guard) => Some(guard),
+        Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+        Err(TryLockError::WouldBlock) => None,
+    })
 }
 
 impl Rig {
     /// All sessions are the first server's; all but each fourth are on the first node.
     pub fn start(plan: &Plan) -> Rig {
+        let beside = MACHINE.read().unwrap_or_else(PoisonError::into_inner);
         let nodes = vec![Memcached::start(), Memcached::start()];
         let options = [&["--load-time", plan.load_time], &plan.options[..]].concat();
         let server = |at: usize| Standin::start(&format!("t{}", at + 1), &nodes, &options);
@@ -142,6 +156,7 @@ impl Rig {
             open,
             usual: Duration::ZERO,
             added: Vec::new(),
+            _beside: beside,
         };
         rig.usual = rig.usual_time();
         rig
