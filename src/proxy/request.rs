@@ -154,8 +154,7 @@ impl Request {
         request
     }
 
-    /// From now on this location's settings hold.
-    /// Where `limit_except` has something to say of the method, what it says.
+    /// From now on this location's settings hold; where `limit_except` has something to say of the method, what it says.
     pub fn enter(&mut self, location: Arc<Location>) {
         let limit = location.limit_except.as_ref().filter(|limit| limit.limits(&self.exchange.method));
         self.location = limit.map_or_else(|| location.clone(), |limit| limit.location.clone());

@@ -6,6 +6,7 @@
 
 use crate::client::{Connection, Facts, unattended};
 use crate::http::Head;
+use crate::proxy::caching;
 use crate::proxy::live::Slot;
 use crate::proxy::request::Request;
 use bytes::{BufMut, Bytes, BytesMut};
@@ -41,30 +42,12 @@ impl Request {
 
 /// The client's request again, without what was only about its connection.
 fn text(head: &Head, body: Option<&Bytes>) -> BytesMut {
-    const LEFT_OUT: [&str; 9] = [
-        "connection",
-        "keep-alive",
-        "proxy-connection",
-        "te",
-        "transfer-encoding",
-        "upgrade",
-        "content-length",
-        "expect",
-        "trailer",
-    ];
     let mut out = BytesMut::with_capacity(512 + body.map_or(0, Bytes::len));
     out.put_slice(head.method.as_str().as_bytes());
     out.put_u8(b' ');
     out.put_slice(&head.target);
     out.put_slice(b" HTTP/1.1\r\n");
-    for (name, value) in head.headers.iter() {
-        if !LEFT_OUT.iter().any(|left| left.as_bytes().eq_ignore_ascii_case(name)) {
-            out.put_slice(name);
-            out.put_slice(b": ");
-            out.put_slice(value);
-            out.put_slice(b"\r\n");
-        }
-    }
+    caching::put_fields(head, true, &mut out);
     if let Some(body) = body {
         out.put_slice(format!("Content-Length: {}\r\n", body.len()).as_bytes());
     }

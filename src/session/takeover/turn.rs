@@ -4,6 +4,7 @@
 use super::counts::one;
 use super::ground::Ground;
 use super::lease::Lease;
+use crate::memcached::{Failure, Key, Node};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::OwnedMutexGuard;
@@ -25,21 +26,27 @@ impl Turn {
         let seen = ground.see();
         let first = ground.books.node_of(node).unwrap_or(0);
         let count = ground.books.nodes.len();
-        let home = (0..count).map(|step| (first + step) % count).find(|at| seen.nodes[*at].up);
-        let Some(home) = home else {
-            one(&ground.counts.unarbitrated);
-            return Turn { lease: None, _here: here };
-        };
         let key = ground.books.key("t", path, base);
-        for pause in PAUSES.iter().chain(std::iter::repeat(&PAUSES[PAUSES.len() - 1])) {
-            match Lease::take(&ground.books.nodes[home], &key, ground.settings.lease).await {
-                Ok(Some(lease)) => return Turn { lease: Some(lease), _here: here },
-                Ok(None) => sleep(Duration::from_millis(*pause)).await,
-                Err(_) => break,
+        // An edge may not have seen yet that a node has died. It goes on to the next one, as those do who have.
+        for home in (0..count).map(|step| (first + step) % count).filter(|at| seen.nodes[*at].up) {
+            if let Ok(lease) = wait_for(&ground.books.nodes[home], &key, ground.settings.lease).await {
+                return Turn { lease: Some(lease), _here: here };
             }
         }
         one(&ground.counts.unarbitrated);
         Turn { lease: None, _here: here }
+    }
+}
+
+async fn wait_for(node: &Arc<Node>, key: &Key, life: Duration) -> Result<Lease, Failure> {
+    let mut pauses = PAUSES.into_iter();
+    let mut pause = PAUSES[0];
+    loop {
+        if let Some(lease) = Lease::take(node, key, life).await? {
+            return Ok(lease);
+        }
+        pause = pauses.next().unwrap_or(pause);
+        sleep(Duration::from_millis(pause)).await;
     }
 }
 
