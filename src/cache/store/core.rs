@@ -239,9 +239,7 @@ impl Core {
         };
         let mut shard = self.nth(index);
         if let Some((at, _)) = shard.oldest(List::All).filter(|(_, used)| goes(*used)) {
-            let object = shard.remove(at);
-            drop(shard);
-            self.discard(&object);
+            self.take_out(&mut shard, at);
             self.counted.evictions.fetch_add(1, Ordering::Relaxed);
         }
         true
@@ -266,7 +264,14 @@ impl Core {
         }
     }
 
-    /// The file of an object that is no more in the index.
+    /// Out of the index, and its file to the writer while the index is still held: a purge that does not find an object
+    /// any more waits for the writer, and must know that its file goes before.
+    pub fn take_out(&self, shard: &mut Shard, at: u32) {
+        let object = shard.remove(at);
+        self.discard(&object);
+    }
+
+    /// The file of an object that is no more in the index, which the caller still holds.
     pub fn discard(&self, object: &Object) {
         if object.is_on_disk() {
             self.jobs.push(Job::Unlink(object.hash, object.variant()));
@@ -284,10 +289,9 @@ impl Core {
             drop(shard);
             return self.complain(&format!("reading an object failed: {unusable}"));
         }
-        let object = shard.remove(at);
+        self.take_out(&mut shard, at);
         drop(shard);
         if !missing {
-            self.discard(&object);
             let path = self.home.as_ref().map(|home| home.file(&place.hash, place.variant)).unwrap_or_default();
             self.complain(&format!("{} is not used and removed: {unusable}", path.display()));
         }

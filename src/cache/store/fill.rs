@@ -172,8 +172,8 @@ impl Filling {
         let used = millis(core.now());
         shard.insert(Object::new(*hash, self.variant, used, on_disk, resident));
         shard.set_vary(hash, &self.head.meta.vary);
-        drop(shard);
         gone.iter().for_each(|object| core.discard(object));
+        drop(shard);
         if staled && on_disk > 0 {
             core.jobs.push(Job::Stale(*hash, self.variant));
         }

@@ -219,8 +219,7 @@ impl Core {
         let mut shard = self.shard(key.hash());
         let at = shard.find_born(&place.hash, place.variant, place.born)?;
         let Some(head) = self.marks.survives(key.hash(), head, Moment(slot.serial), self.now()) else {
-            let object = shard.remove(at);
-            self.discard(&object);
+            self.take_out(&mut shard, at);
             return None;
         };
         if shard.vary(key.hash()).is_none() {

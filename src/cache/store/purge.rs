@@ -294,8 +294,7 @@ impl Core {
             return false;
         };
         if !mark.soft {
-            let object = shard.remove(at);
-            self.discard(&object);
+            self.take_out(shard, at);
             return true;
         }
         if let Some(resident) = shard.get(at).resident.clone() {

@@ -110,8 +110,7 @@ impl Zone {
             let same_rule = shard.vary(hash).is_some_and(|vary| vary[..] == head.meta.vary);
             let survives = core.marks.survives(hash, head, asked, core.now());
             let Some(head) = survives.filter(|head| same_rule && head.encode().is_some()) else {
-                let object = shard.remove(at);
-                core.discard(&object);
+                core.take_out(&mut shard, at);
                 return false;
             };
             self.drop_made(&mut shard, hit);
@@ -140,8 +139,7 @@ impl Zone {
         }
         for coding in Coding::ALL.into_iter().filter(|coding| *coding != Coding::Identity) {
             if let Some(at) = shard.find(hit.key.hash(), hit.variant.coded(coding)) {
-                let object = shard.remove(at);
-                self.core().discard(&object);
+                self.core().take_out(shard, at);
             }
         }
     }
