@@ -7,6 +7,7 @@ pub mod client;
 pub mod compress;
 pub mod config;
 pub mod convert;
+pub mod count;
 pub mod demo;
 pub mod files;
 pub mod filter;

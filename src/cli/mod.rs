@@ -10,6 +10,7 @@ mod schema;
 mod serve;
 mod session;
 mod signal;
+mod top;
 mod upstream;
 mod version;
 
@@ -127,6 +128,8 @@ enum Command {
     /// Say what the running edge has stored, or make it forget
     #[command(subcommand)]
     Cache(cache::Cache),
+    /// Show how the running edge does, anew every second
+    Top(top::Arguments),
     /// Say what memcached holds of a session
     #[command(subcommand)]
     Session(session::Session),
@@ -149,6 +152,7 @@ pub fn run(mut arguments: Arguments) -> ExitCode {
         Some(Command::Rules(command)) => rules::run(&command, configuration),
         Some(Command::Upstream(command)) => upstream::run(&command, configuration),
         Some(Command::Cache(command)) => cache::run(&command, configuration),
+        Some(Command::Top(arguments)) => top::run(&arguments, configuration),
         Some(Command::Session(command)) => session::run(&command, configuration),
         Some(Command::Convert(arguments)) => convert::run(&arguments, configuration),
         Some(Command::Schema) => schema::run(),

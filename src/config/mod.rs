@@ -7,6 +7,7 @@ pub(crate) mod glob;
 pub mod keys;
 pub mod node;
 pub mod raw;
+pub mod reference;
 pub mod schema;
 pub mod types;
 pub mod value;

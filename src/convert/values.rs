@@ -33,7 +33,7 @@ pub fn of(key: &Key, directive: &Directive) -> Result<Node, String> {
     match (key.name, args) {
         ("internal", []) => Ok(Node::scalar(span, "true")),
         ("internal", _) => Err("no arguments are expected".into()),
-        ("empty_gif" | "random_index" | "stub_status", []) => Ok(Node::scalar(span, "true")),
+        ("api" | "empty_gif" | "random_index" | "stub_status", []) => Ok(Node::scalar(span, "true")),
         // What it was given once has no meaning any more.
         ("stub_status", [_]) => Ok(Node::scalar(span, "true")),
         ("health_check", []) => Ok(Node::scalar(span, "http")),

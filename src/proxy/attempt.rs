@@ -104,7 +104,7 @@ impl Request {
     pub fn pass(&self) -> Option<&Pass> {
         match &self.location.handler {
             Handler::Proxy(pass) => Some(pass),
-            Handler::Files | Handler::EmptyGif | Handler::Status => None,
+            Handler::Files | Handler::EmptyGif | Handler::Status | Handler::Api => None,
         }
     }
 

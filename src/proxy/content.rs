@@ -4,6 +4,7 @@
 //! the URI may change ten times, then it is a circle.
 
 use super::access;
+use super::api;
 use super::caching::{self, Stored};
 use super::deliver::Payload;
 use super::handshake;
@@ -97,8 +98,7 @@ pub fn accept(request: &mut Request) -> Result<(), u16> {
 
 /// Who answers: all phases, the cache included. `None`: an upstream is asked.
 pub async fn decide(request: &mut Request, connection: &Arc<Connection>) -> Option<Content> {
-    let copied = connection.facts().errand.clone().and_then(|errand| errand.downcast::<Mirrored>().ok());
-    request.copy_for = copied.map(|copied| copied.upstream.clone());
+    request.copy_for = Mirrored::upstream_of(connection);
     let content = match accept(request) {
         Ok(()) => {
             access::begin(request, connection);
@@ -270,6 +270,7 @@ async fn at_location(request: &mut Request, client: Option<&Arc<Connection>>) ->
         Handler::Files => local_file(request, &location).await,
         Handler::EmptyGif => or_refused(request, made::empty_gif(request)),
         Handler::Status => or_refused(request, made::status(request)),
+        Handler::Api => or_refused(request, api::answer(request)),
     }
 }
 

@@ -1,6 +1,6 @@
 //! The configuration in force at a listener, exchanged under it by a reload.
 
-use super::caching::Errands;
+use super::errand::Errands;
 use super::snapshot::{Snapshot, Virtual};
 use arc_swap::ArcSwap;
 use std::net::SocketAddr;

@@ -9,10 +9,10 @@
 //! handshake  whether the connection is one the server takes: TLS, certificates
 //! caching/   is the answer stored? is one to be stored?
 //! direct     the short way of an answer from the cache, without Pingora
-//! deliver    answers that need no upstream
+//! deliver    answers that need no upstream; made and api make some
 //! body       the request's body, collected before an upstream is asked
 //! filters    what the answer's body goes through
-//! mirror     copies of a request, subrequest: other requests of edge's own
+//! errand     requests of edge's own: mirror sends copies, subrequest asks other locations
 //! attempt    which server is asked next, what became of it
 //! sessions/  whose server has the session of the request; what the answer says of that
 //! rules/     what rules decide over it, in each phase, and doing that
@@ -23,6 +23,7 @@
 //! ```
 
 mod access;
+pub mod api;
 mod attempt;
 mod body;
 mod caching;
@@ -30,6 +31,7 @@ mod content;
 mod deliver;
 mod dial;
 mod direct;
+mod errand;
 pub mod explain;
 mod failure;
 mod filters;
@@ -52,8 +54,8 @@ pub mod sessions;
 pub mod snapshot;
 mod subrequest;
 
-pub use caching::Errands;
 pub use direct::answer;
+pub use errand::Errands;
 pub use live::{Bound, Slot};
 pub use refuse::refusal;
 pub use request::NO_ADDRESS;

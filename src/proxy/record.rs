@@ -5,6 +5,7 @@ use super::caching;
 use super::request::Request;
 use crate::client::Connection;
 use crate::http::pages::internal::CLIENT_CLOSED;
+use crate::observe::traffic::Ended;
 use pingora_error::{Error, ErrorSource};
 use pingora_http::{RequestHeader, ResponseHeader};
 use pingora_proxy::Session;
@@ -70,6 +71,7 @@ pub async fn answered(
         return;
     }
     caching::count(request);
+    count(request);
     request.rule_log(head);
     if !request.is_logged() {
         return;
@@ -77,6 +79,17 @@ pub async fn answered(
     for log in &request.location.access_logs {
         log.record(&request.exchange);
     }
+}
+
+/// For metrics: whose location has answered, what, and how long that took.
+fn count(request: &Request) {
+    let exchange = &request.exchange;
+    request.location.traffic.count(&Ended {
+        status: exchange.answer.status,
+        received: exchange.request_length,
+        sent: exchange.answer.bytes,
+        time: exchange.started.elapsed(),
+    });
 }
 
 /// The length of a head as it went over the wire.

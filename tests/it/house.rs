@@ -14,7 +14,7 @@ const LAYERS: &[&[&str]] = &[
     &["variables", "limit", "route"],
     &["tls", "memcached"],
     &["config", "http", "pattern", "filter"],
-    &["system"],
+    &["system", "count"],
 ];
 
 /// Rooms beside the layers: whom they know, and who knows them.

@@ -49,6 +49,9 @@ keys! {
         ["l"] pattern ("match"): String,
         /// What stands in the place of the location's prefix.
         ["l"] alias: String,
+        /// Shows how edge does: at the location's path a live page, below it `status` (JSON) and `metrics` (for Prometheus). It asks nobody
+        /// who he is: `access`, `auth_basic` and the like do, as everywhere.
+        ["l"] api: bool = "false",
         /// The answer is a transparent picture of one pixel.
         ["l"] empty_gif: bool = "false",
         /// The gRPC upstream that calls go to: `grpc://NAME`, `grpcs://host:port`, `grpc://unix:/path`.

@@ -1,7 +1,7 @@
 //! Is there an answer, and may it be used? If not: who fetches it, and who waits.
 
 use super::answer::Stored;
-use super::errand::{self, Errand};
+use super::errand::{self, Fetch};
 use super::{Work, copy_of, holds, key_of, note, preferred, purge, sliced, wanted};
 use crate::cache::key::Key;
 use crate::cache::policy::{self, CacheStatus, Fallback, Reuse};
@@ -41,12 +41,12 @@ pub async fn look(request: &mut Request, connection: &Arc<Connection>) -> Option
     if !caching.methods.contains(&request.exchange.method) || request.exchange.head.wants_upgrade() {
         return None;
     }
-    let errand = connection.facts().errand.clone().and_then(|errand| errand.downcast::<Errand>().ok());
-    request.exchange.slice_range = errand.as_ref().and_then(|errand| errand.slice_range());
+    let fetch = Fetch::of(connection);
+    request.exchange.slice_range = fetch.and_then(Fetch::slice_range);
     let key = key_of(&caching, request);
-    if let Some(errand) = errand {
+    if let Some(fetch) = fetch {
         let mut work = Work::new(caching, zone, key);
-        work.take_over(errand.guard(), request).await;
+        work.take_over(fetch.guard(), request).await;
         request.cache = Some(Box::new(work));
         return None;
     }

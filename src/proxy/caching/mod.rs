@@ -8,7 +8,7 @@
 //! part     whole, a part, or 304
 //! sliced   an answer put together of parts
 //! prepared a head that was made once and is sent again
-//! errand   a request of edge's own that fetches a stale answer anew behind the client's back
+//! errand   requests of edge's own that fetch a stale answer anew behind the client's back, or a part
 //! purge    the method PURGE
 //! explain  all of it in words
 //! ```
@@ -27,7 +27,7 @@ mod purge;
 mod sliced;
 
 pub use answer::{Body, Stored, compose};
-pub use errand::{Errands, put_fields};
+pub use errand::Fetch;
 pub use explain::told;
 pub use fetched::{replace, restore};
 pub use fill::{

@@ -13,6 +13,7 @@ use crate::config::types::TempPath;
 use crate::config::{Diagnostics, Span, Spanned};
 use crate::filter::Tables;
 use crate::limit;
+use crate::observe::traffic::{Name, Traffic, TrafficTable};
 use crate::observe::{self, LogFile, Mask};
 use crate::pattern::Pattern;
 use crate::proxy::rules::Embedded;
@@ -37,6 +38,7 @@ pub struct Resources {
     pub stores: Arc<Stores>,
     pub learned: Arc<LearnedTables>,
     pub limits: Arc<limit::Zones>,
+    pub traffic: Arc<TrafficTable>,
     /// Of the program that embeds edge.
     pub embedded: Embedded,
     /// Where relative paths begin.
@@ -123,6 +125,7 @@ pub fn compile(raw: &Raw, resources: &Resources, diagnostics: &mut Diagnostics) 
         defined,
         asked,
         edge,
+        traffic: resources.traffic.clone(),
         embedded: resources.embedded.clone(),
         log_key,
     };
@@ -204,6 +207,21 @@ impl Texts<'_> {
                 None
             }
         }
+    }
+
+    /// The counts of a location of the server that is compiled.
+    pub fn traffic(&self, location: &str) -> Arc<Traffic> {
+        let keys = self.server.map(|server| &server.keys);
+        let first = |keys: &raw::ServerKeys| match keys.server_name().first().filter(|name| !name.is_empty()) {
+            Some(name) => name.value.clone(),
+            None => keys
+                .listen()
+                .first()
+                .map(|listen| listen.0.address.as_ref().map(|a| a.value.clone()).unwrap_or_default())
+                .unwrap_or_default(),
+        };
+        let server = keys.map(first).unwrap_or_default();
+        self.resources.traffic.of(Name { server, location: location.to_owned() })
     }
 
     /// A path relative to the prefix.

@@ -107,7 +107,7 @@ pub(super) fn outside(
     texts: &Texts<'_>,
     diagnostics: &mut Diagnostics,
 ) -> Arc<Location> {
-    let mut location = settings(scope, texts, diagnostics);
+    let mut location = settings("", scope, texts, diagnostics);
     location.try_files = try_files(&server.handling, texts, diagnostics);
     if server.handling.stub_status() {
         location.handler = Handler::Status;
@@ -123,8 +123,7 @@ pub(super) fn compile(
     texts: &Texts<'_>,
     diagnostics: &mut Diagnostics,
 ) -> Location {
-    let mut location = settings(scope, texts, diagnostics);
-    location.pattern = written.value.clone();
+    let mut location = settings(&written.value, scope, texts, diagnostics);
     location.is_regex = matches!(matcher, Matcher::Regex(_));
     location.prefix = path_of(matcher).map_or(0, <[u8]>::len);
     location.internal = raw.keys.internal();
@@ -178,7 +177,9 @@ pub(super) fn compile(
     });
     location.files.random_index = raw.keys.random_index();
     let handling = raw.handling.stub_status();
-    for (is_on, handler) in [(raw.keys.empty_gif(), Handler::EmptyGif), (handling, Handler::Status)] {
+    for (is_on, handler) in
+        [(raw.keys.empty_gif(), Handler::EmptyGif), (handling, Handler::Status), (raw.keys.api(), Handler::Api)]
+    {
         if is_on {
             location.handler = handler;
         }
@@ -240,8 +241,8 @@ fn methods(limit: &raw::LimitExcept, diagnostics: &mut Diagnostics) -> Vec<http:
     methods
 }
 
-/// A location that matches nothing in particular, with all that it inherits.
-fn settings(scope: &Scope, texts: &Texts<'_>, diagnostics: &mut Diagnostics) -> Location {
+/// A location with all that it inherits, and nothing of its own.
+fn settings(pattern: &str, scope: &Scope, texts: &Texts<'_>, diagnostics: &mut Diagnostics) -> Location {
     let filters = Filters::compile(scope, texts, diagnostics);
     let is_recoded = filters.as_ref().is_some_and(|filters| filters.recoding.is_some());
     let charset = match scope.charset().as_str() {
@@ -257,7 +258,7 @@ fn settings(scope: &Scope, texts: &Texts<'_>, diagnostics: &mut Diagnostics) -> 
     let root_at = scope.root.as_ref().map(|r| r.span).unwrap_or_default();
     let expires_at = scope.expires.as_ref().map(|e| e.span).unwrap_or_default();
     Location {
-        pattern: String::new(),
+        pattern: pattern.to_owned(),
         prefix: 0,
         is_regex: false,
         internal: false,
@@ -309,6 +310,7 @@ fn settings(scope: &Scope, texts: &Texts<'_>, diagnostics: &mut Diagnostics) -> 
         compress: Arc::new(compression::compile(scope, diagnostics)),
         filters: filters.map(Arc::new),
         access_logs: access_logs(scope, texts, diagnostics),
+        traffic: texts.traffic(pattern),
         log_not_found: scope.log_not_found(),
         warns_of_uninitialized: scope.uninitialized_variable_warn(),
         roots: Arc::new(Roots {

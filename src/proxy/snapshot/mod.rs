@@ -52,6 +52,7 @@ use crate::compress;
 use crate::config::raw::tls::VerifyClient;
 use crate::config::types::{ErrorPageStatus, LingeringClose};
 use crate::files::{Distrust, FileSettings, mime::Charset};
+use crate::observe::traffic::{Traffic, TrafficTable};
 use crate::observe::{AccessLog, errors};
 use crate::proxy::rules::{Embedded, PlacedRules};
 use crate::proxy::sessions::{Demand, LogKey, Sessions};
@@ -87,6 +88,8 @@ pub struct Snapshot {
     pub asked: Asked,
     /// What rules are told of this edge.
     pub edge: EdgeFacts,
+    /// What is counted of requests.
+    pub traffic: Arc<TrafficTable>,
     /// Rust code that has a say over requests.
     pub embedded: Embedded,
     /// Of the hashes that stand for sessions.
@@ -219,6 +222,7 @@ pub struct Location {
     /// What bodies go through before they are compressed.
     pub filters: Option<Arc<Filters>>,
     pub access_logs: Vec<AccessLog>,
+    pub traffic: Arc<Traffic>,
     pub log_not_found: bool,
     pub warns_of_uninitialized: bool,
 
@@ -239,6 +243,8 @@ pub enum Handler {
     EmptyGif,
     /// `stub_status`
     Status,
+    /// `api`
+    Api,
     Proxy(Box<Pass>),
 }
 
