@@ -74,7 +74,7 @@ fn entry(out: &mut String, key: &Key) {
 
 /// The keys inside a value.
 fn within(out: &mut String, schema: &Value, depth: usize) {
-    if depth == DEPTH {
+    if depth == DEPTH || !schema.is_object() {
         return;
     }
     for form in ["anyOf", "oneOf"].iter().flat_map(|word| schema[*word].as_array().into_iter().flatten()) {
