@@ -2,6 +2,7 @@
 
 mod cache;
 mod check;
+mod completions;
 mod convert;
 mod demo;
 mod explain;
@@ -137,6 +138,10 @@ enum Command {
     Convert(convert::Arguments),
     /// Print the JSON Schema of edge.yaml, for editors
     Schema,
+    /// Print what a shell needs to complete words of this command line
+    Completions(completions::Completions),
+    /// Print the manual page of edge, or of one of its commands
+    Man(completions::Man),
     /// Two small applications, a session store and the edge in front, on loopback, with a page to look at
     Demo(demo::Arguments),
 }
@@ -156,6 +161,8 @@ pub fn run(mut arguments: Arguments) -> ExitCode {
         Some(Command::Session(command)) => session::run(&command, configuration),
         Some(Command::Convert(arguments)) => convert::run(&arguments, configuration),
         Some(Command::Schema) => schema::run(),
+        Some(Command::Completions(arguments)) => completions::completions(&arguments),
+        Some(Command::Man(arguments)) => completions::man(&arguments),
         Some(Command::Demo(demo)) => demo::run(&demo),
         None if arguments.test || arguments.dump => check::run(configuration, arguments.dump, arguments.quiet),
         None => match arguments.signal {

@@ -20,7 +20,7 @@ const COPIES: usize = 4;
 pub const CLASSES: usize = 5;
 
 /// The counts of one location.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Traffic {
     copies: [Counts; COPIES],
 }
@@ -82,6 +82,13 @@ impl Traffic {
 impl Counted {
     pub fn requests(&self) -> u64 {
         self.statuses.iter().sum::<u64>() + self.unanswered
+    }
+}
+
+/// What is counted is no part of a configuration.
+impl std::fmt::Debug for Traffic {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Traffic").finish_non_exhaustive()
     }
 }
 

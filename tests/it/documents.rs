@@ -58,3 +58,106 @@ fn the_configurations_in_the_documents_are_right() {
     }
     assert!(checked >= 2, "{checked} blocks");
 }
+
+fn conf(name: &str) -> String {
+    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("conf").join(name)).unwrap()
+}
+
+/// The words of a command line of edge's, and whether they are such.
+fn is_understood(words: &str) {
+    let words: Vec<&str> = words.split_whitespace().take_while(|word| !word.starts_with("2>")).collect();
+    // Where the help is asked for, nothing is done but reading the words before it.
+    let said = Desk::new().edge(&[&words[..], &["--help"]].concat());
+    assert!(said.status.success(), "edge {}: {}", words.join(" "), said.stderr);
+}
+
+#[test]
+fn what_the_service_manager_and_the_log_rotation_run_is_understood() {
+    let mut seen = 0;
+    for file in ["edge.service", "edge.logrotate"] {
+        for line in conf(file).lines().filter(|line| !line.trim_start().starts_with('#')) {
+            if let Some((_, words)) = line.split_once("/usr/bin/edge ") {
+                is_understood(words);
+                seen += 1;
+            }
+        }
+    }
+    assert_eq!(seen, 4);
+    assert!(conf("edge.service").contains("KillSignal=SIGQUIT"));
+}
+
+#[test]
+fn the_edge_of_the_compose_file_is_configured_rightly_and_knows_its_neighbours() {
+    let services: serde_yaml::Value = serde_yaml::from_str(&conf("compose.yaml")).unwrap();
+    let said = Desk::new().with("edge.yaml", conf("compose.edge.yaml")).check("edge.yaml");
+    assert!(said.status.success(), "{}", said.stderr);
+    let edge = conf("compose.edge.yaml");
+    for name in ["tomcat1", "tomcat2", "memcached"] {
+        assert!(services["services"].get(name).is_some(), "{name}");
+        assert!(edge.contains(&format!("'{name}:")) || edge.contains(&format!(" {name}:")), "{name}");
+    }
+}
+
+#[test]
+fn what_the_package_installs_is_there() {
+    let home = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let manifest = std::fs::read_to_string(home.join("Cargo.toml")).unwrap();
+    let (_, assets) = manifest.split_once("[package.metadata.deb]").expect("the package is described");
+    let sources: Vec<&str> =
+        assets.lines().filter_map(|line| line.trim().strip_prefix("[\"")?.split('"').next()).collect();
+    assert!(sources.len() >= 4, "{sources:?}");
+    for source in sources.into_iter().filter(|source| !source.starts_with("target/")) {
+        assert!(home.join(source).exists(), "{source}");
+    }
+}
+
+/// The commands of the command line, each with those it is below.
+fn commands() -> Vec<Vec<String>> {
+    let listed = |words: &[String]| -> Vec<String> {
+        let said = Desk::new().edge(&[words.iter().map(String::as_str).collect::<Vec<_>>(), vec!["-h"]].concat());
+        let (_, list) = said.stdout.split_once("\nCommands:\n").unwrap_or_default();
+        let names = list.lines().take_while(|line| line.starts_with("  ")).filter(|line| !line.starts_with("   "));
+        names
+            .filter_map(|line| line.split_whitespace().next())
+            .filter(|name| *name != "help")
+            .map(str::to_owned)
+            .collect()
+    };
+    let mut all = Vec::new();
+    for name in listed(&[]) {
+        let own = vec![name];
+        all.extend(listed(&own).into_iter().map(|inner| vec![own[0].clone(), inner]));
+        all.push(own);
+    }
+    all
+}
+
+#[test]
+fn completions_and_manual_pages_know_every_command() {
+    let all = commands();
+    assert!(all.len() > 15, "{all:?}");
+    for shell in ["bash", "zsh", "fish"] {
+        let said = Desk::new().edge(&["completions", shell]);
+        assert!(said.status.success(), "{}", said.stderr);
+        for command in all.iter().flatten() {
+            assert!(said.stdout.contains(command.as_str()), "{shell}: {command}");
+        }
+    }
+    let main = Desk::new().edge(&["man"]).stdout;
+    assert!(main.starts_with(".ie") || main.contains(".TH edge 1"), "{main}");
+    for command in &all {
+        let words: Vec<&str> = ["man"].into_iter().chain(command.iter().map(String::as_str)).collect();
+        let said = Desk::new().edge(&words);
+        assert!(
+            said.status.success() && said.stdout.contains(&format!("edge\\-{}", command.join("\\-"))),
+            "{words:?}: {}",
+            said.stdout
+        );
+    }
+    let unknown = Desk::new().edge(&["man", "cash"]);
+    assert!(
+        !unknown.status.success() && unknown.stderr.contains("has no command `cash`; it has: "),
+        "{}",
+        unknown.stderr
+    );
+}
