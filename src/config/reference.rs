@@ -84,11 +84,9 @@ fn within(out: &mut String, schema: &Value, depth: usize) {
         within(out, &schema[inner], depth);
     }
     for (name, part) in schema["properties"].as_object().into_iter().flatten() {
-        let line = format!(
-            "{}- `{name}`: {}\n",
-            "  ".repeat(depth),
-            part["description"].as_str().unwrap_or_default().replace('\n', " ")
-        );
+        let what = part["description"].as_str().unwrap_or_default().replace('\n', " ");
+        let line = format!("{}- `{name}`: {what}", "  ".repeat(depth));
+        let line = line.trim_end_matches(": ").to_owned() + "\n";
         if !out.contains(&line) {
             out.push_str(&line);
             within(out, part, depth + 1);

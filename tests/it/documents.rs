@@ -88,10 +88,10 @@ fn what_the_service_manager_and_the_log_rotation_run_is_understood() {
 
 #[test]
 fn the_edge_of_the_compose_file_is_configured_rightly_and_knows_its_neighbours() {
-    let services: serde_yaml::Value = serde_yaml::from_str(&conf("compose.yaml")).unwrap();
-    let said = Desk::new().with("edge.yaml", conf("compose.edge.yaml")).check("edge.yaml");
+    let services: serde_yaml::Value = serde_yaml::from_str(&conf("compose/compose.yaml")).unwrap();
+    let said = Desk::new().with("edge.yaml", conf("compose/edge.yaml")).check("edge.yaml");
     assert!(said.status.success(), "{}", said.stderr);
-    let edge = conf("compose.edge.yaml");
+    let edge = conf("compose/edge.yaml");
     for name in ["tomcat1", "tomcat2", "memcached"] {
         assert!(services["services"].get(name).is_some(), "{name}");
         assert!(edge.contains(&format!("'{name}:")) || edge.contains(&format!(" {name}:")), "{name}");
