@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Context;
 use std::time::SystemTime;
 
 use bytes::Bytes;
@@ -333,6 +334,20 @@ impl Connection {
         let buffering = wire.outbox.limits.clone().off();
         wire.outbox.limits = buffering;
         wire.wake_reader();
+    }
+
+    /// Writes an answer that is here as a whole, and sees to it that it leaves.
+    pub async fn send(self: &Arc<Self>, head: &[u8], body: &[u8]) -> io::Result<()> {
+        let mut written = 0;
+        poll_fn(|cx| self.with_wire(|wire| wire.poll_whole(cx, (head, body), &mut written))).await
+    }
+
+    /// [`Self::drained`], then [`Self::take_sent`].
+    pub async fn delivered(self: &Arc<Self>) -> (io::Result<()>, u64) {
+        let poll = |wire: &mut Wire, cx: &mut Context<'_>| {
+            wire.poll_drained(cx).map(|drained| (drained, wire.outbox.take_sent()))
+        };
+        poll_fn(|cx| self.with_wire(|wire| poll(wire, cx))).await
     }
 
     /// Waits until all that was written was sent, or failed; `send_timeout` bounds each wait for the client.

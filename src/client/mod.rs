@@ -60,7 +60,7 @@
 //! - `response_filter`: [`Connection::upgrade`] for a 101; [`Connection::replace_answer`] where the client gets another answer
 //!   than the one that Pingora is to read to its end.
 //! - `fail_to_proxy`: [`Connection::body_error`] before anything else.
-//! - `logging`: [`Connection::drained`], then [`Connection::take_sent`].
+//! - `logging`: [`Connection::delivered`].
 //!
 //! What always holds: a byte of one request is never read as part of another; every wait has a limit; every queue has a
 //! bound; nothing a client sends can panic here.

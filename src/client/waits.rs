@@ -1,17 +1,19 @@
 //! What ends the wait for a client's next bytes: the time is over, or edge shuts down.
 //!
 //! A connection waits before each of its requests, mostly for some microseconds. So both waits outlive a request: one timer
-//! is moved only when it fires too early, one registration with the shutdown is made and kept.
+//! is moved only when it fires too early, one registration with the shutdown is made and kept, and neither is asked again
+//! while it would wake the same task as before.
 //!
 //! What always holds: nothing ends before its time; a timer that fires early only looks at the clock.
 
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use pingora_core::server::ShutdownWatch;
+use tokio::task::coop;
 use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
 type Signal = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -29,7 +31,11 @@ pub enum Spared {
 #[derive(Default)]
 pub struct Waits {
     late: Option<Pin<Box<Sleep>>>,
+    /// Whom the timer wakes as it is set.
+    late_wakes: Option<Waker>,
     stop: Option<Signal>,
+    /// Whom the shutdown wakes.
+    stop_wakes: Option<Waker>,
     stopped: bool,
     /// Runs from the shutdown on.
     grace: Option<Pin<Box<Sleep>>>,
@@ -48,9 +54,16 @@ impl Waits {
         // It may have been set for what came before.
         if timer.deadline() > until {
             timer.as_mut().reset(until);
+        } else if !timer.is_elapsed() && wakes(&self.late_wakes, cx) {
+            return Poll::Pending;
         }
+        self.late_wakes = None;
         loop {
-            ready!(timer.as_mut().poll(cx));
+            let is_asked = coop::has_budget_remaining();
+            if timer.as_mut().poll(cx).is_pending() {
+                self.late_wakes = is_asked.then(|| cx.waker().clone());
+                return Poll::Pending;
+            }
             if timer.deadline() >= until || Instant::now() >= until {
                 return Poll::Ready(());
             }
@@ -61,9 +74,17 @@ impl Waits {
     /// Ready once edge shuts down and the connection is spared no more. `stop` is always the same one.
     pub fn poll_stopped(&mut self, stop: &ShutdownWatch, spared: Spared, cx: &mut Context<'_>) -> Poll<()> {
         if !self.stopped {
+            if wakes(&self.stop_wakes, cx) && matches!(stop.has_changed(), Ok(false)) {
+                return Poll::Pending;
+            }
             let signal = self.stop.get_or_insert_with(|| Box::pin(signal(stop.clone())));
-            ready!(signal.as_mut().poll(cx));
+            let is_asked = coop::has_budget_remaining();
+            if signal.as_mut().poll(cx).is_pending() {
+                self.stop_wakes = is_asked.then(|| cx.waker().clone());
+                return Poll::Pending;
+            }
             self.stop = None;
+            self.stop_wakes = None;
             self.stopped = true;
         }
         let grace = self.grace.get_or_insert_with(|| {
@@ -79,6 +100,11 @@ impl Waits {
         }
         grace.as_mut().poll(cx)
     }
+}
+
+/// Whether that is whom this context would have woken.
+fn wakes(known: &Option<Waker>, cx: &Context<'_>) -> bool {
+    known.as_ref().is_some_and(|known| known.will_wake(cx.waker()))
 }
 
 /// Waits for the shutdown.

@@ -13,7 +13,7 @@ use super::{Slot, headers, keepalive};
 use crate::client::{Client, Connection};
 use crate::compress::{self, rewrite::rewrite};
 use crate::http::{Head, Version};
-use bytes::{Buf, BufMut, Bytes, BytesMut};
+use bytes::{BufMut, BytesMut};
 use http::{Method, header};
 use pingora_core::protocols::http::date::get_cached_date;
 use pingora_error::Result;
@@ -60,7 +60,7 @@ pub async fn answer(client: &mut Client, slot: &Slot, ending: bool) -> bool {
             let usual = Usual::of(&request, &stored);
             let prepared = usual.as_ref().and_then(|usual| usual.head(&request));
             if let Some(text) = prepared {
-                send_prepared(client, &mut request, &connection, text, *stored).await;
+                send_prepared(&mut request, &connection, &text, &stored.into_bytes().unwrap_or_default()).await;
                 return true;
             }
             match compose(&mut request, *stored).await {
@@ -135,16 +135,9 @@ async fn send(
 }
 
 /// The same for a head that was made for another request of its kind.
-async fn send_prepared(
-    client: &mut Client,
-    request: &mut Request,
-    connection: &Arc<Connection>,
-    text: Vec<u8>,
-    stored: caching::Stored,
-) {
+async fn send_prepared(request: &mut Request, connection: &Arc<Connection>, text: &[u8], body: &[u8]) {
     let written = Written { status: 200, length: text.len() as u64, head: None };
-    let payload = stored.into_bytes().map_or(Payload::Nothing, Payload::Bytes);
-    let sent = write(client, &text, payload).await.is_ok();
+    let sent = connection.send(text, body).await.is_ok();
     finish(request, connection, sent, written).await;
 }
 
@@ -173,12 +166,12 @@ pub(super) fn complete(head: &mut ResponseHeader, keepalive: bool) -> Result<Byt
 
 async fn write(client: &mut Client, head: &[u8], payload: Payload) -> io::Result<()> {
     match payload {
-        Payload::Nothing => client.write_all(head).await?,
-        Payload::Bytes(bytes) => write_both(client, head, bytes).await?,
+        Payload::Nothing => return client.connection().send(head, &[]).await,
+        Payload::Bytes(bytes) => return client.connection().send(head, &bytes).await,
         Payload::Stored(mut body) => {
             // What cannot be read must not leave a client with a head alone.
             let first = body.next().await?.unwrap_or_default();
-            write_both(client, head, first).await?;
+            client.connection().send(head, &first).await?;
             while let Some(piece) = body.next().await? {
                 client.write_all(&piece).await?;
             }
@@ -191,10 +184,4 @@ async fn write(client: &mut Client, head: &[u8], payload: Payload) -> io::Result
         }
     }
     client.flush().await
-}
-
-/// Both in one system call, if the socket takes them.
-async fn write_both(client: &mut Client, head: &[u8], body: Bytes) -> io::Result<()> {
-    let mut both = head.chain(body);
-    client.write_all_buf(&mut both).await
 }

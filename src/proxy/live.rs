@@ -47,6 +47,11 @@ impl Slot {
         self.bound.load_full()
     }
 
+    /// A look at what is bound, for who does not keep it.
+    pub fn peek<T>(&self, look: impl FnOnce(&Bound) -> T) -> T {
+        look(&self.bound.load())
+    }
+
     /// From now on requests take this.
     pub fn rebind(&self, bound: Bound) {
         self.bound.store(Arc::new(bound));

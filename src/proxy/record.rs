@@ -47,9 +47,9 @@ pub async fn answered(
     written: Option<Written<'_>>,
     e: Option<&Error>,
 ) {
-    let delivered = connection.drained().await.is_ok();
+    let (delivered, bytes) = connection.delivered().await;
     let answer = &mut request.exchange.answer;
-    answer.bytes = connection.take_sent();
+    answer.bytes = bytes;
     answer.body_bytes = answer.bytes.saturating_sub(written.as_ref().map_or(0, |written| written.length));
     answer.status = match &written {
         Some(written) => written.status,
@@ -62,7 +62,7 @@ pub async fn answered(
     if let Some(head) = head {
         request.note_sent_head(head);
     }
-    request.exchange.completed = answered && delivered && (e.is_none() || request.exchange.completed);
+    request.exchange.completed = answered && delivered.is_ok() && (e.is_none() || request.exchange.completed);
     request.exchange.request_length = head_length(request) + request.exchange.body_length;
     // As in nginx, what edge asks for itself is not logged.
     if connection.facts().errand.is_some() {

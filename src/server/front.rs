@@ -32,6 +32,8 @@ const ERRANDS_TURN: Duration = Duration::from_secs(60);
 pub struct Front {
     proxy: Arc<HttpProxy<Edge>>,
     shutdown: ShutdownWatch,
+    /// What the watch said when it was new.
+    ended: bool,
     /// `worker_connections`
     most: AtomicUsize,
     open: AtomicUsize,
@@ -51,8 +53,10 @@ impl Front {
         };
         let mut proxy = HttpProxy::new(Edge, Arc::new(conf));
         proxy.handle_init_modules();
+        let ended = *shutdown.borrow();
         Arc::new_cyclic(|own| Front {
             proxy: Arc::new(proxy),
+            ended,
             shutdown,
             most: AtomicUsize::new(most as usize),
             open: AtomicUsize::new(0),
@@ -104,6 +108,14 @@ impl Front {
         });
     }
 
+    /// Whether edge shuts down. Before anything was said of that, which is nearly always, no lock is taken.
+    fn is_ending(&self) -> bool {
+        match self.shutdown.has_changed() {
+            Ok(false) => self.ended,
+            Ok(true) | Err(_) => *self.shutdown.borrow(),
+        }
+    }
+
     /// Every stream of the connection is served as if it were one of its own.
     async fn serve_http2(self: &Arc<Self>, opened: Opened, slot: Arc<Slot>) {
         let Opened { stream, facts, http2: Some(limits) } = opened else { return };
@@ -120,7 +132,7 @@ impl Front {
 
     async fn serve(&self, stream: Stream, facts: Facts, slot: Arc<Slot>) {
         let local = local_of(&facts);
-        let settings = || slot.bound().virtual_for(local).default.client.clone();
+        let settings = || slot.peek(|bound| bound.virtual_for(local).default.client.clone());
         let mut client = Client::new(stream, facts, settings());
         loop {
             let head = match client.read_head(&settings(), &self.shutdown).await {
@@ -139,8 +151,7 @@ impl Front {
                 counts::requested();
             }
             client.begin(head);
-            let ending = *self.shutdown.borrow();
-            if proxy::answer(&mut client, &slot, ending).await {
+            if proxy::answer(&mut client, &slot, self.is_ending()).await {
                 if !client.finish_request().await {
                     return client.close().await;
                 }

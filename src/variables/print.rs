@@ -134,17 +134,27 @@ fn number(mut value: u64, out: &mut Vec<u8>) -> bool {
     }
 }
 
+/// Digits, appended.
+pub fn write_number(value: u64, out: &mut Vec<u8>) {
+    number(value, out);
+}
+
 fn ip(address: IpAddr, out: &mut Vec<u8>) -> bool {
     let IpAddr::V4(v4) = address else {
         return write!(out, "{address}").is_ok();
     };
-    for (at, octet) in v4.octets().into_iter().enumerate() {
-        if at > 0 {
-            out.push(b'.');
+    let (mut text, mut length) = ([b'.'; 16], 0);
+    for octet in v4.octets() {
+        for (least, unit) in [(100, 100), (10, 10), (0, 1)] {
+            if octet >= least {
+                text[length] = b'0' + octet / unit % 10;
+                length += 1;
+            }
         }
-        number(octet.into(), out);
+        // The dot is there already.
+        length += 1;
     }
-    true
+    bytes(&text[..length - 1], out)
 }
 
 fn time(write: fn(SystemTime, &mut Vec<u8>), out: &mut Vec<u8>) -> bool {
