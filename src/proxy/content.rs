@@ -41,7 +41,7 @@ pub enum Content {
     /// An answer that is ready to be sent.
     Composed(Box<(ResponseHeader, Payload)>),
     /// A local file.
-    File { status: u16, headers: files::Headers, body: files::Body },
+    File { status: u16, headers: files::Headers, body: Box<files::Body> },
     /// A status with edge's own page.
     Status { status: u16, headers: files::Headers },
     /// The connection is closed without an answer (`return 444`).
@@ -72,26 +72,30 @@ pub fn accept(request: &mut Request) -> Result<(), u16> {
     let named = uri.authority.as_deref().or(head.headers.get("host")).unwrap_or_default();
     let host = if named.is_empty() { None } else { Some(route::validate_host(named).map_err(|_| 400_u16)?) };
     let name = host.as_ref().map(|h| &*h.name).unwrap_or_default();
-    let bound = request.bound.clone();
-    let virtual_ = bound.virtual_for(request.exchange.peer.local);
+    let virtual_ = request.bound.virtual_for(request.exchange.peer.local);
     let (server, pattern) = virtual_.names.find_with_pattern(name);
-    request.server = server.unwrap_or(&virtual_.default).clone();
+    let server = server.unwrap_or(&virtual_.default);
+    if !Arc::ptr_eq(&request.server, server) {
+        request.server = server.clone();
+        request.exchange.server_name = server.name.clone();
+    }
     if let Some(pattern) = pattern {
         request.exchange.capture(pattern, name);
     }
     request.enter(request.server.outside.clone());
     request.quoted = uri.quoted;
     let exchange = &mut request.exchange;
-    exchange.server_name = request.server.name.clone();
     exchange.host = match name {
         b"" => Bytes::copy_from_slice(request.server.name.as_bytes()),
         name => Bytes::copy_from_slice(name),
     };
-    exchange.request_uri = uri.original.clone();
+    exchange.request_uri = uri.original;
     exchange.path = uri.path.to_vec();
     exchange.args = uri.args.as_ref().map(|a| a.to_vec());
     handshake::check(request, name)?;
-    access::find_client(request, &request.location.clone());
+    if request.location.access.real_ip.is_some() {
+        access::find_client(request, &request.location.clone());
+    }
     Ok(())
 }
 
@@ -181,14 +185,13 @@ fn ended(request: &mut Request, outcome: Outcome<'_>) -> Option<Step> {
 
 /// The location of the path.
 fn at_find(request: &mut Request) -> Step {
-    let server: Arc<Server> = request.server.clone();
     let path = std::mem::take(&mut request.exchange.path);
-    let picked = server.locations.pick(&path);
+    let picked = request.server.locations.pick(&path);
     let auto_redirect = picked.as_ref().is_some_and(|p| p.auto_redirect);
     for pattern in picked.iter().flat_map(|p| p.patterns()) {
         request.exchange.capture(pattern, &path);
     }
-    let location = picked.map(|p| p.value.clone()).unwrap_or_else(|| server.outside.clone());
+    let location = picked.map_or(&request.server.outside, |p| p.value).clone();
     request.exchange.path = path;
     request.enter(location);
     request.prefix_holds = true;
@@ -237,7 +240,7 @@ async fn at_location(request: &mut Request, client: Option<&Arc<Connection>>) ->
         }
     }
     // An `if` may have put another one in its place.
-    let location: Arc<Location> = request.location.clone();
+    let location = if location.script.steps.is_empty() { location } else { request.location.clone() };
     if location.try_files.is_some() || matches!(location.handler, Handler::Files) {
         note_files(request, &location);
     }
@@ -400,7 +403,9 @@ async fn local_file(request: &mut Request, location: &Arc<Location>) -> Step {
         is_filtered: filters::changes_type(request, location.files.types.of(&x.path)),
     };
     match files::answer(&file, &location.files).await {
-        files::Answer::Respond { status, headers, body } => Step::Done(Content::File { status, headers, body }),
+        files::Answer::Respond { status, headers, body } => {
+            Step::Done(Content::File { status, headers, body: Box::new(body) })
+        }
         files::Answer::Redirect { location } => {
             let location = redirect::absolute(request, location.into_bytes());
             Step::Done(Content::Redirect { status: 301, location })

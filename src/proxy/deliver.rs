@@ -58,7 +58,7 @@ pub fn compose(request: &mut Request, content: Content) -> Result<Option<(Respon
         Content::Composed(composed) => return Ok(Some(*composed)),
         Content::Text { status, content_type, body } => text(request, status, content_type, body)?,
         Content::Redirect { status, location } => redirect(request, status, location)?,
-        Content::File { status, headers, body } => (with_fields(status, headers)?, Payload::File(body)),
+        Content::File { status, headers, body } => (with_fields(status, headers)?, Payload::File(*body)),
         Content::Status { status, headers } => page(request, status, headers)?,
         Content::Close => return Ok(None),
     };

@@ -115,6 +115,7 @@ impl Request {
         let mut exchange = Exchange::new(head, peer);
         exchange.server_name = server.name.clone();
         exchange.defined = Values::new(&bound.snapshot.defined);
+        exchange.asks_captures = bound.snapshot.asked.captures;
         let mut request = Request {
             exchange,
             bound,
@@ -157,7 +158,8 @@ impl Request {
     /// From now on this location's settings hold; where `limit_except` has something to say of the method, what it says.
     pub fn enter(&mut self, location: Arc<Location>) {
         let limit = location.limit_except.as_ref().filter(|limit| limit.limits(&self.exchange.method));
-        self.location = limit.map_or_else(|| location.clone(), |limit| limit.location.clone());
+        let limited = limit.map(|limit| limit.location.clone());
+        self.location = limited.unwrap_or(location);
         self.note_location();
     }
 

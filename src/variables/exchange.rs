@@ -35,6 +35,8 @@ pub struct Exchange {
     pub server_name: Arc<str>,
     /// What the last regular expression that matched has captured.
     pub captures: Captures,
+    /// Some text asks for it. `$1`
+    pub asks_captures: bool,
     /// The values of variables that the configuration itself defines.
     pub defined: Values,
     /// `using uninitialized … variable` is worth a line.
@@ -211,6 +213,7 @@ impl Exchange {
             args: None,
             server_name: NAMELESS.clone(),
             captures: Captures::default(),
+            asks_captures: true,
             defined: Values::default(),
             warns_of_uninitialized: false,
             roots: None,

@@ -257,6 +257,38 @@ impl Defined {
 }
 
 impl Variable {
+    /// Whether it says nothing but digits and marks that no log escapes.
+    pub(super) fn is_plain(&self) -> bool {
+        use Variable::*;
+        matches!(
+            self,
+            BodyBytesSent
+                | BytesSent
+                | Connection
+                | ConnectionRequests
+                | ConnectionTime
+                | Msec
+                | Pid
+                | RemoteAddr
+                | RemotePort
+                | RequestId
+                | RequestLength
+                | RequestTime
+                | ServerAddr
+                | ServerPort
+                | Status
+                | TimeIso8601
+                | TimeLocal
+                | UpstreamBytesReceived
+                | UpstreamBytesSent
+                | UpstreamConnectTime
+                | UpstreamHeaderTime
+                | UpstreamResponseLength
+                | UpstreamResponseTime
+                | UpstreamStatus
+        )
+    }
+
     /// What a name means; names are not sensitive to case, as in nginx.
     pub fn find(name: &str, defined: &Defined) -> Option<Variable> {
         let name = name.to_ascii_lowercase();

@@ -108,16 +108,16 @@ impl Search {
         let mut guard = None;
         // Nothing was waited for yet.
         let mut now = request.exchange.started_at;
-        let head = request.exchange.head.clone();
         loop {
             let codings = preferred(&request.location.compress, request);
-            let found = self.zone.look_up(&self.key, now, |names| wanted(names, &head.headers, codings)).await;
+            let headers = &request.exchange.head.headers;
+            let found = self.zone.look_up(&self.key, now, |names| wanted(names, headers, codings)).await;
             let waited = match found {
                 Lookup::Hit(hit) => match self.reuse(hit, guard.take(), request, connection, now) {
                     Ok(found) => return found,
                     Err(waited) => waited,
                 },
-                Lookup::Filling(follow) if self.may_follow(&follow, &head.headers, now) => {
+                Lookup::Filling(follow) if self.may_follow(&follow, headers, now) => {
                     note(request, CacheStatus::Hit);
                     return Found::Answer(Stored::following(follow));
                 }
@@ -127,7 +127,7 @@ impl Search {
                 }
                 Lookup::Miss { uses, variant } => {
                     note(request, CacheStatus::Miss);
-                    if policy::reuse::without_copy(&head.headers, &self.caching.use_rules) {
+                    if policy::reuse::without_copy(&request.exchange.head.headers, &self.caching.use_rules) {
                         return Found::Unmet;
                     }
                     if uses < self.caching.min_uses {

@@ -139,7 +139,10 @@ fn preferred(settings: &Settings, request: &Request) -> [Option<Coding>; 3] {
     if settings.is_off() || request.location.filters.is_some() {
         return codings;
     }
-    let facts = super::headers::compression_facts(request);
+    if !request.exchange.head.headers.contains("accept-encoding") {
+        return codings;
+    }
+    let facts = super::headers::compression_view(request);
     let acceptable = compress::acceptable(settings, &facts);
     codings.iter_mut().zip(acceptable).for_each(|(place, algorithm)| *place = Some(coding(algorithm)));
     codings

@@ -107,7 +107,9 @@ pub fn compile(raw: &Raw, resources: &Resources, diagnostics: &mut Diagnostics) 
         zones.iter().for_each(|place| place.open(&resources.zones, diagnostics));
     }
     let defined = Arc::new(definitions);
-    let asked = asked.get();
+    let mut asked = asked.get();
+    // Nobody knows what Rust code will ask for.
+    asked.captures |= !resources.embedded.is_empty();
     let edge = rules::edge_facts();
     let log_key = LogKey::new(raw.main.session_log_key.as_ref().map(|key| key.as_bytes()));
     let sessions = sessions.values().cloned().collect();
@@ -179,6 +181,7 @@ impl Texts<'_> {
         asked.files |=
             template.uses(|v| matches!(v, Variable::DocumentRoot | Variable::RealpathRoot | Variable::RequestFilename));
         asked.body |= template.uses(|v| matches!(v, Variable::RequestBody));
+        asked.captures |= template.uses_captures();
         asked.upstream_head |=
             template.uses(|v| matches!(v, Variable::UpstreamHeader(_) | Variable::UpstreamCookie(_)));
         asked.sent_head |= template.uses(|v| matches!(v, Variable::SentHeader(_)));

@@ -100,6 +100,8 @@ pub struct Asked {
     pub files: bool,
     /// `$request_body`
     pub body: bool,
+    /// `$1` and its like
+    pub captures: bool,
     /// `$upstream_http_…` or `$upstream_cookie_…`
     pub upstream_head: bool,
     /// `$sent_http_…`
