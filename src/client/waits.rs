@@ -114,3 +114,64 @@ pub(super) async fn signal(mut stop: ShutdownWatch) {
         std::future::pending::<()>().await;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+    use std::task::Wake;
+    use tokio::sync::{Notify, watch};
+    use tokio::time::timeout;
+
+    /// Somebody who polls.
+    #[derive(Default)]
+    struct Task(Notify);
+
+    impl Wake for Task {
+        fn wake(self: Arc<Self>) {
+            self.0.notify_one();
+        }
+    }
+
+    impl Task {
+        async fn is_woken(&self) -> bool {
+            timeout(Duration::from_secs(10), self.0.notified()).await.is_ok()
+        }
+    }
+
+    fn task() -> (Arc<Task>, Waker) {
+        let task = Arc::new(Task::default());
+        (task.clone(), task.into())
+    }
+
+    #[tokio::test]
+    async fn whoever_has_asked_last_is_woken_when_the_time_is_over() {
+        let (mut waits, until) = (Waits::default(), Instant::now() + Duration::from_millis(50));
+        let ((_, first), (second, waker)) = (task(), task());
+        for waker in [&first, &first, &waker, &waker] {
+            assert!(waits.poll_late(until, &mut Context::from_waker(waker)).is_pending());
+        }
+        assert!(second.is_woken().await);
+        assert!(waits.poll_late(until, &mut Context::from_waker(&waker)).is_ready());
+        // The next wait begins with a timer that has fired.
+        let until = Instant::now() + Duration::from_millis(20);
+        assert!(waits.poll_late(until, &mut Context::from_waker(&waker)).is_pending());
+        assert!(second.is_woken().await);
+        assert!(waits.poll_late(until, &mut Context::from_waker(&waker)).is_ready());
+    }
+
+    #[tokio::test]
+    async fn whoever_has_asked_last_is_woken_by_the_shutdown() {
+        let (shutdown, stop) = watch::channel(false);
+        let (mut waits, spared) = (Waits::default(), Spared::Once(Duration::ZERO));
+        let ((_, first), (second, waker)) = (task(), task());
+        for waker in [&first, &first, &waker, &waker] {
+            assert!(waits.poll_stopped(&stop, spared, &mut Context::from_waker(waker)).is_pending());
+        }
+        shutdown.send_replace(true);
+        assert!(second.is_woken().await);
+        while waits.poll_stopped(&stop, spared, &mut Context::from_waker(&waker)).is_pending() {
+            assert!(second.is_woken().await);
+        }
+    }
+}
