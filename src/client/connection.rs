@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
 use std::time::SystemTime;
 
 use bytes::Bytes;
@@ -308,6 +309,15 @@ impl Connection {
     /// So many bytes of this answer leave in a second, after so many that are free.
     pub fn limit_rate(&self, rate: u64, after: u64, began: std::time::Instant) {
         self.lock().outbox.throttle = Some(Throttle::new(rate, after, began));
+    }
+
+    /// Ready once the client has left, if that ends its request. What it sends meanwhile is kept, as far as there is room; nobody
+    /// else may be reading.
+    pub fn poll_gone(self: &Arc<Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.with_wire(|wire| match wire.poll_left(cx) {
+            Poll::Ready(()) if wire.ignore_abort => Poll::Pending,
+            other => other,
+        })
     }
 
     /// Waits until the client leaves. What it sends meanwhile is kept, as far as there is room; nobody else may be reading.

@@ -94,3 +94,4 @@ pub use outbox::QUEUED_BY_ALL;
 pub use parse::Refusal;
 pub use settings::{BodyLimits, Buffering, Settings};
 pub use unattended::{Attended, attended, unattended};
+pub use waits::Waits;

@@ -127,7 +127,10 @@ impl Client {
     pub fn hand_over(&mut self) {
         let mut wire = self.connection.lock();
         if let Some(head) = wire.head.clone() {
+            // A body that was collected before has its stand-in there.
+            let body = std::mem::take(&mut wire.script);
             wire.script = present::synthesize(&head, !wire.must_close);
+            wire.script.extend_from_slice(&body);
         }
     }
 

@@ -32,6 +32,16 @@ pub async fn prepare(session: &mut Session, request: &mut Request, connection: &
     collect(request, connection).await
 }
 
+/// The same for a request whose body is to be collected, if it has one, and that wants no other protocol. Pingora has no part in it.
+pub async fn prepare_plain(request: &mut Request, connection: &Arc<Connection>) -> Option<Content> {
+    let pass = request.pass()?;
+    connection.ignore_abort(pass.ignore_client_abort || caching::may_store(request));
+    match request.exchange.head.framing.has_body() && request.body.is_none() {
+        true => collect(request, connection).await,
+        false => None,
+    }
+}
+
 /// Reads the body whole. What comes back is to be answered instead.
 pub async fn collect(request: &mut Request, connection: &Arc<Connection>) -> Option<Content> {
     let location = request.location.clone();

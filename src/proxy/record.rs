@@ -12,17 +12,23 @@ use std::sync::Arc;
 
 /// Waits until the client has its answer, as far as it takes it, and logs.
 pub async fn finish(session: &mut Session, request: &mut Request, connection: &Arc<Connection>, e: Option<&Error>) {
-    if let Some(last) = request.exchange.tries.last_mut() {
-        last.response_length = session.upstream_body_bytes_received() as u64;
-        last.bytes_received += last.response_length;
-        last.bytes_sent += session.upstream_body_bytes_sent().unwrap_or_default() as u64;
-    }
+    let received = session.upstream_body_bytes_received() as u64;
+    note_bodies(request, received, session.upstream_body_bytes_sent().unwrap_or_default() as u64);
     request.end_attempt();
     let written = session.response_written().filter(|head| !head.status.is_informational() || head.status == 101);
     // What the client was told may be something else than what Pingora has written.
     let told = request.told.take();
     let written = written.map(|head| told.as_deref().unwrap_or(head));
     answered(request, connection, written.map(Written::of), e).await;
+}
+
+/// So many bytes of bodies came from the last server, and went to it.
+pub fn note_bodies(request: &mut Request, received: u64, sent: u64) {
+    if let Some(last) = request.exchange.tries.last_mut() {
+        last.response_length += received;
+        last.bytes_received += received;
+        last.bytes_sent += sent;
+    }
 }
 
 /// A head that was written.

@@ -84,6 +84,8 @@ pub struct Request {
     pub placed: Placed,
     /// What was decided before Pingora had the request; `Some(None)`: an upstream is asked.
     pub decided: Option<Option<Content>>,
+    /// The lane has begun with it: nothing of what is done before anybody is asked is done again.
+    pub is_underway: bool,
     /// What the cache has to do with it.
     pub cache: Option<Box<Work>>,
     /// The zone that was looked into, which counts what came of it.
@@ -138,6 +140,7 @@ impl Request {
             attempts: Attempts::default(),
             placed: Placed::default(),
             decided: None,
+            is_underway: false,
             cache: None,
             zone: None,
             confirmed: None,

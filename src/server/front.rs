@@ -3,7 +3,7 @@
 use super::open::{Opened, local_of, open};
 use crate::client::{self, Client, Facts, http2};
 use crate::proxy::snapshot::Http2;
-use crate::proxy::{self, Edge, Errands, Slot};
+use crate::proxy::{self, Edge, Errands, Lane, Pool, Slot, Went};
 use crate::variables::counts::{self, Held};
 use pingora_core::apps::HttpServerApp;
 use pingora_core::protocols::Stream;
@@ -20,7 +20,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, Semaphore};
 use tokio::time::timeout;
 
-/// Idle connections to upstreams kept in all, over all of them.
+/// Idle connections to upstreams that Pingora keeps, over all of them.
 const UPSTREAM_POOL: usize = 4096;
 
 /// Requests of edge's own at once.
@@ -31,6 +31,8 @@ const ERRANDS_TURN: Duration = Duration::from_secs(60);
 /// All connections, and the one proxy behind them.
 pub struct Front {
     proxy: Arc<HttpProxy<Edge>>,
+    /// Idle connections to upstreams that Pingora does not know.
+    pool: Arc<Pool>,
     shutdown: ShutdownWatch,
     /// `worker_connections`
     most: AtomicUsize,
@@ -53,6 +55,7 @@ impl Front {
         proxy.handle_init_modules();
         Arc::new_cyclic(|own| Front {
             proxy: Arc::new(proxy),
+            pool: Arc::default(),
             shutdown,
             most: AtomicUsize::new(most as usize),
             open: AtomicUsize::new(0),
@@ -122,6 +125,7 @@ impl Front {
         let local = local_of(&facts);
         let settings = || slot.bound().virtual_for(local).default.client.clone();
         let mut client = Client::new(stream, facts, settings());
+        let mut lane = Lane::new(&self.pool);
         loop {
             let head = match client.read_head(&settings(), &self.shutdown).await {
                 Ok(Some(head)) => Arc::new(head),
@@ -140,11 +144,12 @@ impl Front {
             }
             client.begin(head);
             let ending = *self.shutdown.borrow();
-            if proxy::answer(&mut client, &slot, ending).await {
-                if !client.finish_request().await {
-                    return client.close().await;
-                }
-                continue;
+            match proxy::answer(&mut client, &slot, &mut lane, ending).await {
+                Went::Answered if client.finish_request().await => continue,
+                Went::Answered => return client.close().await,
+                // Without TLS's goodbye: what came of an answer is not to be taken for the whole.
+                Went::Broken => return,
+                Went::On => {}
             }
             client.hand_over();
             let spare = client.spare();

@@ -16,6 +16,7 @@ mod grpc;
 mod health;
 mod house;
 mod http2;
+mod lane;
 mod limits;
 mod messages;
 mod msm;

@@ -31,7 +31,8 @@ pub use errand::{Errands, put_fields};
 pub use explain::told;
 pub use fetched::{replace, restore};
 pub use fill::{
-    Confirmed, admit, conditions, confirm, forget_changed, hides, may_store, method, on_failure, on_status, write,
+    Confirmed, MetHere, admit, conditions, confirm, forget_changed, hides, may_store, method, on_failure, on_status,
+    write,
 };
 pub use look::look;
 pub use prepared::Usual;
