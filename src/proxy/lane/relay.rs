@@ -7,8 +7,8 @@ use super::asking::{Answering, Asking, Part};
 use super::head::{is_chunked, length};
 use crate::compress::Compression;
 use bytes::{Buf, BufMut, Bytes, BytesMut};
-use http::Version;
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::{StatusCode, Version};
 use pingora_core::modules::http::HttpModule;
 use pingora_error::{Error, ErrorType, Result};
 use pingora_http::ResponseHeader;
@@ -97,7 +97,8 @@ impl Asking<'_> {
             !head.headers.contains_key(TRANSFER_ENCODING) && !head.headers.contains_key(CONTENT_LENGTH)
         };
         // As Pingora makes it of an answer that the end of the connection ends.
-        if !is_bodiless && !is_over && is_unframed(head) {
+        let is_switched = head.status == StatusCode::SWITCHING_PROTOCOLS;
+        if !is_bodiless && !is_over && !is_switched && is_unframed(head) {
             head.set_version(Version::HTTP_11);
             head.insert_header(TRANSFER_ENCODING, "chunked")?;
         }
@@ -106,6 +107,10 @@ impl Asking<'_> {
             super::close_after(request, connection);
         }
         exchange::tell(request, head)?;
+        if is_switched {
+            connection.upgrade();
+            return Ok((direct::text_of(head), None, Framing::Close));
+        }
         connection.set_buffering(settled.buffering);
         let mut compression = None;
         if !request.location.compress.is_off() {
