@@ -6,6 +6,7 @@ pub mod diagnostics;
 pub(crate) mod glob;
 pub mod keys;
 pub mod node;
+pub mod nodes;
 pub mod raw;
 pub mod schema;
 pub mod types;
