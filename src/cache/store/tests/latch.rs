@@ -32,23 +32,25 @@ async fn of_two_hundred_who_ask_one_fetches_and_the_others_follow() {
     let zone = place.zone(&place.settings());
     let fetched = Arc::new(AtomicU64::new(0));
     let ask = |zone: Arc<Zone>, place: Arc<Place>, fetched: Arc<AtomicU64>| async move {
+        let mut own = None;
         loop {
             let variant = match zone.look_up(&key("h/a"), place.now(), plain).await {
                 Lookup::Hit(hit) => return drain(hit.body).await.unwrap(),
                 Lookup::Filling(follow) => return read_along(follow).await.unwrap(),
                 Lookup::Miss { variant, .. } => variant,
             };
-            let guard = match zone.lock(&key("h/a"), variant) {
-                Locked::Mine(guard) => guard,
-                Locked::Wait(waiter) => match turn(&waiter, FOREVER).await {
-                    Turn::LookAgain => continue,
-                    Turn::Mine(guard) => guard,
-                },
+            let Some(guard) = own.take() else {
+                // Between the look and the lock another one may have begun or ended: it looks again with the lock.
+                match zone.lock(&key("h/a"), variant) {
+                    Locked::Mine(guard) => own = Some(guard),
+                    Locked::Wait(waiter) => {
+                        if let Turn::Mine(guard) = turn(&waiter, FOREVER).await {
+                            own = Some(guard);
+                        }
+                    }
+                }
+                continue;
             };
-            // The one before may have finished between the look-up and the lock.
-            if let Lookup::Hit(hit) = zone.look_up(&key("h/a"), place.now(), plain).await {
-                return drain(hit.body).await.unwrap();
-            }
             fetched.fetch_add(1, Ordering::Relaxed);
             let mut fill = begun(guard.begin(variant, place.head("h/a")));
             for chunk in body(1, 100_000).chunks(3000) {
