@@ -5,7 +5,7 @@
 //! does nothing.
 
 use super::Phase;
-use super::action::{self, Action, ConcurrencyAction, Demand, Phases, RateAction, Reader, Word};
+use super::action::{self, Action, BasicAuth, ConcurrencyAction, Demand, Phases, RateAction, Reader, Word};
 use super::expr::{Constant, Expr, Mistake, Needs, Scope};
 use super::file::{Group, Rule};
 use super::index::Index;
@@ -37,6 +37,7 @@ pub struct Parts {
     pub rates: Vec<RateAction>,
     pub concurrencies: Vec<ConcurrencyAction>,
     pub demands: Vec<Demand>,
+    pub basics: Vec<BasicAuth>,
     /// What has to be known, by phase.
     needs: [Needs; 4],
 }
@@ -151,6 +152,10 @@ impl RuleSet {
 
     pub fn demands(&self) -> &[Demand] {
         &self.parts.demands
+    }
+
+    pub fn basics(&self) -> &[BasicAuth] {
+        &self.parts.basics
     }
 
     /// The names of its rules, phase by phase.

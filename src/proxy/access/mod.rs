@@ -8,6 +8,7 @@ mod inquiry;
 mod placed;
 mod user_id;
 
+pub(super) use basic::ask_for_rule;
 pub use inquiry::{head_of, tell};
 pub use user_id::give;
 

@@ -3,6 +3,7 @@
 use super::{Counting, Decided, PlacedRules};
 use crate::limit::Clock;
 use crate::limit::{Guard, Millis, RateVerdict};
+use crate::proxy::access;
 use crate::proxy::request::Request;
 use crate::proxy::sessions::Refused;
 use crate::rules::expr::Needs;
@@ -114,6 +115,7 @@ impl Request {
                     None => Met::Refused { retry_after: None },
                 },
             },
+            Need::Basic(basic) => access::ask_for_rule(self, basic).await,
             Need::Demand { place, .. } => match placed.demands.get(place) {
                 None => Met::Passed,
                 Some(demand) => match self.refused_by(demand).await {
