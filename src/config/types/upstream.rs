@@ -22,7 +22,8 @@ keys! {
         ["-"] max_conns: u32 = "0",
         /// Only used when no other server is left.
         ["-"] backup: bool = "false",
-        /// Never used.
+        /// Never used. Sessions that it has go on at others as their requests come, as if it had died: `edge upstream move` before that lets
+        /// what is under way to it end.
         ["-"] down: bool = "false",
         /// Used for requests bound to it only.
         ["-"] drain: bool = "false",
