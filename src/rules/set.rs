@@ -11,7 +11,7 @@ use super::file::{Group, Rule};
 use super::index::Index;
 use super::place;
 use crate::config::Diagnostics;
-use crate::variables::{Defined, Template};
+use crate::variables::{Defined, Exchange, Template};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
@@ -72,6 +72,8 @@ pub struct Compiled {
     pub then: Box<[Action]>,
     pub otherwise: Box<[Action]>,
     pub stop: bool,
+    /// What has to be known before it has run.
+    needs: Needs,
     pub faults: Faults,
 }
 
@@ -140,6 +142,21 @@ impl RuleSet {
     /// What the rules of a phase have to know.
     pub fn needs(&self, phase: Phase) -> Needs {
         self.parts.needs[phase as usize]
+    }
+
+    /// The same, as far as it is about a request like this one.
+    pub fn may_need(&self, phase: Phase, needs: Needs, x: &Exchange) -> bool {
+        if !self.needs(phase).contains(needs) {
+            return false;
+        }
+        let phased = self.phase(phase);
+        let mut candidates = phased.index.candidates(x);
+        while let Some(at) = phased.index.next(&mut candidates, x) {
+            if phased.rules[at].needs.contains(needs) {
+                return true;
+            }
+        }
+        false
     }
 
     pub fn rates(&self) -> &[RateAction] {
@@ -230,6 +247,7 @@ impl Compiler<'_> {
                 return None;
             }
         };
+        let before = std::mem::take(&mut self.set.parts.needs[phase as usize]);
         if let Some(when) = &when {
             self.set.parts.need(phase, when.needs());
         }
@@ -252,8 +270,10 @@ impl Compiler<'_> {
             when => [when, None],
         };
         let [then, otherwise] = self.here.actions(rule, phase, &mut self.set.parts, self.diagnostics);
+        let needs = self.set.parts.needs[phase as usize];
+        self.set.parts.need(phase, before);
         let (name, group, stop) = (rule.name.as_str().into(), self.group, rule.stop);
-        Some((phase, Compiled { name, group, when, then, otherwise, stop, faults: Faults::default() }))
+        Some((phase, Compiled { name, group, when, then, otherwise, stop, needs, faults: Faults::default() }))
     }
 
     /// Where the condition is not understood, what is wrong with the actions is told all the same: as they are understood best.

@@ -3,6 +3,7 @@
 mod filters;
 mod hostile;
 mod pages;
+mod sessions;
 mod ways;
 
 use crate::messages::Desk;

@@ -132,8 +132,13 @@ impl Request {
     /// Reads what rules over the answer will need of the session, as long as somebody can be waited for.
     pub(super) async fn fetch_for_later(&mut self, places: &[Option<Arc<PlacedRules>>; 2]) {
         let later = [Phase::Response, Phase::Log];
+        // A path that may change yet says nothing about the rules that will run.
+        let stays = self.location.script.keeps_path() && self.location.try_files.is_none();
         let needs = |placed: &Arc<PlacedRules>| {
-            later.into_iter().any(|phase| placed.set.needs(phase).contains(Needs::SESSION_STORE))
+            later.into_iter().any(|phase| match stays {
+                true => placed.set.may_need(phase, Needs::SESSION_STORE, &self.exchange),
+                false => placed.set.needs(phase).contains(Needs::SESSION_STORE),
+            })
         };
         if places.iter().flatten().any(needs) {
             self.read_stored_session().await;

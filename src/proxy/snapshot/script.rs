@@ -20,6 +20,13 @@ pub struct Script {
     pub log: bool,
 }
 
+impl Script {
+    /// Whether nothing in it makes the path another.
+    pub fn keeps_path(&self) -> bool {
+        !self.steps.iter().any(|step| matches!(step, Step::Rewrite(_) | Step::If { .. }))
+    }
+}
+
 #[derive(Debug)]
 pub enum Step {
     Rewrite(Rewrite),
