@@ -189,6 +189,21 @@ async fn without_memcached_an_edge_counts_alone_and_says_so() {
 }
 
 #[tokio::test]
+async fn without_memcached_as_many_pass_as_the_rate_says_however_many_ask() {
+    let memcached = Memcached::start();
+    let edge = edge(&memcached);
+    drop(memcached);
+    let limit = limit("10/s", 0);
+    let mut passed = Vec::new();
+    for ms in (0..5000).step_by(20) {
+        if passes(&edge, &limit, ms).await {
+            passed.push(ms);
+        }
+    }
+    assert_eq!(passed, (0..5000).step_by(100).collect::<Vec<u64>>());
+}
+
+#[tokio::test]
 async fn a_clock_that_was_far_ahead_shuts_nobody_out() {
     let memcached = Memcached::start();
     let edges = [edge(&memcached), edge(&memcached)];
