@@ -118,7 +118,7 @@ fn default_file() -> &'static str {
 enum Command {
     /// Say which server and location answer a request, and why
     Explain(explain::Arguments),
-    /// Run the tests of rule files
+    /// Run the tests of rule files, or say who decided over limits that several edges share
     #[command(subcommand)]
     Rules(rules::Rules),
     /// Take a server of the running edge out of rotation, or back

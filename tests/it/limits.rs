@@ -34,7 +34,7 @@ async fn passes(edge: &Arc<Shared>, limit: &RateLimit, ms: u64) -> bool {
 }
 
 /// The most that passed within any second.
-fn most_in_a_second(passed: &[u64]) -> usize {
+pub fn most_in_a_second(passed: &[u64]) -> usize {
     let within = |from: u64| passed.iter().filter(|at| (from..from + 1000).contains(*at)).count();
     passed.iter().map(|at| within(*at)).max().unwrap_or(0)
 }

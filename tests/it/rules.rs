@@ -4,6 +4,7 @@ mod filters;
 mod hostile;
 mod pages;
 mod sessions;
+mod shared;
 mod ways;
 
 use crate::messages::Desk;

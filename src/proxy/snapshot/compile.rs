@@ -52,6 +52,7 @@ pub fn compile(raw: &Raw, resources: &Resources, diagnostics: &mut Diagnostics) 
     rules::names(raw, &mut library.borrow_mut(), &mut defined, diagnostics);
     let asked = Cell::new(Asked::default());
     let unverified = Cell::new(false);
+    let shared_limits = RefCell::default();
     // The texts of upstreams name no upstreams.
     let none = Table::default();
     let (no_zones, no_sessions, no_limits) = (HashMap::new(), HashMap::new(), LimitZones::default());
@@ -59,6 +60,7 @@ pub fn compile(raw: &Raw, resources: &Resources, diagnostics: &mut Diagnostics) 
     let texts = Texts {
         asked: &asked,
         unverified: &unverified,
+        shared_limits: &shared_limits,
         defined: &defined,
         upstreams: &none,
         zones: &no_zones,
@@ -111,12 +113,14 @@ pub fn compile(raw: &Raw, resources: &Resources, diagnostics: &mut Diagnostics) 
     let edge = rules::edge_facts();
     let log_key = LogKey::new(raw.main.session_log_key.as_ref().map(|key| key.as_bytes()));
     let sessions = sessions.values().cloned().collect();
+    let shared_limits = shared_limits.take();
     let snapshot = Snapshot {
         process,
         sockets,
         upstreams,
         zones,
         limits,
+        shared_limits,
         sessions,
         sticky,
         session_stores,
@@ -135,6 +139,8 @@ pub(super) struct Texts<'t> {
     pub asked: &'t Cell<Asked>,
     /// Whether it was told that a certificate is not checked: once is enough.
     pub unverified: &'t Cell<bool>,
+    /// The limits of rules that several edges share.
+    pub shared_limits: &'t RefCell<Vec<Arc<limit::Shared>>>,
     pub defined: &'t Defined,
     pub upstreams: &'t Table,
     pub zones: &'t HashMap<String, ZonePlace>,

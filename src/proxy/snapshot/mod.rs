@@ -76,6 +76,8 @@ pub struct Snapshot {
     pub zones: Vec<ZonePlace>,
     /// The zones of limits, by name.
     pub limits: LimitZones,
+    /// The limits of rules that several edges share.
+    pub shared_limits: Vec<Arc<crate::limit::Shared>>,
     /// How applications keep their sessions.
     pub sessions: Vec<Arc<Sessions>>,
     /// How clients are bound to servers, by upstream.

@@ -1,6 +1,6 @@
 //! What can be asked over the control socket: one table, a function for each row.
 
-use super::{Desk, cache, depart, session};
+use super::{Desk, cache, depart, rules, session};
 use crate::config::diagnostics::nearest;
 use crate::upstream::{Condition, DrainSwitch, Upstream};
 use std::fmt::Write;
@@ -56,6 +56,7 @@ const COMMANDS: &[Command] = &[
         arguments: &["UPSTREAM"],
         run: |desk, arguments| Box::pin(async move { session::stats(desk, &arguments[0]) }),
     },
+    Command { words: &["rules", "stats"], arguments: &[], run: |desk, _| Box::pin(async move { rules::stats(desk) }) },
     Command {
         words: &["cache", "stats"],
         arguments: &["ZONE"],
