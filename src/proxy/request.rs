@@ -5,7 +5,7 @@ use super::caching::{Stored, Work};
 use super::content::Content;
 use super::headers;
 use super::live::Bound;
-use super::rules::Decided;
+use super::rules::{Decided, Ran};
 use super::sessions::Placed;
 use super::snapshot::{Location, Mirror, Server};
 use crate::cache::store::Zone;
@@ -96,6 +96,8 @@ pub struct Request {
     pub pending: Option<Pending>,
     /// What rules have decided.
     pub rules: Option<Box<Decided>>,
+    /// Which of them have run.
+    pub ran: Ran,
     /// It is one of edge's own, for another that was let in.
     pub is_errand: bool,
     /// The upstream that gets this copy of a request.
@@ -144,6 +146,7 @@ impl Request {
             told: None,
             pending: None,
             rules: None,
+            ran: Ran::default(),
             is_errand: false,
             copy_for: None,
             content: None,

@@ -1,6 +1,6 @@
 //! Goes through the rules of a place, and fetches what they need.
 
-use super::{Counting, Decided, PlacedRules};
+use super::{Counting, PlacedRules};
 use crate::limit::Clock;
 use crate::limit::{Guard, Millis, RateVerdict};
 use crate::proxy::access;
@@ -59,14 +59,13 @@ impl Request {
     }
 
     fn step<'s>(&mut self, run: &mut Run<'s>, answer: Option<&ResponseHeader>, outcome: &mut Outcome) -> Step<'s> {
-        let bound = self.bound.clone();
-        let asked = self.attempts.asked().map(|(upstream, _)| upstream.name().to_owned());
+        let snapshot = &self.bound.snapshot;
         let mut world = World {
             exchange: &mut self.exchange,
             response: answer,
-            vars: bound.snapshot.defined.names(),
-            upstream: asked.as_deref(),
-            edge: &bound.snapshot.edge,
+            vars: snapshot.defined.names(),
+            upstream: self.attempts.asked().map(|(upstream, _)| upstream.name()),
+            edge: &snapshot.edge,
             now: SystemTime::now(),
             chance: &mut chance,
         };
@@ -164,10 +163,4 @@ fn chance() -> f64 {
         state.set(x);
         (x >> 11) as f64 / (1_u64 << 53) as f64 * 100.0
     })
-}
-
-impl Decided {
-    pub(super) fn take_of(request: &mut Request) -> Box<Decided> {
-        request.rules.take().unwrap_or_default()
-    }
 }
