@@ -158,6 +158,7 @@ fn exchange() -> Result<Exchange, Failed> {
         connected: None,
         announced: None,
         announced_server: None,
+        socket: None,
         tls: false,
         plain_to_tls: false,
         session: None,

@@ -41,6 +41,8 @@ pub struct Facts {
     pub remote: Option<SocketAddr>,
     pub local: Option<SocketAddr>,
     pub accepted: SystemTime,
+    /// The socket, for what the kernel knows of it.
+    pub socket: Option<Arc<SocketDigest>>,
     /// What the listener wants to be told again with each request.
     pub listener: Arc<dyn Any + Send + Sync>,
     /// What a header of the PROXY protocol said.
@@ -58,12 +60,13 @@ pub struct Facts {
 impl Facts {
     /// The facts of a socket that was just accepted.
     pub fn of(stream: &(impl GetSocketDigest + ?Sized), listener: Arc<dyn Any + Send + Sync>) -> Self {
-        let socket: Option<Arc<SocketDigest>> = stream.get_socket_digest();
-        let socket = socket.as_deref();
+        let digest: Option<Arc<SocketDigest>> = stream.get_socket_digest();
+        let socket = digest.as_deref();
         Facts {
             remote: socket.and_then(|s| s.peer_addr()).and_then(|a| a.as_inet()).copied(),
             local: socket.and_then(|s| s.local_addr()).and_then(|a| a.as_inet()).copied(),
             accepted: SystemTime::now(),
+            socket: digest.clone(),
             listener,
             announced: None,
             tls: None,

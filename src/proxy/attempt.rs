@@ -104,7 +104,7 @@ impl Request {
     pub fn pass(&self) -> Option<&Pass> {
         match &self.location.handler {
             Handler::Proxy(pass) => Some(pass),
-            Handler::Files | Handler::EmptyGif | Handler::Status => None,
+            Handler::Memcached(_) | Handler::Files | Handler::EmptyGif | Handler::Status => None,
         }
     }
 
@@ -196,6 +196,9 @@ impl Request {
 
     /// How the current server is spoken to, for the log.
     pub fn upstream_scheme(&self) -> &'static str {
+        if matches!(self.location.handler, Handler::Memcached(_)) {
+            return "memcached";
+        }
         match (self.pass().is_some_and(|p| p.grpc), self.attempts.tls) {
             (false, false) => "http",
             (false, true) => "https",

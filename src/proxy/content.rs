@@ -13,7 +13,7 @@ use super::rewrite::{self, Outcome};
 use super::rules::{Mirrored, Ruled};
 use super::sessions::Refused;
 use super::snapshot::{Candidate, Handler, LastResort, Location, Return, Server};
-use super::{filters, made, subrequest};
+use super::{filters, made, memcached, subrequest};
 use crate::client::Connection;
 use crate::config::types::{ErrorPageStatus, Return as RawReturn};
 use crate::files;
@@ -32,6 +32,8 @@ const MAX_REDIRECTS: u8 = 10;
 pub enum Content {
     /// The location's upstream.
     Proxy,
+    /// The location's memcached.
+    Memcached,
     /// A text of the configuration.
     Text { status: u16, content_type: Option<http::HeaderValue>, body: Bytes },
     /// The client is sent elsewhere; `location` is as it stands in the field.
@@ -111,7 +113,7 @@ pub async fn decide(request: &mut Request, connection: &Arc<Connection>) -> Opti
         true => content,
         false => fail(request, internal::CLIENT_CLOSED).await,
     };
-    match content {
+    match settled(request, content).await {
         Content::Proxy => caching::look(request, connection).await,
         other => Some(other),
     }
@@ -132,13 +134,30 @@ pub async fn sent_inside(request: &mut Request, target: &[u8]) -> Content {
         }
         _ => failed(request, 500, Vec::new()),
     };
-    run(request, step, None).await
+    let content = run(request, step, None).await;
+    settled(request, content).await
 }
 
 /// What a status ends in: its `error_page`, or edge's own page.
 pub async fn fail(request: &mut Request, status: u16) -> Content {
     let step = failed(request, status, Vec::new());
-    run(request, step, None).await
+    let content = run(request, step, None).await;
+    settled(request, content).await
+}
+
+/// Asks whoever is asked without Pingora, until there is an answer. Pages of errors may lead from one to the next, which is bounded
+/// as every change of the URI is.
+async fn settled(request: &mut Request, mut content: Content) -> Content {
+    while matches!(content, Content::Memcached) {
+        content = match memcached::ask(request).await {
+            Ok(content) => content,
+            Err(status) => {
+                let step = failed(request, status, Vec::new());
+                run(request, step, None).await
+            }
+        };
+    }
+    content
 }
 
 async fn run(request: &mut Request, mut step: Step, client: Option<&Arc<Connection>>) -> Content {
@@ -218,7 +237,6 @@ fn at_find(request: &mut Request) -> Step {
 /// The location's rules, its script, `try_files`, and its handler.
 async fn at_location(request: &mut Request, client: Option<&Arc<Connection>>) -> Step {
     let location: Arc<Location> = request.location.clone();
-    request.exchange.limit_rate = location.limit_rate.of(&request.exchange);
     request.note_session().await;
     match request.ruled_by_location().await {
         Ruled::On => {}
@@ -267,6 +285,7 @@ async fn at_location(request: &mut Request, client: Option<&Arc<Connection>>) ->
     }
     match location.handler {
         Handler::Proxy(_) => Step::Done(Content::Proxy),
+        Handler::Memcached(_) => Step::Done(Content::Memcached),
         Handler::Files => local_file(request, &location).await,
         Handler::EmptyGif => or_refused(request, made::empty_gif(request)),
         Handler::Status => or_refused(request, made::status(request)),
@@ -318,7 +337,7 @@ fn note_files(request: &mut Request, location: &Location) {
     x.root = location.roots.directory(x).into_owned().into();
 }
 
-fn mapping<'m>(root: &'m [u8], location: &Location) -> files::Mapping<'m> {
+pub(super) fn mapping<'m>(root: &'m [u8], location: &Location) -> files::Mapping<'m> {
     match (&location.roots.alias, location.is_regex) {
         (Some(_), true) => files::Mapping::Whole(root),
         (Some(_), false) => files::Mapping::Alias { path: root, prefix_len: location.prefix },
@@ -383,6 +402,8 @@ async fn local_file(request: &mut Request, location: &Arc<Location>) -> Step {
     let headers = headers_of(request);
     let accepts = super::headers::accepted_encodings(request);
     let root = x.root.clone();
+    let texts = location.index_texts.iter().map(|name| name.evaluate(x));
+    let index: Vec<String> = texts.map(|name| String::from_utf8_lossy(&name).into_owned()).collect();
     let trusted = location.links.as_ref().map(|(distrust, from)| (*distrust, from.evaluate(x)));
     let file = files::FileRequest {
         method: &request.exchange.method,
@@ -390,7 +411,7 @@ async fn local_file(request: &mut Request, location: &Arc<Location>) -> Step {
         args: x.args.as_deref().unwrap_or_default(),
         headers: &headers,
         mapping: mapping(&root, location),
-        index: &location.index,
+        index: if index.is_empty() { &location.index } else { &index },
         accepts_gzip: accepts.gzip,
         accepts_br: accepts.brotli,
         accepts_zstd: accepts.zstd,
@@ -463,6 +484,8 @@ fn failed(request: &mut Request, status: u16, headers: files::Headers) -> Step {
         return Step::Done(Content::Status { status, headers });
     };
     request.error_page_used = true;
+    // A named location gets the request as it is, as far as there is still a body to be sent.
+    request.body_is_gone |= request.streams_body || matches!(status, 400 | 413);
     request.error_pages_over = !location.recursive_error_pages;
     request.kept.extend(headers.into_iter().filter(|(name, _)| matches!(*name, "Location" | "WWW-Authenticate")));
     request.error_status = match page.status {
@@ -491,6 +514,7 @@ fn failed(request: &mut Request, status: u16, headers: files::Headers) -> Step {
 
 /// A page is asked for with GET, and without the body of the request that failed.
 fn ask_for_page(request: &mut Request) {
+    request.body_is_gone = true;
     if request.exchange.method != http::Method::HEAD {
         request.exchange.method = http::Method::GET;
     }

@@ -53,7 +53,7 @@ pub async fn deliver(
 pub fn compose(request: &mut Request, content: Content) -> Result<Option<(ResponseHeader, Payload)>> {
     let (mut head, payload) = match content {
         // Whoever is asked for an upstream's answer has none to give any more.
-        Content::Proxy => page(request, 502, Vec::new())?,
+        Content::Proxy | Content::Memcached => page(request, 502, Vec::new())?,
         Content::Stored(stored) => return caching::compose(request, *stored).map(Some),
         Content::Composed(composed) => return Ok(Some(*composed)),
         Content::Text { status, content_type, body } => text(request, status, content_type, body)?,

@@ -59,7 +59,7 @@ impl Dial {
     async fn reach(&self, address: &SocketAddr) -> io::Result<Stream> {
         match address {
             SocketAddr::Inet(address) => {
-                let mut socket = self.connect_from(*address).await?;
+                let mut socket = connect_from(self.bind, *address).await?;
                 socket.set_nodelay(true)?;
                 if self.probes {
                     socket2::SockRef::from(&socket).set_keepalive(true)?;
@@ -78,16 +78,6 @@ impl Dial {
         }
     }
 
-    async fn connect_from(&self, address: net::SocketAddr) -> io::Result<TcpStream> {
-        let Some(from) = self.bind else { return TcpStream::connect(address).await };
-        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-        if from.port() > 0 {
-            socket.set_reuseaddr(true)?;
-        }
-        socket.bind(from)?;
-        socket.connect(address).await
-    }
-
     async fn greet(&self, socket: &mut (impl AsyncWriteExt + Unpin)) -> io::Result<()> {
         match &self.greeting {
             Some(greeting) => socket.write_all(greeting).await,
@@ -101,6 +91,17 @@ impl Dial {
         }
         stream
     }
+}
+
+/// A connection that comes from an address, or from where the system likes.
+pub async fn connect_from(from: Option<net::SocketAddr>, address: net::SocketAddr) -> io::Result<TcpStream> {
+    let Some(from) = from else { return TcpStream::connect(address).await };
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    if from.port() > 0 {
+        socket.set_reuseaddr(true)?;
+    }
+    socket.bind(from)?;
+    socket.connect(address).await
 }
 
 /// Both ends of the client's connection; nothing for a client on a unix socket.

@@ -10,9 +10,11 @@
 //! caching/   is the answer stored? is one to be stored?
 //! direct     the short way of an answer from the cache, without Pingora
 //! deliver    answers that need no upstream
+//! memcached  those that an item of a memcached is
 //! body       the request's body, collected before an upstream is asked
 //! filters    what the answer's body goes through
 //! mirror     copies of a request, subrequest: other requests of edge's own
+//! store      answers that become files
 //! attempt    which server is asked next, what became of it
 //! sessions/  whose server has the session of the request; what the answer says of that
 //! rules/     what rules decide over it, in each phase, and doing that
@@ -40,6 +42,7 @@ mod limits;
 mod line;
 mod live;
 mod made;
+mod memcached;
 mod mirror;
 mod peer;
 mod record;
@@ -50,6 +53,7 @@ mod rewrite;
 pub mod rules;
 pub mod sessions;
 pub mod snapshot;
+mod store;
 mod subrequest;
 
 pub use caching::Errands;
@@ -301,6 +305,7 @@ impl ProxyHttp for Edge {
             headers::trailers::tell(request, connection);
         }
         let pressure = caching::write(request, body.as_ref(), end_of_stream);
+        let pressure = pressure.max(request.store(body.as_ref(), end_of_stream));
         Ok(pressure.max(body.as_ref().and_then(|piece| request.pace_of_upstream(piece.len()))))
     }
 
@@ -314,6 +319,7 @@ impl ProxyHttp for Edge {
         let (request, connection) = begun(ctx)?;
         request.answer_ended();
         caching::write(request, None, true);
+        request.store(None, true);
         // They are about the whole.
         if request.told.is_none() {
             connection.set_trailers(headers::trailers::with_own(request, trailers.clone()));
@@ -334,6 +340,7 @@ impl ProxyHttp for Edge {
         caching::forget_changed(request, answer).await;
         // Whether and how long it is stored may be theirs to say.
         request.rule_answer(answer);
+        request.begin_storing(answer);
         let met_here = caching::admit(request, connection, answer);
         if let Some(status) = request.error_status {
             answer.set_status(status)?;
@@ -341,8 +348,9 @@ impl ProxyHttp for Edge {
         }
         let unbuffered = unbuffered(answer, request);
         // As in nginx, what is passed on as it comes is not held back.
-        if !unbuffered && answer.status.as_u16() != 101 {
-            request.pace(connection, Some(answer));
+        match !unbuffered && answer.status.as_u16() != 101 {
+            true => request.pace(connection, Some(answer)),
+            false => request.settle_rate(Some(answer)),
         }
         let buffering = request.location.buffering.clone();
         let buffering = if unbuffered { buffering.off() } else { buffering };
@@ -354,6 +362,10 @@ impl ProxyHttp for Edge {
         headers::for_client(answer, request, true)?;
         request.tell_session_id(answer)?;
         request.tell_server(answer)?;
+        // What is stored is waited for, so that the next question finds it.
+        if !caching::may_store(request) {
+            access::tell_head(request, connection, answer);
+        }
         if answer.status.as_u16() == 101 {
             connection.upgrade();
             return Ok(());

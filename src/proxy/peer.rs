@@ -30,7 +30,7 @@ impl Request {
         }
         let greeting = dial::greeting(pass.proxy_header, self.client_ends());
         let fresh = std::mem::take(&mut self.attempts.fresh);
-        let bind = self.bind_address(pass)?;
+        let bind = self.bind_address(pass.bind.as_ref());
         let lines = self.sessions().and_then(|sessions| sessions.lines(chosen.place()));
         peer.group_key = self.pool_key(pass, fresh, greeting.as_deref(), bind, lines.as_ref());
         let options = &mut peer.options;
@@ -68,26 +68,23 @@ impl Request {
         (peer.remote != super::NO_ADDRESS).then_some((peer.remote, peer.local))
     }
 
-    /// `proxy_bind`
-    fn bind_address(&self, pass: &Pass) -> Result<Option<SocketAddr>> {
-        let (address, port) = match &pass.bind {
-            None => return Ok(None),
-            Some(Bind::Address(address, port)) => (*address, *port),
-            Some(Bind::Variable(text)) => {
+    /// `proxy_bind`, `memcached_bind`
+    pub(super) fn bind_address(&self, bind: Option<&Bind>) -> Option<SocketAddr> {
+        let (address, port) = match bind? {
+            Bind::Address(address, port) => (*address, *port),
+            Bind::Variable(text) => {
                 let text = String::from_utf8_lossy(&text.evaluate(&self.exchange)).into_owned();
                 if text.is_empty() || text == "off" {
-                    return Ok(None);
+                    return None;
                 }
-                match Bind::parse(&text) {
-                    Some(parsed) => parsed,
-                    None => {
-                        self.log_error(format_args!("invalid local address \"{text}\""));
-                        return Ok(None);
-                    }
+                let parsed = Bind::parse(&text);
+                if parsed.is_none() {
+                    self.log_error(format_args!("invalid local address \"{text}\""));
                 }
+                parsed?
             }
         };
-        Ok(Some(SocketAddr::new(address, port)))
+        Some(SocketAddr::new(address, port))
     }
 
     /// Connections of different keys are never taken for one another. Pingora itself tells addresses, names sent and whether

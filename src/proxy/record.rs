@@ -13,11 +13,14 @@ use std::sync::Arc;
 /// Waits until the client has its answer, as far as it takes it, and logs.
 pub async fn finish(session: &mut Session, request: &mut Request, connection: &Arc<Connection>, e: Option<&Error>) {
     if let Some(last) = request.exchange.tries.last_mut() {
-        last.response_length = session.upstream_body_bytes_received() as u64;
-        last.bytes_received += last.response_length;
+        // What Pingora has not fetched it knows nothing of.
+        let received = session.upstream_body_bytes_received() as u64;
+        last.response_length = last.response_length.max(received);
+        last.bytes_received += received;
         last.bytes_sent += session.upstream_body_bytes_sent().unwrap_or_default() as u64;
     }
     request.end_attempt();
+    request.end_storing().await;
     let written = session.response_written().filter(|head| !head.status.is_informational() || head.status == 101);
     // What the client was told may be something else than what Pingora has written.
     let told = request.told.take();
@@ -63,7 +66,7 @@ pub async fn answered(
         request.note_sent_head(head);
     }
     request.exchange.completed = answered && delivered && (e.is_none() || request.exchange.completed);
-    request.exchange.request_length = head_length(request) + request.exchange.body_length;
+    request.exchange.request_length = request.exchange.request_length();
     // As in nginx, what edge asks for itself is not logged.
     if connection.facts().errand.is_some() {
         access::tell(request, connection, head);
@@ -90,10 +93,4 @@ pub fn length_of(head: &ResponseHeader) -> u64 {
 pub fn request_length(head: &RequestHeader) -> u64 {
     let fields: usize = head.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
     (head.method.as_str().len() + head.raw_path().len() + " HTTP/1.1\r\n".len() + 1 + fields + 2) as u64
-}
-
-fn head_length(request: &Request) -> u64 {
-    let head = &request.exchange.head;
-    let fields: usize = head.headers.iter().map(|(name, value)| name.len() + value.len() + 4).sum();
-    (head.line.len() + 2 + fields + 2) as u64
 }

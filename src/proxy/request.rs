@@ -7,7 +7,8 @@ use super::headers;
 use super::live::Bound;
 use super::rules::Decided;
 use super::sessions::Placed;
-use super::snapshot::{Location, Mirror, Server};
+use super::snapshot::{Handler, Location, Mirror, Server};
+use super::store::Storing;
 use crate::cache::store::Zone;
 use crate::client::{Body, Connection};
 use crate::http::{Head, Version};
@@ -104,6 +105,14 @@ pub struct Request {
     pub content: Option<Content>,
     /// It is counted among the requests in flight as long as it lives.
     pub guards: Vec<Guard>,
+    /// `$limit_rate` was set: what the location says of it counts no more.
+    pub rate_is_set: bool,
+    /// The file that its answer becomes.
+    pub(super) storing: Option<Storing>,
+    /// What comes of the client's body passes to the server as it comes.
+    pub streams_body: bool,
+    /// The client's body went to a server as it came, was thrown away, or is what the request was refused for: nobody else gets it.
+    pub body_is_gone: bool,
     /// Over which it came, for requests of edge's own.
     pub connection: Weak<Connection>,
 }
@@ -148,6 +157,10 @@ impl Request {
             copy_for: None,
             content: None,
             guards: Vec::new(),
+            rate_is_set: false,
+            storing: None,
+            streams_body: false,
+            body_is_gone: false,
             connection: Weak::new(),
         };
         request.note_location();
@@ -220,7 +233,9 @@ impl Request {
             String::from_utf8_lossy(&x.head.line)
         );
         if let Some(last) = x.tries.last() {
-            let uri = self.pass().map_or_else(|| x.path.to_vec(), |pass| headers::target(self, pass));
+            let own =
+                || if matches!(self.location.handler, Handler::Memcached(_)) { Vec::new() } else { x.path.to_vec() };
+            let uri = self.pass().map_or_else(own, |pass| headers::target(self, pass));
             let (scheme, uri) = (self.upstream_scheme(), String::from_utf8_lossy(&uri));
             text.push_str(&format!(", upstream: \"{scheme}://{}{uri}\"", last.address));
         }
@@ -240,6 +255,7 @@ pub fn peer_of(connection: &Connection, requests: u64) -> Peer {
         local: facts.local.unwrap_or(NO_ADDRESS),
         announced: facts.announced.as_ref().and_then(|a| a.source),
         announced_server: facts.announced.as_ref().and_then(|a| a.destination),
+        socket: facts.socket.clone(),
         tls: facts.tls.is_some(),
         plain_to_tls: facts.plain_to_tls,
         session: facts.tls.clone(),

@@ -10,6 +10,7 @@ use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use bytes::Bytes;
+use pingora_core::protocols::SocketDigest;
 use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::sync::{Arc, LazyLock, OnceLock};
@@ -118,6 +119,8 @@ pub struct Peer {
     /// What the PROXY protocol told of both ends, where it is spoken. `$proxy_protocol_addr`
     pub announced: Option<SocketAddr>,
     pub announced_server: Option<SocketAddr>,
+    /// The connection's socket, which the kernel knows more of. `$tcpinfo_…`
+    pub socket: Option<Arc<SocketDigest>>,
     /// `https` is spoken.
     pub tls: bool,
     /// Plain HTTP came where TLS is spoken.
@@ -269,6 +272,15 @@ impl Exchange {
         Some((user, password))
     }
 
+    /// The bytes of the request, as far as they have come.
+    pub fn request_length(&self) -> u64 {
+        if self.request_length > 0 {
+            return self.request_length;
+        }
+        let fields: usize = self.head.headers.iter().map(|(name, value)| name.len() + value.len() + 4).sum();
+        (self.head.line.len() + 2 + fields + 2) as u64 + self.body_length
+    }
+
     pub fn scheme(&self) -> &'static str {
         if self.peer.tls { "https" } else { "http" }
     }
@@ -297,6 +309,7 @@ pub(crate) mod tests {
             local: "127.0.0.1:8888".parse().unwrap(),
             announced: None,
             announced_server: None,
+            socket: None,
             tls: false,
             plain_to_tls: false,
             session: None,

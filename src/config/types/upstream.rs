@@ -97,6 +97,17 @@ words! {
 }
 
 words! {
+    /// When the next memcached is asked.
+    pub enum MemcachedNext {
+        Error = "error",
+        Timeout = "timeout",
+        InvalidResponse = "invalid_response",
+        NotFound = "not_found",
+        Off = "off" | "false",
+    }
+}
+
+words! {
     /// A version of HTTP/1.
     pub enum HttpVersion {
         Http10 = "1.0",

@@ -115,6 +115,15 @@ pub(super) fn begin(request: &mut Request, connection: &Connection) {
     request.internal = true;
 }
 
+/// Tells whoever asks as soon as the head of an upstream's answer is there: its body is nothing to anybody.
+pub fn tell_head(request: &mut Request, connection: &Connection, head: &ResponseHeader) {
+    if inquiry_of(connection).is_some() {
+        request.exchange.answer.status = head.status.as_u16();
+        request.note_sent_head(head);
+        tell(request, connection, Some(head));
+    }
+}
+
 /// Tells whoever asks what was answered.
 pub fn tell(request: &Request, connection: &Connection, head: Option<&ResponseHeader>) {
     let Some(inquiry) = inquiry_of(connection) else { return };

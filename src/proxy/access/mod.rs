@@ -8,7 +8,7 @@ mod inquiry;
 mod placed;
 mod user_id;
 
-pub use inquiry::{head_of, tell};
+pub use inquiry::{head_of, tell, tell_head};
 pub use user_id::give;
 
 use super::request::{NO_ADDRESS, Request};

@@ -62,7 +62,7 @@ fn entries(
             let written = location.keys.pattern.as_ref()?;
             let matcher = matcher(written, diagnostics).unwrap_or_else(|| nowhere(written.span));
             let value = Arc::new(compile(location, written, &matcher, &scope, texts, diagnostics));
-            let redirect = matches!(value.handler, Handler::Proxy(_));
+            let redirect = matches!(value.handler, Handler::Proxy(_) | Handler::Memcached(_));
             Some(Entry { matcher, value, redirect, nested })
         })
         .collect()
@@ -161,6 +161,14 @@ pub(super) fn compile(
             location.handler = Handler::Proxy(Box::new(pass));
         }
     }
+    if let Some(pass) = &raw.keys.memcached_pass {
+        if raw.keys.proxy_pass.is_some() || raw.keys.grpc_pass.is_some() {
+            diagnostics.error(pass.span, "a location has one of `proxy_pass`, `grpc_pass` and `memcached_pass`");
+        }
+        if let Some(pass) = Memcached::compile(pass, scope, texts, diagnostics) {
+            location.handler = Handler::Memcached(Box::new(pass));
+        }
+    }
     if let Some(secret) = &raw.keys.secure_link_secret {
         if location.access.link.is_some() {
             diagnostics
@@ -194,7 +202,7 @@ pub(super) fn compile(
 fn inside(raw: &raw::Location, limit: &raw::LimitExcept) -> raw::Location {
     let mut keys = raw.keys.clone();
     if let Some(pass) = &limit.keys.proxy_pass {
-        (keys.proxy_pass, keys.grpc_pass) = (Some(pass.clone()), None);
+        (keys.proxy_pass, keys.grpc_pass, keys.memcached_pass) = (Some(pass.clone()), None, None);
     }
     let scope = limit.scope.clone();
     let handling = raw::Handling::default();
@@ -318,10 +326,19 @@ fn settings(scope: &Scope, texts: &Texts<'_>, diagnostics: &mut Diagnostics) -> 
             is_regex: false,
         }),
         links: local::links(scope, texts, diagnostics),
+        index_texts: index_texts(scope, texts, diagnostics),
         index: scope.index(),
         files: local::settings(scope, charset.as_ref(), diagnostics),
         default_type: scope.default_type(),
     }
+}
+
+/// `index` with variables, which nobody evaluates in vain.
+fn index_texts(scope: &Scope, texts: &Texts<'_>, diagnostics: &mut Diagnostics) -> Vec<Template> {
+    let Some(written) = scope.index.as_ref().filter(|names| names.iter().any(|name| name.contains('$'))) else {
+        return Vec::new();
+    };
+    written.iter().map(|name| texts.template(name, written.span, diagnostics)).collect()
 }
 
 fn mirror(scope: &Scope) -> Option<Arc<Mirror>> {

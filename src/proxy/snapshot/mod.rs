@@ -17,6 +17,7 @@ mod limits;
 mod listen;
 mod local;
 mod location;
+mod memcached;
 mod pass;
 mod process;
 mod references;
@@ -28,6 +29,7 @@ mod session;
 mod session_store;
 mod settings;
 mod sticky;
+mod store;
 mod tls;
 mod upstream;
 mod url;
@@ -40,11 +42,13 @@ pub use filters::{Addition, Filters, Recoding, Sub};
 pub use headers::{AddHeader, Expires, UpstreamField};
 pub use limits::{Amount, Counted, LimitZones, Limits, Told};
 pub use listen::{ListenAddress, Socket, SocketOptions, Speaks, Virtual};
+pub use memcached::Memcached;
 pub use pass::{Bind, Pass, PassTarget, Redirect};
 pub use process::control;
 pub use script::{Condition, Return, Rewrite, Script, Settable, Step, Subject};
 pub use secure::{Secure, seed};
 pub use session_store::session_stores;
+pub use store::Store;
 pub use url::Url;
 
 use crate::client;
@@ -227,6 +231,8 @@ pub struct Location {
     /// `disable_symlinks`, with the beginning of paths that is trusted.
     pub links: Option<(Distrust, Template)>,
     pub index: Vec<String>,
+    /// The same where one of them has variables; else nothing.
+    pub index_texts: Vec<Template>,
     pub files: FileSettings,
     pub default_type: String,
 }
@@ -240,6 +246,8 @@ pub enum Handler {
     /// `stub_status`
     Status,
     Proxy(Box<Pass>),
+    /// `memcached_pass`
+    Memcached(Box<Memcached>),
 }
 
 /// `mirror`
