@@ -34,7 +34,7 @@ pub struct Arguments {
     #[arg(short = 't')]
     test: bool,
 
-    /// Check the configuration and print it as it is in force, secrets masked
+    /// Check the configuration and print it: edge.yaml as it is in force, secrets masked; of an nginx.conf its files, as nginx does
     #[arg(short = 'T')]
     dump: bool,
 

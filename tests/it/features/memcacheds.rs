@@ -67,6 +67,7 @@ fn what_no_memcached_says_is_a_bad_gateway() {
         odd()
     );
     Feature::new("odd memcached", &text)
+        .without_probes()
         .get(&[
             "/pieces", "/invalid", "/key", "/length", "/huge", "/trailer", "/closed", "/silent", "/page/x", "/cut",
             "/none",
