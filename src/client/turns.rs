@@ -228,6 +228,10 @@ impl Connection {
                     _ => More::Closed,
                 });
             }
+            // Who takes nothing of the answer before is not waited for any longer.
+            if self.lock().is_given_up(cx) {
+                return Poll::Ready(More::Closed);
+            }
             if waits.poll_late(until, cx).is_ready() {
                 return Poll::Ready(More::Late);
             }

@@ -128,6 +128,14 @@ impl Wire {
         Poll::Pending
     }
 
+    /// Whether nothing more reaches the client. Where that may still turn out, whoever asks is woken.
+    pub fn is_given_up(&mut self, cx: &mut Context<'_>) -> bool {
+        if self.outbox.is_draining() {
+            self.outbox.wait(cx.waker());
+        }
+        self.outbox.failed().is_some()
+    }
+
     /// One step of the drain task: true when all has left.
     pub fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
         match &mut self.stream {
