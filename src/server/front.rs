@@ -95,11 +95,13 @@ impl Front {
         stream.set_socket_digest(SocketDigest::from_raw_fd(stream.as_raw_fd()));
         let counted = Counted { front: self.clone(), _active: Held::active() };
         let slot = slot.clone();
+        // A task is as large as the largest thing it ever waits for, and most of the time it waits for the next request: what
+        // is rare, or done once, has its room only while it is done.
         tokio::spawn(async move {
-            let Some(opened) = open(stream, &slot).await else { return };
+            let Some(opened) = Box::pin(open(stream, &slot)).await else { return };
             match opened.http2 {
                 None => counted.front.serve(opened.stream, opened.facts, slot).await,
-                Some(_) => counted.front.serve_http2(opened, slot).await,
+                Some(_) => Box::pin(counted.front.serve_http2(opened, slot)).await,
             }
         });
     }
@@ -128,7 +130,7 @@ impl Front {
                 // With TLS's goodbye, so that nobody takes it for a cut.
                 Ok(None) => return client.close().await,
                 Err(refusal) => {
-                    let answer = proxy::refusal(&refusal, client.connection(), &slot).await;
+                    let answer = Box::pin(proxy::refusal(&refusal, client.connection(), &slot)).await;
                     return match refusal.answered {
                         true => client.refuse(answer).await,
                         false => client.close().await,
