@@ -13,6 +13,7 @@ mod differential;
 mod failing;
 mod features;
 mod grpc;
+mod hard;
 mod health;
 mod house;
 mod http2;
