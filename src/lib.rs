@@ -10,6 +10,8 @@ pub mod convert;
 pub mod demo;
 pub mod files;
 pub mod filter;
+#[cfg(test)]
+mod fuzzing;
 pub mod health;
 pub mod http;
 pub mod limit;

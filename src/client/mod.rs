@@ -68,6 +68,8 @@
 mod body;
 mod chunked;
 mod connection;
+#[cfg(test)]
+pub(crate) mod fuzzed;
 mod handle;
 pub mod http2;
 mod outbox;

@@ -54,6 +54,8 @@ mod subrequest;
 
 pub use caching::Errands;
 pub use direct::answer;
+#[cfg(test)]
+pub(crate) use headers::fuzzed;
 pub use live::{Bound, Slot};
 pub use refuse::refusal;
 pub use request::NO_ADDRESS;

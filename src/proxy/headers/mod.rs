@@ -2,6 +2,8 @@
 
 mod client;
 mod cookies;
+#[cfg(test)]
+pub(crate) mod fuzzed;
 pub mod trailers;
 mod upstream;
 

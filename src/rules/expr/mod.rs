@@ -11,6 +11,8 @@ mod check;
 mod eval;
 mod fault;
 mod functions;
+#[cfg(test)]
+pub(crate) mod fuzzed;
 mod grammar;
 mod maps;
 mod names;
