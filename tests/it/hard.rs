@@ -42,7 +42,7 @@ use crate::support::{ports, wait};
 const SOON: Duration = Duration::from_secs(15);
 
 /// The longest a neighbour may wait. It is for machines that are busy with other tests; most wait for a millisecond.
-const PATIENCE: Duration = Duration::from_secs(4);
+const PATIENCE: Duration = Duration::from_secs(8);
 
 /// What every edge here begins with.
 const HEAD: &str =
