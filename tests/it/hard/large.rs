@@ -30,7 +30,6 @@ fn offenders() -> Vec<(&'static str, Vec<u8>, u16)> {
         ("a body of all bytes there are", post("Content-Length: 9223372036854775807", "x"), 413),
         ("a length that is none", post("Content-Length: 18446744073709551616", "x"), 400),
         ("chunks", chunked(&format!("1000\r\n{}\r\n", long(4096)).repeat(20)), 413),
-        ("a chunk", chunked("7fffffffffffffff\r\nxxx"), 413),
         ("a size that is none", chunked("ffffffffffffffffffff\r\nxxx"), 400),
         ("an extension", chunked(&format!("5;{}\r\nhello\r\n0\r\n\r\n", long(9000))), 400),
         ("many extensions", chunked(&format!("{}0\r\n\r\n", format!("1;{}\r\nx\r\n", long(1000)).repeat(40))), 400),
