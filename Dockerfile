@@ -23,4 +23,6 @@ WORKDIR /var/lib/edge
 USER nobody
 EXPOSE 8080
 STOPSIGNAL SIGQUIT
+# It answers over its control socket.
+HEALTHCHECK --interval=10s --timeout=3s CMD ["edge", "top", "--once", "--interval", "100ms", "-p", "/var/lib/edge", "-c", "/etc/edge/edge.yaml"]
 ENTRYPOINT ["edge", "-p", "/var/lib/edge", "-c", "/etc/edge/edge.yaml"]

@@ -7,9 +7,12 @@ pub mod client;
 pub mod compress;
 pub mod config;
 pub mod convert;
+pub mod count;
 pub mod demo;
 pub mod files;
 pub mod filter;
+#[cfg(test)]
+mod fuzzing;
 pub mod health;
 pub mod http;
 pub mod limit;

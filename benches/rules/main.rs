@@ -2,7 +2,7 @@
 //!
 //! A harness of its own, as for the store: what is wanted is a median, and how often memory was asked for, which no other
 //! counts along the way. It fails if a condition over method, path or host asks for any, or if a condition of two parts takes
-//! longer than it may.
+//! longer than it may; and if fifty rules none of which fires ask for memory, or take longer than they may.
 //!
 //! What always holds: each condition that is timed was checked to have the value it should.
 
@@ -11,14 +11,17 @@ mod rounds;
 
 use std::alloc::{GlobalAlloc, Layout};
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
+use edge::config::{Diagnostics, yaml};
 use edge::http::{Framing, Head, Version};
 use edge::rules::expr::{Constant, Expr, Scope};
-use edge::rules::{EdgeFacts, Phase, Vars, View};
+use edge::rules::file::File;
+use edge::rules::{EdgeFacts, Names, Outcome, Phase, RuleSet, Run, Step, Vars, View, World};
 use edge::variables::{Exchange, Peer};
 use rounds::Rounds;
 
@@ -49,6 +52,9 @@ static GLOBAL: Counting = Counting(mimalloc::MiMalloc);
 /// How long a condition of two parts may take.
 const TWO_PARTS: Duration = Duration::from_nanos(600);
 
+/// How long fifty rules may take of which none fires.
+const NONE_FIRES: Duration = Duration::from_micros(10);
+
 /// A name, the condition, what it is, and whether it may ask for memory.
 const CONDITIONS: &[(&str, &str, bool, bool)] = &[
     ("a method is compared", "request.method == 'POST'", true, false),
@@ -62,6 +68,7 @@ const CONDITIONS: &[(&str, &str, bool, bool)] = &[
         false,
         false,
     ),
+    ("two parts, an area", "request.method == 'POST' && below(request.path, ['/admin', '/shop/cart'])", true, false),
     ("a header is looked up", "request.headers['x-requested-with'] == 'fetch'", true, false),
     ("a header is not there", "has(request.headers.referer)", false, false),
     ("a cookie is looked up", "request.cookie('theme') == 'dark'", true, false),
@@ -114,10 +121,76 @@ fn measure() -> Result<(), Failed> {
             return Err(format!("{text} takes {took:?}").into());
         }
     }
+    fifty_rules()?;
     Rounds::of(50).time("a condition of two parts is compiled", || {
         drop(std::hint::black_box(Expr::condition(CONDITIONS[2].1, &scope)));
     });
     Ok(())
+}
+
+/// Conditions of rules as people write them, by an example each; `N` is another number each time.
+const OTHERS: &[&str] = &[
+    "request.path == '/elsewhere/N'",
+    "request.path.startsWith('/elsewhere/N/')",
+    "below(request.path, '/adminN')",
+    "below(request.path, ['/privateN', '/shop/secret/N']) && !cidr(client.ip, '10.0.0.0/8')",
+    "request.method == 'DELETE' && request.path != '/N'",
+    "request.host == 'wwwN.example.com'",
+    "request.host.endsWith('.exampleN.org')",
+    "request.header('user-agent').contains('scannerN')",
+    "request.header('x-toolN') != ''",
+    "request.cookie('groupN') == 'b' || request.arg('groupN') == 'b'",
+];
+
+/// All rules of a server have a look at each request: one that concerns none of them is not to pay for that.
+fn fifty_rules() -> Result<(), Failed> {
+    let rules = (0..50).map(|at| {
+        let when = OTHERS[at % OTHERS.len()].replace('N', &at.to_string());
+        format!("  - {{ name: r{at}, when: \"{when}\", then: [{{ respond: 403 }}] }}\n")
+    });
+    let text = format!("rules:\n{}", rules.collect::<String>());
+    let (path, mut diagnostics) = (Path::new("fifty.yaml"), Diagnostics::new());
+    let node = yaml::parse(path, &text, &mut diagnostics).ok_or("no YAML")?;
+    let groups = [File::read(path, &node, &mut diagnostics).group(None, &mut diagnostics)];
+    let vars = Vars::default();
+    let names = Names { defined: &vars, upstreams: None, stores: None, prefix: Path::new("."), note: &|_| {} };
+    let set = RuleSet::compile(&groups, &names, &mut diagnostics).ok_or("no rules")?;
+    if !diagnostics.is_empty() {
+        return Err(diagnostics.to_string().into());
+    }
+    let (mut exchange, edge, now) = (exchange()?, EdgeFacts::default(), SystemTime::now());
+    let mut chance = || 0.0;
+    let mut pass = || {
+        let mut outcome = Outcome::default();
+        let mut run = Run::new(&set, Phase::Request, &exchange);
+        let (exchange, chance) = (&mut exchange, &mut chance);
+        let mut world = World { exchange, response: None, vars: &vars, upstream: None, edge: &edge, now, chance };
+        let step = run.go(&mut world, &mut outcome);
+        matches!(step, Step::Done) && outcome.is_nothing()
+    };
+    let before = ASKED.load(Ordering::Relaxed);
+    if !pass() {
+        return Err("one of the fifty rules fires".into());
+    }
+    let asked = ASKED.load(Ordering::Relaxed) - before;
+    if asked > 0 {
+        return Err(format!("fifty rules of which none fires ask for memory {asked} times").into());
+    }
+    Rounds::of(2000).time("fifty rules, none fires", || {
+        std::hint::black_box(pass());
+    });
+    let mut best = Duration::MAX;
+    for _ in 0..20 {
+        let begun = Instant::now();
+        (0..200).for_each(|_| {
+            std::hint::black_box(pass());
+        });
+        best = best.min(begun.elapsed() / 200);
+    }
+    match best > NONE_FIRES {
+        true => Err(format!("fifty rules of which none fires take {best:?}").into()),
+        false => Ok(()),
+    }
 }
 
 /// The fastest of some rounds, as others may want the processor too.
@@ -158,6 +231,7 @@ fn exchange() -> Result<Exchange, Failed> {
         connected: None,
         announced: None,
         announced_server: None,
+        socket: None,
         tls: false,
         plain_to_tls: false,
         session: None,

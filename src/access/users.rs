@@ -125,7 +125,7 @@ impl User {
 }
 
 /// `user:password` in lines, perhaps with more behind another colon; `#` begins a comment. A user's first line counts.
-fn read(bytes: &[u8]) -> HashMap<Vec<u8>, Vec<u8>> {
+pub(crate) fn read(bytes: &[u8]) -> HashMap<Vec<u8>, Vec<u8>> {
     let mut users = HashMap::new();
     for line in bytes.split(|b| *b == b'\n') {
         let Some(at) = line.iter().position(|b| *b == b':').filter(|_| !line.starts_with(b"#")) else { continue };

@@ -37,7 +37,11 @@ pub(super) fn run(arguments: &Arguments, configuration: &Configuration) -> ExitC
         return fail(format!("{}: is this an nginx.conf? Its name must end in `.conf`", file.display()));
     }
     let mut diagnostics = Diagnostics::new();
-    let around = convert::Around::default();
+    let around = convert::Around {
+        globals: configuration.globals.as_deref(),
+        prefix: configuration.prefix.as_deref(),
+        ignore_unsupported: configuration.ignore_unsupported,
+    };
     let Some((mut tree, mut notes)) = convert::load_noted(file, &around, &mut diagnostics) else {
         eprint!("{diagnostics}");
         return fail(format!("{} cannot be read as an nginx.conf", file.display()));

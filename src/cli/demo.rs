@@ -11,6 +11,8 @@ use std::process::ExitCode;
 
 /// Where the same applications are without a takeover, for the page's switch.
 const OFF: &str = "/off";
+/// How the edge does.
+const LIVE: &str = "/live/";
 
 #[derive(clap::Args, Debug)]
 #[command(args_conflicts_with_subcommands = true)]
@@ -77,6 +79,7 @@ fn serve(port: u16, takeover: Takeover) -> Result<(), Box<dyn std::error::Error>
 
 fn welcome(origin: &str, demo: &demo::Demo, file: &Path) {
     println!("The demo is ready: open  {origin}/demo\n");
+    println!("  how it does      {origin}{LIVE}");
     for app in &demo.apps {
         println!("  application {}   {}", app.route, app.address);
     }
@@ -112,7 +115,8 @@ fn configuration(demo: &demo::Demo, port: u16, takeover: Takeover) -> String {
          upstream:\n{upstreams}\
          proxy_next_upstream: [error, timeout, http_502, http_503]\n\
          proxy_set_header: {{ Host: $http_host, X-Forwarded-For: $proxy_add_x_forwarded_for }}\n\
-         server:\n  - listen: 127.0.0.1:{port}\n    location:\n      - {{ match: /, proxy_pass: 'http://applications' }}\n{compared}",
+         server:\n  - listen: 127.0.0.1:{port}\n    location:\n      - {{ match: /, proxy_pass: 'http://applications' }}\n\
+         \x20     - {{ match: {LIVE}, api: on, access_log: off }}\n{compared}",
         node = demo::NODE,
         store = demo.store,
     )

@@ -2,6 +2,7 @@
 
 mod cache;
 mod check;
+mod completions;
 mod convert;
 mod demo;
 mod explain;
@@ -10,6 +11,7 @@ mod schema;
 mod serve;
 mod session;
 mod signal;
+mod top;
 mod upstream;
 mod version;
 
@@ -34,7 +36,7 @@ pub struct Arguments {
     #[arg(short = 't')]
     test: bool,
 
-    /// Check the configuration and print it as it is in force, secrets masked
+    /// Check the configuration and print it: edge.yaml as it is in force, secrets masked; of an nginx.conf its files, as nginx does
     #[arg(short = 'T')]
     dump: bool,
 
@@ -118,7 +120,7 @@ fn default_file() -> &'static str {
 enum Command {
     /// Say which server and location answer a request, and why
     Explain(explain::Arguments),
-    /// Run the tests of rule files
+    /// Run the tests of rule files, or say who decided over limits that several edges share
     #[command(subcommand)]
     Rules(rules::Rules),
     /// Take a server of the running edge out of rotation, or back
@@ -127,6 +129,8 @@ enum Command {
     /// Say what the running edge has stored, or make it forget
     #[command(subcommand)]
     Cache(cache::Cache),
+    /// Show how the running edge does, anew every second
+    Top(top::Arguments),
     /// Say what memcached holds of a session
     #[command(subcommand)]
     Session(session::Session),
@@ -134,6 +138,10 @@ enum Command {
     Convert(convert::Arguments),
     /// Print the JSON Schema of edge.yaml, for editors
     Schema,
+    /// Print what a shell needs to complete words of this command line
+    Completions(completions::Completions),
+    /// Print the manual page of edge, or of one of its commands
+    Man(completions::Man),
     /// Two small applications, a session store and the edge in front, on loopback, with a page to look at
     Demo(demo::Arguments),
 }
@@ -149,9 +157,12 @@ pub fn run(mut arguments: Arguments) -> ExitCode {
         Some(Command::Rules(command)) => rules::run(&command, configuration),
         Some(Command::Upstream(command)) => upstream::run(&command, configuration),
         Some(Command::Cache(command)) => cache::run(&command, configuration),
+        Some(Command::Top(arguments)) => top::run(&arguments, configuration),
         Some(Command::Session(command)) => session::run(&command, configuration),
         Some(Command::Convert(arguments)) => convert::run(&arguments, configuration),
         Some(Command::Schema) => schema::run(),
+        Some(Command::Completions(arguments)) => completions::completions(&arguments),
+        Some(Command::Man(arguments)) => completions::man(&arguments),
         Some(Command::Demo(demo)) => demo::run(&demo),
         None if arguments.test || arguments.dump => check::run(configuration, arguments.dump, arguments.quiet),
         None => match arguments.signal {

@@ -1,5 +1,7 @@
-//! `edge rules test FILE…`: the tests that stand in rule files, run without a network.
+//! `edge rules test FILE…`: the tests that stand in rule files, run without a network. `edge rules stats` asks a running edge for
+//! what it has counted.
 
+use super::upstream::{ask, show};
 use super::{Configuration, fail};
 use crate::config::Diagnostics;
 use crate::rules::{file, testing};
@@ -14,10 +16,20 @@ pub(super) enum Rules {
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
     },
+    /// Say who decided over the limits that several edges share, since the configuration is in force: `asked`, memcached; `known`, it had
+    /// said before that it is too early; `alone`, it had no answer, and this edge has counted by itself
+    Stats {
+        /// One object of JSON for each limit
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 pub(super) fn run(command: &Rules, configuration: &Configuration) -> ExitCode {
-    let Rules::Test { files } = command;
+    let files = match command {
+        Rules::Test { files } => files,
+        Rules::Stats { json } => return run_stats(configuration, *json),
+    };
     let prefix = configuration.prefix.as_deref().unwrap_or(Path::new("."));
     let results: Vec<bool> = files.iter().map(|path| test(path, prefix)).collect();
     match results.iter().filter(|passed| !**passed).count() {
@@ -25,6 +37,23 @@ pub(super) fn run(command: &Rules, configuration: &Configuration) -> ExitCode {
         1 if results.len() == 1 => ExitCode::FAILURE,
         wrong => fail(format!("{wrong} of {} files are not right", results.len())),
     }
+}
+
+fn run_stats(configuration: &Configuration, json: bool) -> ExitCode {
+    let answer = match ask(configuration, &["rules", "stats"]) {
+        Ok(answer) => answer,
+        Err(why) => return fail(why),
+    };
+    if json || answer.failure.is_some() {
+        return show(&answer);
+    }
+    for line in answer.out.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok()) {
+        println!("{}:", line["limit"].as_str().unwrap_or_default());
+        for (name, count) in line["counts"].as_object().into_iter().flatten() {
+            println!("  {name:<26}{:>10}", count.as_u64().unwrap_or_default());
+        }
+    }
+    ExitCode::SUCCESS
 }
 
 /// Whether all is right with a file.

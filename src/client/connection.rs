@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
 use std::time::SystemTime;
 
 use bytes::Bytes;
@@ -41,6 +42,8 @@ pub struct Facts {
     pub remote: Option<SocketAddr>,
     pub local: Option<SocketAddr>,
     pub accepted: SystemTime,
+    /// The socket, for what the kernel knows of it.
+    pub socket: Option<Arc<SocketDigest>>,
     /// What the listener wants to be told again with each request.
     pub listener: Arc<dyn Any + Send + Sync>,
     /// What a header of the PROXY protocol said.
@@ -58,12 +61,13 @@ pub struct Facts {
 impl Facts {
     /// The facts of a socket that was just accepted.
     pub fn of(stream: &(impl GetSocketDigest + ?Sized), listener: Arc<dyn Any + Send + Sync>) -> Self {
-        let socket: Option<Arc<SocketDigest>> = stream.get_socket_digest();
-        let socket = socket.as_deref();
+        let digest: Option<Arc<SocketDigest>> = stream.get_socket_digest();
+        let socket = digest.as_deref();
         Facts {
             remote: socket.and_then(|s| s.peer_addr()).and_then(|a| a.as_inet()).copied(),
             local: socket.and_then(|s| s.local_addr()).and_then(|a| a.as_inet()).copied(),
             accepted: SystemTime::now(),
+            socket: digest.clone(),
             listener,
             announced: None,
             tls: None,
@@ -310,6 +314,15 @@ impl Connection {
         self.lock().outbox.throttle = Some(Throttle::new(rate, after, began));
     }
 
+    /// Ready once the client has left, if that ends its request. What it sends meanwhile is kept, as far as there is room; nobody
+    /// else may be reading.
+    pub fn poll_gone(self: &Arc<Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.with_wire(|wire| match wire.poll_left(cx) {
+            Poll::Ready(()) if wire.ignore_abort => Poll::Pending,
+            other => other,
+        })
+    }
+
     /// Waits until the client leaves. What it sends meanwhile is kept, as far as there is room; nobody else may be reading.
     pub async fn left(self: &Arc<Self>) {
         poll_fn(|cx| self.with_wire(|wire| wire.poll_left(cx))).await
@@ -333,6 +346,20 @@ impl Connection {
         let buffering = wire.outbox.limits.clone().off();
         wire.outbox.limits = buffering;
         wire.wake_reader();
+    }
+
+    /// Writes an answer that is here as a whole, and sees to it that it leaves.
+    pub async fn send(self: &Arc<Self>, head: &[u8], body: &[u8]) -> io::Result<()> {
+        let mut written = 0;
+        poll_fn(|cx| self.with_wire(|wire| wire.poll_whole(cx, (head, body), &mut written))).await
+    }
+
+    /// [`Self::drained`], then [`Self::take_sent`].
+    pub async fn delivered(self: &Arc<Self>) -> (io::Result<()>, u64) {
+        let poll = |wire: &mut Wire, cx: &mut Context<'_>| {
+            wire.poll_drained(cx).map(|drained| (drained, wire.outbox.take_sent()))
+        };
+        poll_fn(|cx| self.with_wire(|wire| poll(wire, cx))).await
     }
 
     /// Waits until all that was written was sent, or failed; `send_timeout` bounds each wait for the client.

@@ -60,7 +60,7 @@
 //! - `response_filter`: [`Connection::upgrade`] for a 101; [`Connection::replace_answer`] where the client gets another answer
 //!   than the one that Pingora is to read to its end.
 //! - `fail_to_proxy`: [`Connection::body_error`] before anything else.
-//! - `logging`: [`Connection::drained`], then [`Connection::take_sent`].
+//! - `logging`: [`Connection::delivered`].
 //!
 //! What always holds: a byte of one request is never read as part of another; every wait has a limit; every queue has a
 //! bound; nothing a client sends can panic here.
@@ -68,6 +68,8 @@
 mod body;
 mod chunked;
 mod connection;
+#[cfg(test)]
+pub(crate) mod fuzzed;
 mod handle;
 pub mod http2;
 mod outbox;
@@ -94,3 +96,4 @@ pub use outbox::QUEUED_BY_ALL;
 pub use parse::Refusal;
 pub use settings::{BodyLimits, Buffering, Settings};
 pub use unattended::{Attended, attended, unattended};
+pub use waits::Waits;

@@ -24,6 +24,13 @@ struct Underway {
 }
 
 impl Pace {
+    /// Of another request: pieces of the one before may still be on their way.
+    pub fn begin_anew(&mut self) {
+        if Arc::get_mut(&mut self.0).is_none() {
+            *self = Pace::default();
+        }
+    }
+
     /// The same bytes, on their way until nobody holds them any more.
     pub fn count(&self, piece: Bytes) -> Bytes {
         self.0.pieces.fetch_add(1, Ordering::AcqRel);

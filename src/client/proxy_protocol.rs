@@ -76,7 +76,7 @@ fn broken(bytes: &[u8]) -> Error {
 
 /// What the first bytes of a connection are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Parsed {
+pub(super) enum Parsed {
     /// A header of so many bytes.
     Whole(Announced, usize),
     /// Perhaps the beginning of one, and short enough for it.
@@ -84,7 +84,7 @@ enum Parsed {
     Broken,
 }
 
-fn parse(bytes: &[u8]) -> Parsed {
+pub(super) fn parse(bytes: &[u8]) -> Parsed {
     let begins = |with: &[u8]| bytes.iter().zip(with).all(|(a, b)| a == b);
     if begins(v2::PROTOCOL_PREFIX) {
         return parse_block(bytes);

@@ -79,6 +79,21 @@ impl Default for BodyLimits {
     }
 }
 
+impl BodyLimits {
+    /// Becomes a copy. Each request begins with one, and its directory is mostly the one that is here already.
+    pub(super) fn follow(&mut self, other: &BodyLimits) {
+        let BodyLimits { max_size, buffer, timeout, temp_dir } = other;
+        (self.max_size, self.buffer, self.timeout) = (*max_size, *buffer, *timeout);
+        follow(&mut self.temp_dir, temp_dir);
+    }
+}
+
+fn follow(directory: &mut Arc<Path>, other: &Arc<Path>) {
+    if !Arc::ptr_eq(directory, other) {
+        *directory = other.clone();
+    }
+}
+
 /// How an answer waits for a slow client.
 #[derive(Clone, Debug)]
 pub struct Buffering {
@@ -104,6 +119,13 @@ impl Default for Buffering {
 }
 
 impl Buffering {
+    /// Becomes a copy, as [`BodyLimits::follow`].
+    pub(super) fn follow(&mut self, other: &Buffering) {
+        let Buffering { memory, max_temp_file_size, temp_dir, send_timeout } = other;
+        (self.memory, self.max_temp_file_size, self.send_timeout) = (*memory, *max_temp_file_size, *send_timeout);
+        follow(&mut self.temp_dir, temp_dir);
+    }
+
     /// The same without buffers: a slow client holds its upstream back (nginx's `proxy_buffering off`).
     pub fn off(mut self) -> Self {
         self.memory = 0;

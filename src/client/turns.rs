@@ -65,11 +65,11 @@ impl Client {
         let mut parser = Parser::new(settings);
         let mut deadline = Deadline::new(connection, settings);
         let mut held = None;
-        let end = loop {
+        let bytes = loop {
             let idle = {
-                let wire = connection.lock();
+                let mut wire = connection.lock();
                 if let Some(end) = parser.advance(&wire.inbox, settings)? {
-                    break end;
+                    break wire.inbox.split_to(end).freeze();
                 }
                 wire.inbox.is_empty()
             };
@@ -90,7 +90,6 @@ impl Client {
             return Err(refusal);
         };
         drop(held);
-        let bytes = connection.lock().inbox.split_to(end).freeze();
         let parsed = parser.finish(bytes)?;
         connection.note_dropped(&parsed.dropped);
         connection.count_request();
@@ -127,7 +126,10 @@ impl Client {
     pub fn hand_over(&mut self) {
         let mut wire = self.connection.lock();
         if let Some(head) = wire.head.clone() {
+            // A body that was collected before has its stand-in there.
+            let body = std::mem::take(&mut wire.script);
             wire.script = present::synthesize(&head, !wire.must_close);
+            wire.script.extend_from_slice(&body);
         }
     }
 
@@ -215,19 +217,24 @@ impl Wire {
 impl Connection {
     /// `began`: when the wait for the head did.
     async fn read_more(self: &Arc<Self>, until: Instant, began: Instant, stop: Option<&ShutdownWatch>) -> More {
-        let mut waits = self.lock().waits.take().unwrap_or_default();
         // Who has just connected is about to ask, and would take a close for a failure.
         let spared = match self.requests() {
             0 => Spared::Once(FRESH),
             _ => Spared::Until(began + FRESH),
         };
-        let more = poll_fn(|cx| {
-            if let Poll::Ready(read) = self.poll_fill(cx) {
+        poll_fn(|cx| {
+            let mut wire = self.lock();
+            if let Poll::Ready(read) = wire.poll_fill(cx) {
                 return Poll::Ready(match read {
                     Ok(n) if n > 0 => More::Bytes,
                     _ => More::Closed,
                 });
             }
+            // Who takes nothing of the answer before is not waited for any longer.
+            if wire.is_given_up(cx) {
+                return Poll::Ready(More::Closed);
+            }
+            let waits = &mut wire.waits;
             if waits.poll_late(until, cx).is_ready() {
                 return Poll::Ready(More::Late);
             }
@@ -236,9 +243,7 @@ impl Connection {
                 None => Poll::Pending,
             }
         })
-        .await;
-        self.lock().waits = Some(waits);
-        more
+        .await
     }
 
     fn poll_fill(&self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {

@@ -100,7 +100,7 @@ pub struct Wire {
     pub received: u64,
     reader: Option<Waker>,
     /// For the next bytes of a head.
-    pub(super) waits: Option<Waits>,
+    pub(super) waits: Waits,
     /// Runs while a read of the body or a write without a queue waits.
     read_timer: Option<Pin<Box<Sleep>>>,
     pub(super) write_timer: Option<Pin<Box<Sleep>>>,
@@ -131,7 +131,7 @@ impl Wire {
             is_http2: false,
             received: 0,
             reader: None,
-            waits: None,
+            waits: Waits::default(),
             read_timer: None,
             write_timer: None,
         }
@@ -139,13 +139,15 @@ impl Wire {
 
     /// Forgets the request before.
     pub fn reset(&mut self, settings: &Arc<Settings>) {
-        self.settings = settings.clone();
-        self.limits = settings.body.clone();
-        self.outbox.limits = settings.buffering.clone();
+        if !Arc::ptr_eq(&self.settings, settings) {
+            self.settings = settings.clone();
+        }
+        self.limits.follow(&settings.body);
+        self.outbox.limits.follow(&settings.buffering);
         self.outbox.throttle = None;
         self.script = BytesMut::new();
         self.body = BodyState::Over;
-        self.pace = Pace::default();
+        self.pace.begin_anew();
         self.head = None;
         self.carried = None;
         self.trailers = Headers::default();
@@ -179,7 +181,11 @@ impl Wire {
                 let mut buf = ReadBuf::uninit(&mut space);
                 let result = ready!(Pin::new(stream).poll_read(cx, &mut buf));
                 let filled = buf.filled();
-                self.inbox.extend_from_slice(filled);
+                if self.inbox.capacity() == 0 {
+                    self.inbox = BytesMut::from(filled);
+                } else {
+                    self.inbox.extend_from_slice(filled);
+                }
                 self.received += filled.len() as u64;
                 if let Err(e) = result {
                     self.ended = Some(Ended::Failed(e.kind()));

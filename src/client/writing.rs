@@ -36,6 +36,32 @@ impl Wire {
         }
     }
 
+    /// Writes a head and a body of which `written` bytes have gone already, in one system call if the socket takes them, and
+    /// sees to it that they leave.
+    pub fn poll_whole(
+        &mut self,
+        cx: &mut Context<'_>,
+        (head, body): (&[u8], &[u8]),
+        written: &mut usize,
+    ) -> Poll<io::Result<()>> {
+        while *written < head.len() + body.len() {
+            let (head, body) = (&head[head.len().min(*written)..], &body[written.saturating_sub(head.len())..]);
+            let both = [IoSlice::new(head), IoSlice::new(body)];
+            let bufs = match (head, body) {
+                ([], _) => &both[1..],
+                (_, []) => &both[..1],
+                _ => &both,
+            };
+            match ready!(self.poll_write(cx, bufs)) {
+                Ok(0) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                Ok(n) => *written += n,
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) => return Poll::Ready(Err(e)),
+            }
+        }
+        self.poll_flush(cx)
+    }
+
     pub(super) fn poll_send(&mut self, cx: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
         if bufs.iter().all(|b| b.is_empty()) {
             return Poll::Ready(Ok(0));
@@ -126,6 +152,14 @@ impl Wire {
         }
         self.outbox.wait(cx.waker());
         Poll::Pending
+    }
+
+    /// Whether nothing more reaches the client. Where that may still turn out, whoever asks is woken.
+    pub fn is_given_up(&mut self, cx: &mut Context<'_>) -> bool {
+        if self.outbox.is_draining() {
+            self.outbox.wait(cx.waker());
+        }
+        self.outbox.failed().is_some()
     }
 
     /// One step of the drain task: true when all has left.

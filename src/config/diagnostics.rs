@@ -78,6 +78,11 @@ impl Diagnostics {
         self.sources.iter().map(|source| &source.path).chain(&self.read).map(PathBuf::as_path)
     }
 
+    /// The texts that places point into, in the order in which they were read.
+    pub fn sources(&self) -> impl Iterator<Item = (&Path, &[String])> {
+        self.sources.iter().map(|source| (source.path.as_path(), source.lines.as_slice()))
+    }
+
     /// From now on this text is not shown in any message.
     pub fn hide(&mut self, secret: &str) {
         if !secret.trim().is_empty() && !self.hidden.iter().any(|h| h == secret) {

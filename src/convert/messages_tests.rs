@@ -293,8 +293,8 @@ fn duplicates_have_nginx_s_words() {
             "1:28 \"proxy_redirect\" directive is duplicate = it stands at nginx.conf:1 already",
         ),
         (
-            "proxy_redirect default; proxy_redirect a b;",
-            "1:32 edge does not support \"proxy_redirect default\" beside others yet",
+            "proxy_redirect default; proxy_redirect default;",
+            "1:32 \"proxy_redirect\" directive is duplicate = it stands at nginx.conf:1 already",
         ),
         (
             "upstream a { ip_hash; least_conn; }",

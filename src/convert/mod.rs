@@ -31,7 +31,7 @@ mod messages_tests;
 #[cfg(test)]
 mod parser_tests;
 #[cfg(test)]
-mod print;
+pub(crate) mod print;
 #[cfg(test)]
 mod seed_tests;
 #[cfg(test)]

@@ -33,7 +33,7 @@ pub fn of(key: &Key, directive: &Directive) -> Result<Node, String> {
     match (key.name, args) {
         ("internal", []) => Ok(Node::scalar(span, "true")),
         ("internal", _) => Err("no arguments are expected".into()),
-        ("empty_gif" | "random_index" | "stub_status", []) => Ok(Node::scalar(span, "true")),
+        ("api" | "empty_gif" | "random_index" | "stub_status", []) => Ok(Node::scalar(span, "true")),
         // What it was given once has no meaning any more.
         ("stub_status", [_]) => Ok(Node::scalar(span, "true")),
         ("health_check", []) => Ok(Node::scalar(span, "http")),
@@ -153,10 +153,8 @@ impl Entries {
             return true;
         };
         let repeats = key.kind.repeats || APPENDED.contains(&key.name);
-        let combined = key.name == "proxy_redirect" && self.combines_default(key.name, &node);
-        if combined {
-            diagnostics.error(span, "edge does not support \"proxy_redirect default\" beside others yet");
-            return false;
+        if key.name == "proxy_redirect" {
+            self.combine_default(key.name, &mut node);
         }
         if key.name == "return" {
             diagnostics.warning(span, "this `return` is never reached: the one above ends the request");
@@ -170,10 +168,16 @@ impl Entries {
         true
     }
 
-    /// nginx applies `proxy_redirect default` beside others, though not beside `off`.
-    fn combines_default(&self, key: &str, node: &Node) -> bool {
-        let texts = [self.get(key).and_then(|e| e.value.as_text()), node.as_text()];
-        texts.contains(&Some("default")) && !texts.contains(&Some("off"))
+    /// nginx applies `proxy_redirect default` beside others, though not beside `off`: then it is a line of their map.
+    fn combine_default(&mut self, key: &str, node: &mut Node) {
+        let is_default = |node: &Node| node.as_text() == Some("default");
+        let as_pair = |node: &Node| Node::pair(node.span, "default", Node::scalar(node.span, "default"));
+        let Some(before) = self.at.get(key).map(|at| &mut self.list[*at].value) else { return };
+        if is_default(before) && node.as_map().is_some() {
+            *before = as_pair(before);
+        } else if is_default(node) && before.as_map().is_some() {
+            *node = as_pair(node);
+        }
     }
 
     /// Whether a name of a map is new, in the maps that may hold each name once.

@@ -29,6 +29,8 @@ impl Table {
 static URI: Table = Table::new(b" \"#%<>?\\^`{|}", true);
 static ARGS: Table = Table::new(b" \"#%&+;<>?\\^`{|}", true);
 static COMPONENT: Table = Table::new(b" !\"#$%&'()*+,/:;<=>?@[\\]^`{|}", true);
+/// `NGX_ESCAPE_MEMCACHED`: what would end a key, and what escapes.
+static MEMCACHED: Table = Table([0xffff_ffff | 1 << b' ' | 1 << b'%', 0, 0, 0]);
 static LOG: Table = Table::new(b"\"\\", true);
 
 /// A path, for a request line or a `Location`: `NGX_ESCAPE_URI`.
@@ -44,6 +46,11 @@ pub fn args(bytes: &[u8]) -> Cow<'_, [u8]> {
 /// One component of a URI, nothing in it a delimiter: `NGX_ESCAPE_URI_COMPONENT`.
 pub fn uri_component(bytes: &[u8]) -> Cow<'_, [u8]> {
     percent(bytes, &COMPONENT)
+}
+
+/// The key of an item of memcached: `NGX_ESCAPE_MEMCACHED`.
+pub fn memcached(bytes: &[u8]) -> Cow<'_, [u8]> {
+    percent(bytes, &MEMCACHED)
 }
 
 fn percent<'a>(bytes: &'a [u8], table: &Table) -> Cow<'a, [u8]> {
@@ -193,6 +200,12 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn nothing_ends_a_key_of_memcached() {
+        assert_eq!(&*memcached(b"/a b%\r\nset x"), b"/a%20b%25%0D%0Aset%20x");
+        assert_eq!(&*memcached("/ä?b=\u{7f}".as_bytes()), "/ä?b=\u{7f}".as_bytes());
+    }
 
     fn every_byte() -> Vec<u8> {
         (0..=255).collect()

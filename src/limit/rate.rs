@@ -107,8 +107,9 @@ impl RateLimit {
 pub(super) struct Bucket {
     /// When a request was counted last.
     last: Millis,
-    /// What has come beyond the rate and has not leaked out, in thousandths.
-    excess: u64,
+    /// What has come beyond the rate and has not leaked out, in thousandths. Below 0, down to one request, after one was taken
+    /// back: what has leaked out since the one before it must not be lost, or whoever goes on asking would never pass again.
+    excess: i64,
 }
 
 impl Bucket {
@@ -119,7 +120,8 @@ impl Bucket {
 
     /// The excess with one more request.
     pub fn with_one_more(&self, rate: Rate, now: Millis) -> u64 {
-        (self.excess + 1000).saturating_sub(rate.leak(self.passed(now)))
+        let leaked = i64::try_from(rate.leak(self.passed(now))).unwrap_or(i64::MAX);
+        (self.excess + 1000).saturating_sub(leaked).max(0).unsigned_abs()
     }
 
     /// Counts one more request.
@@ -127,12 +129,12 @@ impl Bucket {
         if self.passed(now) > 0 {
             self.last = now;
         }
-        self.excess = excess;
+        self.excess = i64::try_from(excess).unwrap_or(i64::MAX - 1000);
     }
 
     /// Forgets one request.
     pub fn take_back(&mut self) {
-        self.excess = self.excess.saturating_sub(1000);
+        self.excess = (self.excess - 1000).max(-1000);
     }
 
     /// Two threads may read the clock in one order and come here in the other. nginx's clock may even jump, and it lets a

@@ -120,6 +120,10 @@ impl Shared {
         })
     }
 
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     pub fn counts(&self) -> Counts {
         let of = |count: &AtomicU64| count.load(Ordering::Relaxed);
         Counts { asked: of(&self.asked), known: of(&self.refused), alone: of(&self.alone) }

@@ -18,6 +18,8 @@
 
 mod address;
 mod breaker;
+#[cfg(test)]
+pub(crate) mod fuzzed;
 mod key;
 mod node;
 mod pool;

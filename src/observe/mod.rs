@@ -3,6 +3,7 @@
 pub mod access;
 pub mod errors;
 mod mask;
+pub mod traffic;
 mod writer;
 
 pub use access::{AccessLog, Format};

@@ -90,7 +90,7 @@ pub fn flush() {
     let _ = wait.recv_timeout(Duration::from_secs(1));
 }
 
-/// How many lines were dropped because the disk was too slow.
+/// How many lines were lost: the disk was too slow, or full.
 pub fn dropped() -> u64 {
     DROPPED.load(Ordering::Relaxed)
 }
@@ -150,7 +150,7 @@ impl Waiting {
                 if let Some(Err(e)) = open.as_mut().map(|open| open.write_all(&lines)) {
                     let lost = lines.iter().filter(|b| **b == b'\n').count() as u64;
                     DROPPED.fetch_add(lost, Ordering::Relaxed);
-                    losses.note(file.path(), lost, &e);
+                    losses.note(file.path(), &e);
                 }
             }
             losses.tell();
@@ -190,25 +190,29 @@ impl Batches {
     }
 }
 
-/// Lines that could not be written, told in the error log once a second at the most.
+/// Lines that were lost, told in the error log once a second at the most. Where that cannot be written either, the sum of all
+/// is told once it can.
 #[derive(Default)]
 struct Losses {
-    lost: u64,
-    last: String,
+    /// Of [`DROPPED`], how many were told of.
+    told_of: u64,
+    why: Option<String>,
     told: Option<Instant>,
 }
 
 impl Losses {
-    fn note(&mut self, path: &Path, lost: u64, e: &io::Error) {
-        self.lost += lost;
-        self.last = format!("{}: {e}", path.display());
+    fn note(&mut self, path: &Path, e: &io::Error) {
+        self.why = Some(format!("{}: {e}", path.display()));
     }
 
     fn tell(&mut self) {
+        let lost = dropped();
         let due = self.told.is_none_or(|told| told.elapsed() >= Duration::from_secs(1));
-        if self.lost > 0 && due {
-            log::error!(target: "edge::alert", "{} lines of logs were lost ({})", self.lost, self.last);
-            *self = Losses { told: Some(Instant::now()), ..Losses::default() };
+        if lost > self.told_of && due {
+            let why = self.why.take().unwrap_or_else(|| "they came faster than they could be written".into());
+            let new = lost - self.told_of;
+            log::error!(target: "edge::alert", "{new} lines of logs were lost, {lost} in all ({why})");
+            *self = Losses { told_of: lost, why: None, told: Some(Instant::now()) };
         }
     }
 }

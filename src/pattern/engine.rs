@@ -82,6 +82,10 @@ impl Backtracking {
     }
 
     pub(super) fn is_match(&self, subject: &[u8]) -> Result<bool, GivenUp> {
+        // Most subjects have no place at which a match may begin.
+        if self.outline.as_ref().is_some_and(|outline| !outline.is_match(subject)) {
+            return Ok(false);
+        }
         let found = self.search(subject, |input| Ok(self.regex.is_match_input(input)?.then_some(())))?;
         Ok(found.is_some())
     }
@@ -198,6 +202,8 @@ mod tests {
             let run = |input| engine.regex.captures_input(input);
             let short = run(RegexInput::new(subject.as_bytes())).map_err(|_| GivenUp);
             let long = try_places(outline, subject.as_bytes(), run);
+            let found = short.as_ref().map(Option::is_some).map_err(|_| GivenUp);
+            prop_assert_eq!(engine.is_match(subject.as_bytes()), found);
             prop_assert_eq!(long.map(|found| found.map(groups)), short.map(|found| found.map(groups)));
         }
     }

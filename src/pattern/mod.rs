@@ -3,7 +3,8 @@
 //! A pattern is read once, by PCRE's rules, and written out in the small language that both engines agree on
 //! ([`translate`]): classes become sets of bytes ([`set`]), flags are resolved, odd brackets and useless escapes become
 //! literals. What comes out runs ([`engine`]) on `regex` (linear time) if it can and on `fancy_regex` (backtracking,
-//! limited) only where the pattern looks around, refers back, is atomic or possessive, or branches on a group.
+//! limited) only where the pattern looks around, refers back, is atomic or possessive, or branches on a group. Where it only
+//! asks how a subject ends, as most patterns of locations do, none runs at all ([`endings`]).
 //!
 //! Always: bytes are bytes (no UTF-8 mode, case folds ASCII only); a pattern either means what it means to PCRE or does
 //! not compile (but for one thing: a group repeated until it took nothing, `(a|)*`, keeps what it took before that); a
@@ -19,9 +20,11 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
+use endings::Endings;
 use engine::{Engine, GivenUp};
 use translate::Purpose;
 
+mod endings;
 mod engine;
 mod set;
 mod translate;
@@ -39,6 +42,8 @@ struct Inner {
     /// The pattern in the engines' language, `$` as the end proper.
     text: String,
     engine: Engine,
+    /// What a subject without a final newline is compared with, if that says the same as the engine.
+    endings: Option<Endings>,
     groups: usize,
     names: Vec<(String, usize)>,
     /// The pattern has a `$`, which a final newline makes ambiguous.
@@ -96,11 +101,13 @@ impl Pattern {
         if translation.dollar {
             exact_engine(text, case_insensitive)?;
         }
+        let endings = Endings::of(&translation.text).filter(|_| matches!(engine, Engine::Linear(_)));
         Ok(Pattern(Arc::new(Inner {
             source: text.to_owned(),
             case_insensitive,
             text: translation.text,
             engine,
+            endings,
             groups: translation.groups,
             names: translation.names,
             dollar: translation.dollar,
@@ -116,6 +123,9 @@ impl Pattern {
 
     /// The same; `None` if the search was given up at a limit.
     pub(crate) fn finds(&self, subject: &[u8]) -> Option<bool> {
+        if let Some(endings) = self.0.endings.as_ref().filter(|_| !subject.ends_with(b"\n")) {
+            return Some(endings.is_match(subject));
+        }
         match self.engine(subject) {
             Engine::Linear(regex) => Some(regex.is_match(subject)),
             Engine::Backtracking(engine) => self.counted(engine.is_match(subject)),

@@ -2,6 +2,7 @@
 
 use super::failure::{describe, failure_of, is_untouched};
 use super::line::{self, Lease, Line};
+use super::peer::Way;
 use super::request::Request;
 use super::snapshot::{Handler, Pass, PassTarget};
 use crate::upstream::{Chosen, Outcome, Tried, Upstream, Want, Wish, names, retry};
@@ -104,12 +105,33 @@ impl Request {
     pub fn pass(&self) -> Option<&Pass> {
         match &self.location.handler {
             Handler::Proxy(pass) => Some(pass),
-            Handler::Files | Handler::EmptyGif | Handler::Status => None,
+            Handler::Memcached(_) | Handler::Files | Handler::EmptyGif | Handler::Status | Handler::Api => None,
         }
     }
 
-    /// The next server to ask. An error is the status to answer with.
+    /// The next server to ask, as Pingora is to connect to it. An error is the status to answer with.
     pub async fn next_peer(&mut self) -> Result<Box<HttpPeer>, u16> {
+        self.next_server().await?;
+        self.with_server(Request::peer)
+    }
+
+    /// The same for whoever connects himself.
+    pub(super) async fn next_way(&mut self) -> Result<Way, u16> {
+        self.next_server().await?;
+        self.with_server(Request::way)
+    }
+
+    fn with_server<T>(&mut self, make: impl FnOnce(&mut Request, &Chosen, &Upstream) -> Result<T>) -> Result<T, u16> {
+        let Some(attempt) = self.attempts.current.take() else { return Err(500) };
+        let made = make(self, &attempt.chosen, &attempt.upstream);
+        self.attempts.current = Some(attempt);
+        made.map_err(|e| {
+            self.log_error(e);
+            502
+        })
+    }
+
+    async fn next_server(&mut self) -> Result<(), u16> {
         self.end_attempt();
         let redirected = self.redirects != self.attempts.redirects;
         if redirected {
@@ -125,10 +147,6 @@ impl Request {
         self.attempts.counted += u32::from(!std::mem::take(&mut self.attempts.again));
         self.attempts.body_sent = 0;
         self.exchange.tries.push(Try { address: chosen.address().to_string(), redirected, ..Try::default() });
-        let peer = self.peer(&chosen, &upstream).map_err(|e| {
-            self.log_error(e);
-            502_u16
-        });
         self.attempts.current = Some(Attempt {
             chosen,
             upstream,
@@ -142,7 +160,7 @@ impl Request {
             outlived: false,
             untouched: false,
         });
-        peer
+        Ok(())
     }
 
     /// The server that is asked next, and when it was chosen. Decided anew if its sessions have begun to be moved off it meanwhile.
@@ -196,6 +214,9 @@ impl Request {
 
     /// How the current server is spoken to, for the log.
     pub fn upstream_scheme(&self) -> &'static str {
+        if matches!(self.location.handler, Handler::Memcached(_)) {
+            return "memcached";
+        }
         match (self.pass().is_some_and(|p| p.grpc), self.attempts.tls) {
             (false, false) => "http",
             (false, true) => "https",

@@ -11,7 +11,7 @@ use std::sync::Arc;
 pub async fn prepare(session: &mut Session, request: &mut Request, connection: &Arc<Connection>) -> Option<Content> {
     let location = request.location.clone();
     let pass = request.pass()?;
-    connection.ignore_abort(pass.ignore_client_abort || caching::may_store(request));
+    connection.ignore_abort(pass.ignore_client_abort || pass.store.is_some() || caching::may_store(request));
     if request.exchange.head.wants_upgrade() && !headers::asks_upgrade(request, pass) {
         connection.no_upgrade();
         let _ = session.as_downstream_mut().drain_request_body().await;
@@ -20,16 +20,28 @@ pub async fn prepare(session: &mut Session, request: &mut Request, connection: &
         return None;
     }
     // A page of errors is asked for without the body of the request that failed.
-    if !pass.pass_body || request.error_page_used {
+    if !pass.pass_body || request.body_is_gone {
+        request.body_is_gone = true;
         connection.discard_body();
         let _ = session.as_downstream_mut().drain_request_body().await;
         return None;
     }
     if !location.request_buffering {
+        request.streams_body = true;
         connection.stream_body(location.body.clone());
         return None;
     }
     collect(request, connection).await
+}
+
+/// The same for a request whose body is to be collected, if it has one, and that wants no other protocol. Pingora has no part in it.
+pub async fn prepare_plain(request: &mut Request, connection: &Arc<Connection>) -> Option<Content> {
+    let pass = request.pass()?;
+    connection.ignore_abort(pass.ignore_client_abort || caching::may_store(request));
+    match request.exchange.head.framing.has_body() && request.body.is_none() {
+        true => collect(request, connection).await,
+        false => None,
+    }
 }
 
 /// Reads the body whole. What comes back is to be answered instead.

@@ -4,6 +4,7 @@
 //! the URI may change ten times, then it is a circle.
 
 use super::access;
+use super::api;
 use super::caching::{self, Stored};
 use super::deliver::Payload;
 use super::handshake;
@@ -13,7 +14,7 @@ use super::rewrite::{self, Outcome};
 use super::rules::{Mirrored, Ruled};
 use super::sessions::Refused;
 use super::snapshot::{Candidate, Handler, LastResort, Location, Return, Server};
-use super::{filters, made, subrequest};
+use super::{filters, made, memcached, subrequest};
 use crate::client::Connection;
 use crate::config::types::{ErrorPageStatus, Return as RawReturn};
 use crate::files;
@@ -32,6 +33,8 @@ const MAX_REDIRECTS: u8 = 10;
 pub enum Content {
     /// The location's upstream.
     Proxy,
+    /// The location's memcached.
+    Memcached,
     /// A text of the configuration.
     Text { status: u16, content_type: Option<http::HeaderValue>, body: Bytes },
     /// The client is sent elsewhere; `location` is as it stands in the field.
@@ -41,7 +44,7 @@ pub enum Content {
     /// An answer that is ready to be sent.
     Composed(Box<(ResponseHeader, Payload)>),
     /// A local file.
-    File { status: u16, headers: files::Headers, body: files::Body },
+    File { status: u16, headers: files::Headers, body: Box<files::Body> },
     /// A status with edge's own page.
     Status { status: u16, headers: files::Headers },
     /// The connection is closed without an answer (`return 444`).
@@ -72,33 +75,36 @@ pub fn accept(request: &mut Request) -> Result<(), u16> {
     let named = uri.authority.as_deref().or(head.headers.get("host")).unwrap_or_default();
     let host = if named.is_empty() { None } else { Some(route::validate_host(named).map_err(|_| 400_u16)?) };
     let name = host.as_ref().map(|h| &*h.name).unwrap_or_default();
-    let bound = request.bound.clone();
-    let virtual_ = bound.virtual_for(request.exchange.peer.local);
+    let virtual_ = request.bound.virtual_for(request.exchange.peer.local);
     let (server, pattern) = virtual_.names.find_with_pattern(name);
-    request.server = server.unwrap_or(&virtual_.default).clone();
+    let server = server.unwrap_or(&virtual_.default);
+    if !Arc::ptr_eq(&request.server, server) {
+        request.server = server.clone();
+        request.exchange.server_name = server.name.clone();
+    }
     if let Some(pattern) = pattern {
         request.exchange.capture(pattern, name);
     }
     request.enter(request.server.outside.clone());
     request.quoted = uri.quoted;
     let exchange = &mut request.exchange;
-    exchange.server_name = request.server.name.clone();
     exchange.host = match name {
         b"" => Bytes::copy_from_slice(request.server.name.as_bytes()),
         name => Bytes::copy_from_slice(name),
     };
-    exchange.request_uri = uri.original.clone();
+    exchange.request_uri = uri.original;
     exchange.path = uri.path.to_vec();
     exchange.args = uri.args.as_ref().map(|a| a.to_vec());
     handshake::check(request, name)?;
-    access::find_client(request, &request.location.clone());
+    if request.location.access.real_ip.is_some() {
+        access::find_client(request, &request.location.clone());
+    }
     Ok(())
 }
 
 /// Who answers: all phases, the cache included. `None`: an upstream is asked.
 pub async fn decide(request: &mut Request, connection: &Arc<Connection>) -> Option<Content> {
-    let copied = connection.facts().errand.clone().and_then(|errand| errand.downcast::<Mirrored>().ok());
-    request.copy_for = copied.map(|copied| copied.upstream.clone());
+    request.copy_for = Mirrored::upstream_of(connection);
     let content = match accept(request) {
         Ok(()) => {
             access::begin(request, connection);
@@ -111,7 +117,7 @@ pub async fn decide(request: &mut Request, connection: &Arc<Connection>) -> Opti
         true => content,
         false => fail(request, internal::CLIENT_CLOSED).await,
     };
-    match content {
+    match settled(request, content).await {
         Content::Proxy => caching::look(request, connection).await,
         other => Some(other),
     }
@@ -132,13 +138,30 @@ pub async fn sent_inside(request: &mut Request, target: &[u8]) -> Content {
         }
         _ => failed(request, 500, Vec::new()),
     };
-    run(request, step, None).await
+    let content = run(request, step, None).await;
+    settled(request, content).await
 }
 
 /// What a status ends in: its `error_page`, or edge's own page.
 pub async fn fail(request: &mut Request, status: u16) -> Content {
     let step = failed(request, status, Vec::new());
-    run(request, step, None).await
+    let content = run(request, step, None).await;
+    settled(request, content).await
+}
+
+/// Asks whoever is asked without Pingora, until there is an answer. Pages of errors may lead from one to the next, which is bounded
+/// as every change of the URI is.
+async fn settled(request: &mut Request, mut content: Content) -> Content {
+    while matches!(content, Content::Memcached) {
+        content = match memcached::ask(request).await {
+            Ok(content) => content,
+            Err(status) => {
+                let step = failed(request, status, Vec::new());
+                run(request, step, None).await
+            }
+        };
+    }
+    content
 }
 
 async fn run(request: &mut Request, mut step: Step, client: Option<&Arc<Connection>>) -> Content {
@@ -181,14 +204,13 @@ fn ended(request: &mut Request, outcome: Outcome<'_>) -> Option<Step> {
 
 /// The location of the path.
 fn at_find(request: &mut Request) -> Step {
-    let server: Arc<Server> = request.server.clone();
     let path = std::mem::take(&mut request.exchange.path);
-    let picked = server.locations.pick(&path);
+    let picked = request.server.locations.pick(&path);
     let auto_redirect = picked.as_ref().is_some_and(|p| p.auto_redirect);
     for pattern in picked.iter().flat_map(|p| p.patterns()) {
         request.exchange.capture(pattern, &path);
     }
-    let location = picked.map(|p| p.value.clone()).unwrap_or_else(|| server.outside.clone());
+    let location = picked.map_or(&request.server.outside, |p| p.value).clone();
     request.exchange.path = path;
     request.enter(location);
     request.prefix_holds = true;
@@ -218,7 +240,6 @@ fn at_find(request: &mut Request) -> Step {
 /// The location's rules, its script, `try_files`, and its handler.
 async fn at_location(request: &mut Request, client: Option<&Arc<Connection>>) -> Step {
     let location: Arc<Location> = request.location.clone();
-    request.exchange.limit_rate = location.limit_rate.of(&request.exchange);
     request.note_session().await;
     match request.ruled_by_location().await {
         Ruled::On => {}
@@ -237,7 +258,7 @@ async fn at_location(request: &mut Request, client: Option<&Arc<Connection>>) ->
         }
     }
     // An `if` may have put another one in its place.
-    let location: Arc<Location> = request.location.clone();
+    let location = if location.script.steps.is_empty() { location } else { request.location.clone() };
     if location.try_files.is_some() || matches!(location.handler, Handler::Files) {
         note_files(request, &location);
     }
@@ -267,9 +288,11 @@ async fn at_location(request: &mut Request, client: Option<&Arc<Connection>>) ->
     }
     match location.handler {
         Handler::Proxy(_) => Step::Done(Content::Proxy),
+        Handler::Memcached(_) => Step::Done(Content::Memcached),
         Handler::Files => local_file(request, &location).await,
         Handler::EmptyGif => or_refused(request, made::empty_gif(request)),
         Handler::Status => or_refused(request, made::status(request)),
+        Handler::Api => or_refused(request, api::answer(request)),
     }
 }
 
@@ -318,7 +341,7 @@ fn note_files(request: &mut Request, location: &Location) {
     x.root = location.roots.directory(x).into_owned().into();
 }
 
-fn mapping<'m>(root: &'m [u8], location: &Location) -> files::Mapping<'m> {
+pub(super) fn mapping<'m>(root: &'m [u8], location: &Location) -> files::Mapping<'m> {
     match (&location.roots.alias, location.is_regex) {
         (Some(_), true) => files::Mapping::Whole(root),
         (Some(_), false) => files::Mapping::Alias { path: root, prefix_len: location.prefix },
@@ -383,6 +406,8 @@ async fn local_file(request: &mut Request, location: &Arc<Location>) -> Step {
     let headers = headers_of(request);
     let accepts = super::headers::accepted_encodings(request);
     let root = x.root.clone();
+    let texts = location.index_texts.iter().map(|name| name.evaluate(x));
+    let index: Vec<String> = texts.map(|name| String::from_utf8_lossy(&name).into_owned()).collect();
     let trusted = location.links.as_ref().map(|(distrust, from)| (*distrust, from.evaluate(x)));
     let file = files::FileRequest {
         method: &request.exchange.method,
@@ -390,7 +415,7 @@ async fn local_file(request: &mut Request, location: &Arc<Location>) -> Step {
         args: x.args.as_deref().unwrap_or_default(),
         headers: &headers,
         mapping: mapping(&root, location),
-        index: &location.index,
+        index: if index.is_empty() { &location.index } else { &index },
         accepts_gzip: accepts.gzip,
         accepts_br: accepts.brotli,
         accepts_zstd: accepts.zstd,
@@ -400,7 +425,9 @@ async fn local_file(request: &mut Request, location: &Arc<Location>) -> Step {
         is_filtered: filters::changes_type(request, location.files.types.of(&x.path)),
     };
     match files::answer(&file, &location.files).await {
-        files::Answer::Respond { status, headers, body } => Step::Done(Content::File { status, headers, body }),
+        files::Answer::Respond { status, headers, body } => {
+            Step::Done(Content::File { status, headers, body: Box::new(body) })
+        }
         files::Answer::Redirect { location } => {
             let location = redirect::absolute(request, location.into_bytes());
             Step::Done(Content::Redirect { status: 301, location })
@@ -463,6 +490,8 @@ fn failed(request: &mut Request, status: u16, headers: files::Headers) -> Step {
         return Step::Done(Content::Status { status, headers });
     };
     request.error_page_used = true;
+    // A named location gets the request as it is, as far as there is still a body to be sent.
+    request.body_is_gone |= request.streams_body || matches!(status, 400 | 413);
     request.error_pages_over = !location.recursive_error_pages;
     request.kept.extend(headers.into_iter().filter(|(name, _)| matches!(*name, "Location" | "WWW-Authenticate")));
     request.error_status = match page.status {
@@ -491,6 +520,7 @@ fn failed(request: &mut Request, status: u16, headers: files::Headers) -> Step {
 
 /// A page is asked for with GET, and without the body of the request that failed.
 fn ask_for_page(request: &mut Request) {
+    request.body_is_gone = true;
     if request.exchange.method != http::Method::HEAD {
         request.exchange.method = http::Method::GET;
     }

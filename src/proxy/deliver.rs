@@ -53,12 +53,12 @@ pub async fn deliver(
 pub fn compose(request: &mut Request, content: Content) -> Result<Option<(ResponseHeader, Payload)>> {
     let (mut head, payload) = match content {
         // Whoever is asked for an upstream's answer has none to give any more.
-        Content::Proxy => page(request, 502, Vec::new())?,
+        Content::Proxy | Content::Memcached => page(request, 502, Vec::new())?,
         Content::Stored(stored) => return caching::compose(request, *stored).map(Some),
         Content::Composed(composed) => return Ok(Some(*composed)),
         Content::Text { status, content_type, body } => text(request, status, content_type, body)?,
         Content::Redirect { status, location } => redirect(request, status, location)?,
-        Content::File { status, headers, body } => (with_fields(status, headers)?, Payload::File(body)),
+        Content::File { status, headers, body } => (with_fields(status, headers)?, Payload::File(*body)),
         Content::Status { status, headers } => page(request, status, headers)?,
         Content::Close => return Ok(None),
     };

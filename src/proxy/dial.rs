@@ -3,10 +3,11 @@
 //! It stands in for Pingora's own connecting, because a [`Line`] is to ride on each connection and a PROXY protocol header to
 //! go out before TLS begins. All of it together takes no longer than `proxy_connect_timeout`.
 
+use super::lane::Socket;
 use super::line::{Line, Lines};
 use crate::client::proxy_protocol::{self, Version};
 use crate::config::types::ProxyHeader;
-use crate::upstream::Connections;
+use crate::upstream::{Address, Connections};
 use async_trait::async_trait;
 use pingora_core::connectors::l4::Connect;
 use pingora_core::protocols::GetProxyDigest;
@@ -15,7 +16,8 @@ use pingora_core::protocols::l4::stream::Stream;
 use pingora_error::{Error, ErrorType, Result};
 use std::io;
 use std::net;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, RawFd};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::AsyncWriteExt;
@@ -39,8 +41,15 @@ pub struct Dial {
 #[async_trait]
 impl Connect for Dial {
     async fn connect(&self, address: &SocketAddr) -> Result<Stream> {
-        match tokio::time::timeout(self.timeout, self.reach(address)).await {
-            Ok(Ok(stream)) => Ok(stream),
+        self.in_time(self.reach(address)).await
+    }
+}
+
+impl Dial {
+    /// What is made by connecting, in time.
+    async fn in_time<T>(&self, reach: impl Future<Output = io::Result<T>>) -> Result<T> {
+        match tokio::time::timeout(self.timeout, reach).await {
+            Ok(Ok(made)) => Ok(made),
             Ok(Err(e)) => {
                 let kind = match e.kind() {
                     io::ErrorKind::ConnectionRefused => ErrorType::ConnectRefused,
@@ -53,39 +62,54 @@ impl Connect for Dial {
             Err(e) => Err(Error::because(ErrorType::ConnectTimedout, "connecting to upstream", e)),
         }
     }
-}
 
-impl Dial {
+    /// A connection that Pingora does not know.
+    pub async fn open(&self, address: &Address) -> Result<(Socket, Line)> {
+        let socket = self.in_time(async {
+            match address {
+                Address::Tcp(address) => self.reach_tcp(*address).await.map(Socket::Tcp),
+                Address::Unix(path) => self.reach_unix(path).await.map(Socket::Unix),
+            }
+        });
+        let socket = socket.await?;
+        let line = self.line(socket.descriptor());
+        Ok((socket, line))
+    }
+
+    fn line(&self, descriptor: RawFd) -> Line {
+        Line::new(descriptor, self.connections.clone(), self.lines.as_ref())
+    }
+
+    async fn reach_tcp(&self, address: net::SocketAddr) -> io::Result<TcpStream> {
+        let mut socket = connect_from(self.bind, address).await?;
+        socket.set_nodelay(true)?;
+        if self.probes {
+            socket2::SockRef::from(&socket).set_keepalive(true)?;
+        }
+        self.greet(&mut socket).await?;
+        Ok(socket)
+    }
+
+    async fn reach_unix(&self, path: &Path) -> io::Result<UnixStream> {
+        let mut socket = UnixStream::connect(path).await?;
+        self.greet(&mut socket).await?;
+        Ok(socket)
+    }
+
     async fn reach(&self, address: &SocketAddr) -> io::Result<Stream> {
         match address {
             SocketAddr::Inet(address) => {
-                let mut socket = self.connect_from(*address).await?;
-                socket.set_nodelay(true)?;
-                if self.probes {
-                    socket2::SockRef::from(&socket).set_keepalive(true)?;
-                }
-                self.greet(&mut socket).await?;
+                let socket = self.reach_tcp(*address).await?;
                 let descriptor = socket.as_raw_fd();
                 Ok(self.tracked(socket.into(), descriptor))
             }
             SocketAddr::Unix(address) => {
                 let path = address.as_pathname().ok_or(io::ErrorKind::AddrNotAvailable)?;
-                let mut socket = UnixStream::connect(path).await?;
-                self.greet(&mut socket).await?;
+                let socket = self.reach_unix(path).await?;
                 let descriptor = socket.as_raw_fd();
                 Ok(self.tracked(socket.into(), descriptor))
             }
         }
-    }
-
-    async fn connect_from(&self, address: net::SocketAddr) -> io::Result<TcpStream> {
-        let Some(from) = self.bind else { return TcpStream::connect(address).await };
-        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-        if from.port() > 0 {
-            socket.set_reuseaddr(true)?;
-        }
-        socket.bind(from)?;
-        socket.connect(address).await
     }
 
     async fn greet(&self, socket: &mut (impl AsyncWriteExt + Unpin)) -> io::Result<()> {
@@ -96,11 +120,22 @@ impl Dial {
     }
 
     fn tracked(&self, mut stream: Stream, descriptor: i32) -> Stream {
-        if let Some(digest) = Line::new(descriptor, self.connections.clone(), self.lines.as_ref()).digest() {
+        if let Some(digest) = self.line(descriptor).digest() {
             stream.set_proxy_digest(digest);
         }
         stream
     }
+}
+
+/// A connection that comes from an address, or from where the system likes.
+pub async fn connect_from(from: Option<net::SocketAddr>, address: net::SocketAddr) -> io::Result<TcpStream> {
+    let Some(from) = from else { return TcpStream::connect(address).await };
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    if from.port() > 0 {
+        socket.set_reuseaddr(true)?;
+    }
+    socket.bind(from)?;
+    socket.connect(address).await
 }
 
 /// Both ends of the client's connection; nothing for a client on a unix socket.

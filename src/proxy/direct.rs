@@ -1,4 +1,5 @@
-//! The short way: an answer of the cache leaves without Pingora's having seen the request.
+//! The short ways: an answer of the cache leaves without Pingora's having seen the request, and so does, by the lane, one that
+//! an upstream gives.
 //!
 //! What always holds: everything is decided and written by the functions that the long way uses, so both give the same
 //! bytes and the same line in the log; only who carries them differs. What is decided here and turns out to need Pingora
@@ -7,19 +8,20 @@
 use super::caching::{self, Usual};
 use super::content::{self, Content};
 use super::deliver::{self, Payload};
+use super::lane::{self, End, Lane};
 use super::record::{self, Written};
 use super::request::{self, Request};
 use super::{Slot, headers, keepalive};
 use crate::client::{Client, Connection};
 use crate::compress::{self, rewrite::rewrite};
 use crate::http::{Head, Version};
-use bytes::{Buf, BufMut, Bytes, BytesMut};
+use bytes::{BufMut, BytesMut};
 use http::{Method, header};
 use pingora_core::protocols::http::date::get_cached_date;
 use pingora_error::Result;
 use pingora_http::ResponseHeader;
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::SystemTime;
 use tokio::io::AsyncWriteExt;
 
@@ -33,20 +35,36 @@ pub struct Decided {
     pub content: Option<Content>,
 }
 
-/// Answers the request whose head was read, if the cache can. False: it is to be presented to Pingora. `ending`: edge
-/// shuts down.
-pub async fn answer(client: &mut Client, slot: &Slot, ending: bool) -> bool {
+/// What became of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Went {
+    /// The client has its answer.
+    Answered,
+    /// It has not all of it, or has left: its connection is to be dropped.
+    Broken,
+    /// The request is to be presented to Pingora.
+    On,
+}
+
+/// Whether anything goes a short way: `EDGE_SHORT_WAY=off` in the environment sends all requests through Pingora.
+static IS_OPEN: LazyLock<bool> = LazyLock::new(|| std::env::var_os("EDGE_SHORT_WAY").is_none_or(|way| way != "off"));
+
+/// Answers the request whose head was read, if the cache can, or an upstream that the lane can ask. `ending`: edge shuts down.
+pub async fn answer(client: &mut Client, slot: &Slot, lane: &mut Lane, ending: bool) -> Went {
     let connection = client.connection().clone();
-    let bound = slot.bound();
-    let head = connection.head().filter(|head| is_plain(head));
-    let Some(head) = head.filter(|_| !bound.snapshot.zones.is_empty() && !is_special(&connection)) else {
-        return false;
-    };
+    let head = connection.head().filter(|head| head.version == Version::Http11 && !head.wants_upgrade());
+    let Some(head) = head.filter(|_| *IS_OPEN && !is_special(&connection)) else { return Went::On };
+    let is_plain = is_plain(&head);
     let peer = request::peer_of(&connection, connection.requests());
-    let mut request = Box::new(Request::new(head, peer, bound));
+    let mut request = Box::new(Request::new(head, peer, slot.bound()));
     let content = match content::decide(&mut request, &connection).await {
+        None => match lane::serve(client, &mut request, &connection, lane, ending).await {
+            End::Answered => return Went::Answered,
+            End::Broken => return Went::Broken,
+            End::Left(content) => content,
+        },
         // Copies of it may need its body, which Pingora's way reads.
-        Some(Content::Stored(stored)) if request.mirror.is_none() => {
+        Some(Content::Stored(mut stored)) if is_plain && request.mirror.is_none() => {
             if ending
                 || connection.is_closing()
                 || !keepalive::keeps(&request)
@@ -60,13 +78,13 @@ pub async fn answer(client: &mut Client, slot: &Slot, ending: bool) -> bool {
             let usual = Usual::of(&request, &stored);
             let prepared = usual.as_ref().and_then(|usual| usual.head(&request));
             if let Some(text) = prepared {
-                send_prepared(client, &mut request, &connection, text, *stored).await;
-                return true;
+                send_prepared(&mut request, &connection, &text, &stored.take_bytes().unwrap_or_default()).await;
+                return Went::Answered;
             }
             match compose(&mut request, *stored).await {
                 Ok((head, payload)) => {
                     send(client, &mut request, &connection, usual, (head, payload)).await;
-                    return true;
+                    return Went::Answered;
                 }
                 Err(content) => Some(content),
             }
@@ -74,14 +92,11 @@ pub async fn answer(client: &mut Client, slot: &Slot, ending: bool) -> bool {
         other => other,
     };
     connection.carry(Box::new(Decided { request, content }));
-    false
+    Went::On
 }
 
 fn is_plain(head: &Head) -> bool {
-    head.version == Version::Http11
-        && matches!(head.method, Method::GET | Method::HEAD)
-        && !head.framing.has_body()
-        && !head.wants_upgrade()
+    matches!(head.method, Method::GET | Method::HEAD) && !head.framing.has_body()
 }
 
 /// Who is not a client at a socket of its own.
@@ -135,16 +150,9 @@ async fn send(
 }
 
 /// The same for a head that was made for another request of its kind.
-async fn send_prepared(
-    client: &mut Client,
-    request: &mut Request,
-    connection: &Arc<Connection>,
-    text: Vec<u8>,
-    stored: caching::Stored,
-) {
+async fn send_prepared(request: &mut Request, connection: &Arc<Connection>, text: &[u8], body: &[u8]) {
     let written = Written { status: 200, length: text.len() as u64, head: None };
-    let payload = stored.into_bytes().map_or(Payload::Nothing, Payload::Bytes);
-    let sent = write(client, &text, payload).await.is_ok();
+    let sent = connection.send(text, body).await.is_ok();
     finish(request, connection, sent, written).await;
 }
 
@@ -160,6 +168,11 @@ async fn finish(request: &mut Request, connection: &Arc<Connection>, sent: bool,
 pub(super) fn complete(head: &mut ResponseHeader, keepalive: bool) -> Result<BytesMut> {
     head.insert_header(header::DATE, get_cached_date())?;
     head.insert_header(header::CONNECTION, if keepalive { "keep-alive" } else { "close" })?;
+    Ok(text_of(head))
+}
+
+/// A head as it goes over the wire.
+pub(super) fn text_of(head: &ResponseHeader) -> BytesMut {
     let mut text = BytesMut::with_capacity(HEAD);
     text.put_slice(b"HTTP/1.1 ");
     text.put_slice(head.status.as_str().as_bytes());
@@ -168,17 +181,17 @@ pub(super) fn complete(head: &mut ResponseHeader, keepalive: bool) -> Result<Byt
     text.put_slice(b"\r\n");
     head.header_to_h1_wire(&mut text);
     text.put_slice(b"\r\n");
-    Ok(text)
+    text
 }
 
 async fn write(client: &mut Client, head: &[u8], payload: Payload) -> io::Result<()> {
     match payload {
-        Payload::Nothing => client.write_all(head).await?,
-        Payload::Bytes(bytes) => write_both(client, head, bytes).await?,
+        Payload::Nothing => return client.connection().send(head, &[]).await,
+        Payload::Bytes(bytes) => return client.connection().send(head, &bytes).await,
         Payload::Stored(mut body) => {
             // What cannot be read must not leave a client with a head alone.
             let first = body.next().await?.unwrap_or_default();
-            write_both(client, head, first).await?;
+            client.connection().send(head, &first).await?;
             while let Some(piece) = body.next().await? {
                 client.write_all(&piece).await?;
             }
@@ -191,10 +204,4 @@ async fn write(client: &mut Client, head: &[u8], payload: Payload) -> io::Result
         }
     }
     client.flush().await
-}
-
-/// Both in one system call, if the socket takes them.
-async fn write_both(client: &mut Client, head: &[u8], body: Bytes) -> io::Result<()> {
-    let mut both = head.chain(body);
-    client.write_all_buf(&mut both).await
 }

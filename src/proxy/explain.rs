@@ -130,6 +130,7 @@ fn question(
         local,
         announced: None,
         announced_server: None,
+        socket: None,
         tls: asked.url.starts_with("https://"),
         plain_to_tls: false,
         session: None,
@@ -187,6 +188,7 @@ async fn tell_content(out: &mut String, request: &mut Request, content: &Content
         // Nothing is looked up where nothing is sent.
         Content::Stored(_) | Content::Composed(_) => {}
         Content::Proxy => tell_proxy(out, request).await,
+        Content::Memcached => line(out, "answer", "an item of memcached, which is not asked for here"),
         Content::Text { status, body, .. } => line(out, "answer", &format!("{status}, a text of {} bytes", body.len())),
         Content::Redirect { status, location } => line(out, "answer", &format!("{status} to {}", text(location))),
         Content::File { status, body, .. } => {

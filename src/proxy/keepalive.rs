@@ -8,7 +8,8 @@ use pingora_proxy::Session;
 /// `keepalive_*` of the location that answers.
 pub fn keeps(request: &Request) -> bool {
     let location = &request.location;
-    let age = request.exchange.peer.accepted.elapsed().unwrap_or_default();
+    // As of the beginning of the request, as in nginx.
+    let age = request.exchange.started_at.duration_since(request.exchange.peer.accepted).unwrap_or_default();
     request.exchange.head.wants_keepalive()
         && !location.keepalive_timeout.is_zero()
         && request.exchange.peer.requests < location.keepalive_requests

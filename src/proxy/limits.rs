@@ -7,6 +7,7 @@ use super::request::Request;
 use super::snapshot::{Limits, Location, Told};
 use crate::client::Connection;
 use crate::config::types::LimitLogLevel;
+use crate::config::value::parse_size;
 use crate::http::pages::internal::CLIENT_CLOSED;
 use crate::limit::{Ask, Checked, Crowded, Millis, RateVerdict, check_all};
 use crate::variables::Template;
@@ -167,16 +168,29 @@ impl Request {
 
     /// `limit_rate`: how fast the answer leaves. `answer`: an upstream's, which may say so itself.
     pub(super) fn pace(&mut self, connection: &Connection, answer: Option<&ResponseHeader>) {
-        // Nobody is at the other end.
-        if connection.facts().errand.is_some() {
-            return;
-        }
-        if let Some(rate) = answer.and_then(|answer| self.accelerated(answer)) {
-            self.exchange.limit_rate = rate;
-        }
-        if self.exchange.limit_rate > 0 {
+        self.settle_rate(answer);
+        // Nobody is at the other end of an errand's connection.
+        if self.exchange.limit_rate > 0 && connection.facts().errand.is_none() {
             let after = self.location.limit_rate_after.of(&self.exchange);
             connection.limit_rate(self.exchange.limit_rate, after, self.exchange.started);
+        }
+    }
+
+    /// `$limit_rate` as it is from now on: what the upstream says, what was set, or what the location says.
+    pub(super) fn settle_rate(&mut self, answer: Option<&ResponseHeader>) {
+        if let Some(rate) = answer.and_then(|answer| self.accelerated(answer)) {
+            self.exchange.limit_rate = rate;
+        } else if !self.rate_is_set {
+            self.exchange.limit_rate = self.location.limit_rate.of(&self.exchange);
+        }
+        self.rate_is_set = true;
+    }
+
+    /// `set $limit_rate`; as in nginx, what is no size changes nothing.
+    pub(super) fn set_rate(&mut self, value: &[u8]) {
+        match std::str::from_utf8(value).ok().and_then(parse_size) {
+            Some(rate) => (self.exchange.limit_rate, self.rate_is_set) = (rate, true),
+            None => self.log_error(format_args!("invalid $limit_rate \"{}\"", value.escape_ascii())),
         }
     }
 

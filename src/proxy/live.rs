@@ -1,6 +1,6 @@
 //! The configuration in force at a listener, exchanged under it by a reload.
 
-use super::caching::Errands;
+use super::errand::Errands;
 use super::snapshot::{Snapshot, Virtual};
 use arc_swap::ArcSwap;
 use std::net::SocketAddr;
@@ -45,6 +45,11 @@ impl Slot {
 
     pub fn bound(&self) -> Arc<Bound> {
         self.bound.load_full()
+    }
+
+    /// A look at what is bound, for who does not keep it.
+    pub fn peek<T>(&self, look: impl FnOnce(&Bound) -> T) -> T {
+        look(&self.bound.load())
     }
 
     /// From now on requests take this.

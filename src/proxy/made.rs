@@ -20,7 +20,7 @@ pub fn empty_gif(request: &Request) -> Result<Content, u16> {
     match files::conditional::judge(&headers_of(request), validators, request.location.files.if_modified_since) {
         files::conditional::Verdict::PreconditionFailed => return Err(412),
         files::conditional::Verdict::NotModified => {
-            return Ok(Content::File { status: 304, headers: vec![MODIFIED], body: files::Body::empty() });
+            return Ok(Content::File { status: 304, headers: vec![MODIFIED], body: Box::new(files::Body::empty()) });
         }
         files::conditional::Verdict::Proceed => {}
     }
@@ -29,7 +29,7 @@ pub fn empty_gif(request: &Request) -> Result<Content, u16> {
         ("Content-Length", http::HeaderValue::from(GIF.len())),
         MODIFIED,
     ];
-    Ok(Content::File { status: 200, headers, body: files::Body::text(GIF.to_vec()) })
+    Ok(Content::File { status: 200, headers, body: Box::new(files::Body::text(GIF.to_vec())) })
 }
 
 /// `stub_status`

@@ -8,12 +8,15 @@
 //! access/    who may come in: addresses, passwords, whoever is asked inside
 //! handshake  whether the connection is one the server takes: TLS, certificates
 //! caching/   is the answer stored? is one to be stored?
-//! direct     the short way of an answer from the cache, without Pingora
-//! deliver    answers that need no upstream
+//! direct     the short ways, without Pingora: of an answer from the cache here, of an upstream's in lane/
+//! deliver    answers that need no upstream; made and api make some
+//! memcached  those that an item of a memcached is
 //! body       the request's body, collected before an upstream is asked
 //! filters    what the answer's body goes through
-//! mirror     copies of a request, subrequest: other requests of edge's own
+//! errand     requests of edge's own: mirror sends copies, subrequest asks other locations
+//! store      answers that become files
 //! attempt    which server is asked next, what became of it
+//! exchange   what is decided of an exchange with it, whoever carries it
 //! sessions/  whose server has the session of the request; what the answer says of that
 //! rules/     what rules decide over it, in each phase, and doing that
 //! peer       how it is connected to; dial makes the connection, line is what is known of it
@@ -23,6 +26,7 @@
 //! ```
 
 mod access;
+pub mod api;
 mod attempt;
 mod body;
 mod caching;
@@ -30,16 +34,20 @@ mod content;
 mod deliver;
 mod dial;
 mod direct;
+mod errand;
+mod exchange;
 pub mod explain;
 mod failure;
 mod filters;
 mod handshake;
 mod headers;
 mod keepalive;
+mod lane;
 mod limits;
 mod line;
 mod live;
 mod made;
+mod memcached;
 mod mirror;
 mod peer;
 mod record;
@@ -50,30 +58,32 @@ mod rewrite;
 pub mod rules;
 pub mod sessions;
 pub mod snapshot;
+mod store;
 mod subrequest;
 
-pub use caching::Errands;
-pub use direct::answer;
+pub use direct::{Went, answer};
+pub use errand::Errands;
+#[cfg(test)]
+pub(crate) use headers::fuzzed;
+pub use lane::{Lane, Pool};
 pub use live::{Bound, Slot};
 pub use refuse::refusal;
 pub use request::NO_ADDRESS;
 
 use crate::client::Connection;
 use crate::compress::{Compression, CompressionBuilder};
-use crate::upstream::retry::Failure;
 use async_trait::async_trait;
 use bytes::Bytes;
-use caching::Confirmed;
 use content::Content;
-use headers::BodyFraming;
+use exchange::Settled;
 use line::Line;
 use pingora_core::modules::http::HttpModules;
 use pingora_core::protocols::Digest;
 use pingora_core::upstreams::peer::HttpPeer;
-use pingora_error::{Error, ErrorSource, ErrorType, Result};
+use pingora_error::{Error, ErrorType, Result};
 use pingora_http::{RequestHeader, ResponseHeader};
 use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
-use request::{Ctx, Pending, Request};
+use request::{Ctx, Request};
 use std::os::fd::RawFd;
 use std::sync::Arc;
 use std::time::Duration;
@@ -127,15 +137,11 @@ impl ProxyHttp for Edge {
             Some(content) => content,
             None => content::decide(request, connection).await,
         };
-        let content = match mirror::send(request, connection).await {
-            None => content,
-            instead => instead,
+        // What the lane could not bring to its end has all this behind it.
+        let content = match std::mem::take(&mut request.is_underway) {
+            true => content,
+            false => begin(session, request, connection, content).await,
         };
-        let content = match content {
-            None => body::prepare(session, request, connection).await,
-            content => content,
-        };
-        keepalive::decide(session, request, connection);
         request.send_copies(connection);
         match content {
             None => Ok(false),
@@ -147,18 +153,12 @@ impl ProxyHttp for Edge {
     async fn upstream_peer(&self, _session: &mut Session, ctx: &mut Ctx) -> Result<Box<HttpPeer>> {
         let (request, _) = begun(ctx)?;
         loop {
-            let content = match request.pending.take() {
-                None => Content::Proxy,
-                Some(Pending::Stale(stored)) => Content::Stored(stored),
-                Some(Pending::Status(status)) => content::fail(request, status).await,
-                Some(Pending::Inside(target)) => content::sent_inside(request, &target).await,
-            };
-            if !matches!(content, Content::Proxy) {
+            if let Some(content) = exchange::instead(request).await {
                 return Err(give_up(request, content));
             }
             match request.next_peer().await {
                 Ok(peer) => return Ok(peer),
-                Err(status) => request.pending = Some(give_up_asking(request, Failure::Error, status)),
+                Err(status) => exchange::ask_nobody(request, status),
             }
         }
     }
@@ -172,7 +172,7 @@ impl ProxyHttp for Edge {
         mut e: Box<Error>,
     ) -> Box<Error> {
         if let Ok((request, _)) = begun(ctx) {
-            e.set_retry(try_on(request, &e));
+            e.set_retry(exchange::try_on(request, &e));
         }
         e
     }
@@ -188,7 +188,9 @@ impl ProxyHttp for Edge {
     ) -> Result<()> {
         match begun(ctx)?.0.connected(reused, digest.and_then(Line::of)) {
             true => Ok(()),
-            false => Err(again("the connection has outlived what its server announced, or its server".into())),
+            false => {
+                Err(exchange::again("the connection has outlived what its server announced, or its server".into()))
+            }
         }
     }
 
@@ -200,20 +202,7 @@ impl ProxyHttp for Edge {
         ctx: &mut Ctx,
     ) -> Result<()> {
         let (request, _) = begun(ctx)?;
-        let Some(pass) = request.pass() else {
-            return Err(internal("a location without proxy_pass asks an upstream"));
-        };
-        let version = upstream_request.version;
-        if pass.grpc && version != http::Version::HTTP_2 {
-            return Err(Error::explain(ErrorType::H2Error, "the server does not agree to HTTP/2 (ALPN)").into_up());
-        }
-        *upstream_request = headers::for_upstream(request, pass, BodyFraming::of(request, pass), version)?;
-        request.exchange_session_id(upstream_request)?;
-        request.rule_upstream_request(upstream_request).await;
-        let length = record::request_length(upstream_request);
-        if let Some(last) = request.exchange.tries.last_mut() {
-            last.bytes_sent = length;
-        }
+        *upstream_request = exchange::request_for_server(request, upstream_request.version).await?;
         Ok(())
     }
 
@@ -244,47 +233,7 @@ impl ProxyHttp for Edge {
         answer: &mut ResponseHeader,
         ctx: &mut Ctx,
     ) -> Result<()> {
-        let (request, _) = begun(ctx)?;
-        let status = answer.status.as_u16();
-        if status < 200 && status != 101 {
-            return Ok(());
-        }
-        request.answered(answer);
-        if let Some(refused) = request.refused_by_head(answer) {
-            let pending = refused.err().map(|status| give_up_asking(request, Failure::InvalidHeader, status));
-            request.pending = pending;
-            return Err(again("the head of the upstream's answer is no good".into()));
-        }
-        if request.refused_by_status(status) {
-            return Err(again(format!("the upstream answered {status}")));
-        }
-        if request.session_answered(answer).await {
-            return Err(again("the upstream does not know the session by the id it was sent".into()));
-        }
-        match caching::confirm(request, answer).await {
-            Some(Confirmed::Copy(stored)) => {
-                request.answer_ended();
-                request.confirmed = Some(stored);
-                return Ok(());
-            }
-            Some(Confirmed::Mismatch) => return Err(again("the upstream's 304 is about another answer".into())),
-            None => {}
-        }
-        if let Some(stored) = caching::on_status(request, status) {
-            request.pending = Some(Pending::Stale(Box::new(stored)));
-            return Err(again(format!("a stale answer is better than {status}")));
-        }
-        request.note_upstream_head(answer);
-        request.learn_server();
-        if let Some(pending) = headers::sends_elsewhere(answer, request) {
-            request.cache = None;
-            request.pending = Some(pending);
-            return Err(again(format!("the upstream's {status} is not what the client gets")));
-        }
-        if answer.status.as_u16() != 101 && headers::is_bodiless(answer, request) {
-            request.answer_ended();
-        }
-        Ok(())
+        exchange::judge(begun(ctx)?.0, answer).await
     }
 
     /// A piece of the answer's body goes to the cache; after the last one: what becomes of the connection.
@@ -301,6 +250,7 @@ impl ProxyHttp for Edge {
             headers::trailers::tell(request, connection);
         }
         let pressure = caching::write(request, body.as_ref(), end_of_stream);
+        let pressure = pressure.max(request.store(body.as_ref(), end_of_stream));
         Ok(pressure.max(body.as_ref().and_then(|piece| request.pace_of_upstream(piece.len()))))
     }
 
@@ -314,6 +264,7 @@ impl ProxyHttp for Edge {
         let (request, connection) = begun(ctx)?;
         request.answer_ended();
         caching::write(request, None, true);
+        request.store(None, true);
         // They are about the whole.
         if request.told.is_none() {
             connection.set_trailers(headers::trailers::with_own(request, trailers.clone()));
@@ -331,29 +282,13 @@ impl ProxyHttp for Edge {
             // The 304 was for edge; Pingora finds the answer written when it comes to that.
             return deliver::deliver(session, request, connection, Content::Stored(stored)).await;
         }
-        caching::forget_changed(request, answer).await;
-        // Whether and how long it is stored may be theirs to say.
-        request.rule_answer(answer);
-        let met_here = caching::admit(request, connection, answer);
-        if let Some(status) = request.error_status {
-            answer.set_status(status)?;
-            answer.set_reason_phrase(Some(crate::http::status::reason(status)))?;
-        }
-        let unbuffered = unbuffered(answer, request);
-        // As in nginx, what is passed on as it comes is not held back.
-        if !unbuffered && answer.status.as_u16() != 101 {
-            request.pace(connection, Some(answer));
-        }
-        let buffering = request.location.buffering.clone();
-        let buffering = if unbuffered { buffering.off() } else { buffering };
+        let Settled { met_here, unbuffered, buffering } = exchange::settle(request, connection, answer).await?;
         keepalive::close_if_due(session, request, connection);
         if caching::replace(session, request, connection, answer, met_here)? {
             connection.set_buffering(buffering);
             return Ok(());
         }
-        headers::for_client(answer, request, true)?;
-        request.tell_session_id(answer)?;
-        request.tell_server(answer)?;
+        exchange::tell(request, connection, answer)?;
         if answer.status.as_u16() == 101 {
             connection.upgrade();
             return Ok(());
@@ -384,20 +319,8 @@ impl ProxyHttp for Edge {
     ) -> Box<Error> {
         // Pingora wants to be told in any case whether a reused connection is an excuse.
         e.retry.decide_reuse(client_reused);
-        let Ok((request, _)) = begun(ctx) else { return e };
-        if session.response_written().is_some() {
-            match e.esource() {
-                // As nginx: that a client leaves is nobody's failure.
-                ErrorSource::Downstream => {
-                    request.log_info(format_args!("client left before its answer had ended: {e}"))
-                }
-                _ => request.log_error(format_args!("upstream failed in the middle of its answer: {e}")),
-            }
-            e.set_retry(false);
-            return e;
-        }
-        if request.is_outlived() || !matches!(e.etype(), ErrorType::HTTPStatus(_)) {
-            e.set_retry(try_on(request, &e));
+        if let Ok((request, _)) = begun(ctx) {
+            exchange::broke(request, session.response_written().is_some(), &mut e);
         }
         e
     }
@@ -410,15 +333,9 @@ impl ProxyHttp for Edge {
         if session.response_written().is_some() {
             return FailToProxy { error_code: request.exchange.answer.status, can_reuse_downstream: false };
         }
-        let content = match request.content.take() {
-            Some(content) => content,
-            None => match refuse::status_of(e, connection) {
-                status @ (crate::http::pages::internal::CLIENT_CLOSED | 0) => {
-                    request.exchange.answer.status = status;
-                    return FailToProxy { error_code: status, can_reuse_downstream: false };
-                }
-                status => content::fail(request, status).await,
-            },
+        let Some(content) = exchange::last_word(request, connection, e).await else {
+            let error_code = request.exchange.answer.status;
+            return FailToProxy { error_code, can_reuse_downstream: false };
         };
         let delivered = deliver::deliver(session, request, connection, content).await.is_ok();
         if delivered && session.get_keepalive().is_some() {
@@ -451,11 +368,23 @@ fn internal(why: &'static str) -> Box<Error> {
     Error::explain(ErrorType::InternalError, why)
 }
 
-/// An error that makes Pingora ask for another server.
-fn again(why: String) -> Box<Error> {
-    let mut e = Error::explain(ErrorType::HTTPStatus(502), why).into_up();
-    e.set_retry(true);
-    e
+/// What is done before anybody is asked, or anything answered.
+async fn begin(
+    session: &mut Session,
+    request: &mut Request,
+    connection: &Arc<Connection>,
+    content: Option<Content>,
+) -> Option<Content> {
+    let content = match mirror::send(request, connection).await {
+        None => content,
+        instead => instead,
+    };
+    let content = match content {
+        None => body::prepare(session, request, connection).await,
+        content => content,
+    };
+    keepalive::decide(session, request, connection);
+    content
 }
 
 /// An error that ends the attempts; what was found is delivered by `fail_to_proxy`.
@@ -464,39 +393,4 @@ fn give_up(request: &mut Request, content: Content) -> Box<Error> {
     let mut e = Error::explain(ErrorType::HTTPStatus(502), "no upstream is left to ask").into_up();
     e.set_retry(false);
     e
-}
-
-/// After an error of an upstream: whether Pingora is to come back for another server, or for a page of errors.
-fn try_on(request: &mut Request, e: &Error) -> bool {
-    match request.failed(e) {
-        Ok(()) => true,
-        Err(crate::http::pages::internal::CLIENT_CLOSED) => false,
-        Err(status) => {
-            request.pending = Some(give_up_asking(request, failure::failure_of(e), status));
-            true
-        }
-    }
-}
-
-/// Nobody is left to ask: a stale answer if there is one that will do, or a status.
-fn give_up_asking(request: &mut Request, what: Failure, status: u16) -> Pending {
-    match caching::on_failure(request, what) {
-        Some(stored) => Pending::Stale(Box::new(stored)),
-        None => {
-            request.cache = None;
-            Pending::Status(status)
-        }
-    }
-}
-
-/// Whether the client gets each piece as it comes: `proxy_buffering off`, `X-Accel-Buffering: no`, event streams.
-fn unbuffered(answer: &ResponseHeader, request: &Request) -> bool {
-    let Some(pass) = request.pass() else { return false };
-    let accel =
-        answer.headers.get("x-accel-buffering").filter(|_| !pass.ignored.iter().any(|n| n == "x-accel-buffering"));
-    match accel.map(|v| v.as_bytes().to_ascii_lowercase()) {
-        Some(value) if value == b"no" => true,
-        Some(value) if value == b"yes" => false,
-        _ => !pass.buffering,
-    }
 }

@@ -1,4 +1,4 @@
-//! A server as Pingora is to connect to it: its address, TLS, the version, limits, and which kept connections will do.
+//! The way to a server, and the server as Pingora is to connect to it: its address, TLS, the version, limits, and which kept connections will do.
 
 use super::dial::{self, Dial};
 use super::line::{self, Lines};
@@ -14,7 +14,39 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+/// How the server that is asked is reached.
+pub(super) struct Way {
+    pub address: Address,
+    pub dial: Dial,
+    /// Of the kept connections to its address those with this key will do.
+    pub key: u64,
+    /// How long a connection may lie idle; zero: it is not kept.
+    pub idle: Duration,
+}
+
 impl Request {
+    /// The way to the server that was chosen.
+    pub(super) fn way(&mut self, chosen: &Chosen, upstream: &Upstream) -> Result<Way> {
+        let location = self.location.clone();
+        let Handler::Proxy(pass) = &location.handler else {
+            return Err(Error::explain(ErrorType::InternalError, "a location without proxy_pass asks an upstream"));
+        };
+        let greeting = dial::greeting(pass.proxy_header, self.client_ends());
+        let fresh = std::mem::take(&mut self.attempts.fresh);
+        let bind = self.bind_address(pass.bind.as_ref());
+        let lines = self.sessions().and_then(|sessions| sessions.lines(chosen.place()));
+        let key = self.pool_key(pass, fresh, greeting.as_deref(), bind, lines.as_ref());
+        let owner = self.placed.server().and_then(|_| self.sessions());
+        let timeout =
+            owner.map_or(pass.connect_timeout, |owner| pass.connect_timeout.min(owner.settings.owner_connect_timeout));
+        let keeps = chosen.server().keeps().map(|keeps| keeps.saturating_sub(line::MARGIN));
+        let idle = upstream.settings().keepalive_timeout;
+        let idle = if fresh { Duration::ZERO } else { keeps.map_or(idle, |keeps| keeps.min(idle)) };
+        let connections = upstream.connections().clone();
+        let dial = Dial { connections, greeting, bind, probes: pass.socket_keepalive, timeout, lines };
+        Ok(Way { address: chosen.address().clone(), dial, key, idle })
+    }
+
     /// Where and how Pingora is to connect.
     pub(super) fn peer(&mut self, chosen: &Chosen, upstream: &Upstream) -> Result<Box<HttpPeer>> {
         let location = self.location.clone();
@@ -28,11 +60,8 @@ impl Request {
         if let (true, Some(secure)) = (self.attempts.tls, &pass.secure) {
             self.attempts.tls_name = secure.apply(&mut peer, &self.exchange)?;
         }
-        let greeting = dial::greeting(pass.proxy_header, self.client_ends());
-        let fresh = std::mem::take(&mut self.attempts.fresh);
-        let bind = self.bind_address(pass)?;
-        let lines = self.sessions().and_then(|sessions| sessions.lines(chosen.place()));
-        peer.group_key = self.pool_key(pass, fresh, greeting.as_deref(), bind, lines.as_ref());
+        let way = self.way(chosen, upstream)?;
+        peer.group_key = way.key;
         let options = &mut peer.options;
         if pass.http_version == UpstreamVersion::Http2 {
             // Over TLS the upstream may say that it speaks HTTP/1.1 only, which a gRPC call cannot use.
@@ -40,25 +69,13 @@ impl Request {
             // As nginx, one request at a time: streams share a window, so that one slow client would hold up the others.
             options.max_h2_streams = 1;
         }
-        let owner = self.placed.server().and_then(|_| self.sessions());
-        let connect_timeout =
-            owner.map_or(pass.connect_timeout, |owner| pass.connect_timeout.min(owner.settings.owner_connect_timeout));
         // One limit for connecting and one for the handshake, as in nginx; the sum is a second barrier.
-        options.connection_timeout = Some(connect_timeout);
-        options.total_connection_timeout = Some(connect_timeout.saturating_mul(2));
+        options.connection_timeout = Some(way.dial.timeout);
+        options.total_connection_timeout = Some(way.dial.timeout.saturating_mul(2));
         options.read_timeout = Some(pass.read_timeout);
         options.write_timeout = Some(pass.send_timeout);
-        let keeps = chosen.server().keeps().map(|keeps| keeps.saturating_sub(line::MARGIN));
-        let idle = upstream.settings().keepalive_timeout;
-        options.idle_timeout = Some(if fresh { Duration::ZERO } else { keeps.map_or(idle, |keeps| keeps.min(idle)) });
-        options.custom_l4 = Some(Arc::new(Dial {
-            connections: upstream.connections().clone(),
-            greeting,
-            bind,
-            probes: pass.socket_keepalive,
-            timeout: connect_timeout,
-            lines,
-        }));
+        options.idle_timeout = Some(way.idle);
+        options.custom_l4 = Some(Arc::new(way.dial));
         Ok(Box::new(peer))
     }
 
@@ -68,26 +85,23 @@ impl Request {
         (peer.remote != super::NO_ADDRESS).then_some((peer.remote, peer.local))
     }
 
-    /// `proxy_bind`
-    fn bind_address(&self, pass: &Pass) -> Result<Option<SocketAddr>> {
-        let (address, port) = match &pass.bind {
-            None => return Ok(None),
-            Some(Bind::Address(address, port)) => (*address, *port),
-            Some(Bind::Variable(text)) => {
+    /// `proxy_bind`, `memcached_bind`
+    pub(super) fn bind_address(&self, bind: Option<&Bind>) -> Option<SocketAddr> {
+        let (address, port) = match bind? {
+            Bind::Address(address, port) => (*address, *port),
+            Bind::Variable(text) => {
                 let text = String::from_utf8_lossy(&text.evaluate(&self.exchange)).into_owned();
                 if text.is_empty() || text == "off" {
-                    return Ok(None);
+                    return None;
                 }
-                match Bind::parse(&text) {
-                    Some(parsed) => parsed,
-                    None => {
-                        self.log_error(format_args!("invalid local address \"{text}\""));
-                        return Ok(None);
-                    }
+                let parsed = Bind::parse(&text);
+                if parsed.is_none() {
+                    self.log_error(format_args!("invalid local address \"{text}\""));
                 }
+                parsed?
             }
         };
-        Ok(Some(SocketAddr::new(address, port)))
+        Some(SocketAddr::new(address, port))
     }
 
     /// Connections of different keys are never taken for one another. Pingora itself tells addresses, names sent and whether

@@ -5,6 +5,7 @@ use super::caching;
 use super::request::Request;
 use crate::client::Connection;
 use crate::http::pages::internal::CLIENT_CLOSED;
+use crate::observe::traffic::Ended;
 use pingora_error::{Error, ErrorSource};
 use pingora_http::{RequestHeader, ResponseHeader};
 use pingora_proxy::Session;
@@ -12,17 +13,24 @@ use std::sync::Arc;
 
 /// Waits until the client has its answer, as far as it takes it, and logs.
 pub async fn finish(session: &mut Session, request: &mut Request, connection: &Arc<Connection>, e: Option<&Error>) {
-    if let Some(last) = request.exchange.tries.last_mut() {
-        last.response_length = session.upstream_body_bytes_received() as u64;
-        last.bytes_received += last.response_length;
-        last.bytes_sent += session.upstream_body_bytes_sent().unwrap_or_default() as u64;
-    }
+    let received = session.upstream_body_bytes_received() as u64;
+    note_bodies(request, received, session.upstream_body_bytes_sent().unwrap_or_default() as u64);
     request.end_attempt();
+    request.end_storing().await;
     let written = session.response_written().filter(|head| !head.status.is_informational() || head.status == 101);
     // What the client was told may be something else than what Pingora has written.
     let told = request.told.take();
     let written = written.map(|head| told.as_deref().unwrap_or(head));
     answered(request, connection, written.map(Written::of), e).await;
+}
+
+/// So many bytes of bodies came from the last server, and went to it.
+pub fn note_bodies(request: &mut Request, received: u64, sent: u64) {
+    if let Some(last) = request.exchange.tries.last_mut() {
+        last.response_length += received;
+        last.bytes_received += received;
+        last.bytes_sent += sent;
+    }
 }
 
 /// A head that was written.
@@ -47,9 +55,9 @@ pub async fn answered(
     written: Option<Written<'_>>,
     e: Option<&Error>,
 ) {
-    let delivered = connection.drained().await.is_ok();
+    let (delivered, bytes) = connection.delivered().await;
     let answer = &mut request.exchange.answer;
-    answer.bytes = connection.take_sent();
+    answer.bytes = bytes;
     answer.body_bytes = answer.bytes.saturating_sub(written.as_ref().map_or(0, |written| written.length));
     answer.status = match &written {
         Some(written) => written.status,
@@ -62,14 +70,15 @@ pub async fn answered(
     if let Some(head) = head {
         request.note_sent_head(head);
     }
-    request.exchange.completed = answered && delivered && (e.is_none() || request.exchange.completed);
-    request.exchange.request_length = head_length(request) + request.exchange.body_length;
+    request.exchange.completed = answered && delivered.is_ok() && (e.is_none() || request.exchange.completed);
+    request.exchange.request_length = request.exchange.request_length();
     // As in nginx, what edge asks for itself is not logged.
     if connection.facts().errand.is_some() {
         access::tell(request, connection, head);
         return;
     }
     caching::count(request);
+    count(request);
     request.rule_log(head);
     if !request.is_logged() {
         return;
@@ -77,6 +86,17 @@ pub async fn answered(
     for log in &request.location.access_logs {
         log.record(&request.exchange);
     }
+}
+
+/// For metrics: whose location has answered, what, and how long that took.
+fn count(request: &Request) {
+    let exchange = &request.exchange;
+    request.location.traffic.count(&Ended {
+        status: exchange.answer.status,
+        received: exchange.request_length,
+        sent: exchange.answer.bytes,
+        time: exchange.started.elapsed(),
+    });
 }
 
 /// The length of a head as it went over the wire.
@@ -90,10 +110,4 @@ pub fn length_of(head: &ResponseHeader) -> u64 {
 pub fn request_length(head: &RequestHeader) -> u64 {
     let fields: usize = head.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
     (head.method.as_str().len() + head.raw_path().len() + " HTTP/1.1\r\n".len() + 1 + fields + 2) as u64
-}
-
-fn head_length(request: &Request) -> u64 {
-    let head = &request.exchange.head;
-    let fields: usize = head.headers.iter().map(|(name, value)| name.len() + value.len() + 4).sum();
-    (head.line.len() + 2 + fields + 2) as u64
 }

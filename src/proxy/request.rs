@@ -5,9 +5,10 @@ use super::caching::{Stored, Work};
 use super::content::Content;
 use super::headers;
 use super::live::Bound;
-use super::rules::Decided;
+use super::rules::{Decided, Ran};
 use super::sessions::Placed;
-use super::snapshot::{Location, Mirror, Server};
+use super::snapshot::{Handler, Location, Mirror, Server};
+use super::store::Storing;
 use crate::cache::store::Zone;
 use crate::client::{Body, Connection};
 use crate::http::{Head, Version};
@@ -84,6 +85,8 @@ pub struct Request {
     pub placed: Placed,
     /// What was decided before Pingora had the request; `Some(None)`: an upstream is asked.
     pub decided: Option<Option<Content>>,
+    /// The lane has begun with it: nothing of what is done before anybody is asked is done again.
+    pub is_underway: bool,
     /// What the cache has to do with it.
     pub cache: Option<Box<Work>>,
     /// The zone that was looked into, which counts what came of it.
@@ -96,6 +99,8 @@ pub struct Request {
     pub pending: Option<Pending>,
     /// What rules have decided.
     pub rules: Option<Box<Decided>>,
+    /// Which of them have run.
+    pub ran: Ran,
     /// It is one of edge's own, for another that was let in.
     pub is_errand: bool,
     /// The upstream that gets this copy of a request.
@@ -104,6 +109,14 @@ pub struct Request {
     pub content: Option<Content>,
     /// It is counted among the requests in flight as long as it lives.
     pub guards: Vec<Guard>,
+    /// `$limit_rate` was set: what the location says of it counts no more.
+    pub rate_is_set: bool,
+    /// The file that its answer becomes.
+    pub(super) storing: Option<Storing>,
+    /// What comes of the client's body passes to the server as it comes.
+    pub streams_body: bool,
+    /// The client's body went to a server as it came, was thrown away, or is what the request was refused for: nobody else gets it.
+    pub body_is_gone: bool,
     /// Over which it came, for requests of edge's own.
     pub connection: Weak<Connection>,
 }
@@ -115,6 +128,7 @@ impl Request {
         let mut exchange = Exchange::new(head, peer);
         exchange.server_name = server.name.clone();
         exchange.defined = Values::new(&bound.snapshot.defined);
+        exchange.asks_captures = bound.snapshot.asked.captures;
         let mut request = Request {
             exchange,
             bound,
@@ -138,16 +152,22 @@ impl Request {
             attempts: Attempts::default(),
             placed: Placed::default(),
             decided: None,
+            is_underway: false,
             cache: None,
             zone: None,
             confirmed: None,
             told: None,
             pending: None,
             rules: None,
+            ran: Ran::default(),
             is_errand: false,
             copy_for: None,
             content: None,
             guards: Vec::new(),
+            rate_is_set: false,
+            storing: None,
+            streams_body: false,
+            body_is_gone: false,
             connection: Weak::new(),
         };
         request.note_location();
@@ -157,7 +177,8 @@ impl Request {
     /// From now on this location's settings hold; where `limit_except` has something to say of the method, what it says.
     pub fn enter(&mut self, location: Arc<Location>) {
         let limit = location.limit_except.as_ref().filter(|limit| limit.limits(&self.exchange.method));
-        self.location = limit.map_or_else(|| location.clone(), |limit| limit.location.clone());
+        let limited = limit.map(|limit| limit.location.clone());
+        self.location = limited.unwrap_or(location);
         self.note_location();
     }
 
@@ -220,7 +241,9 @@ impl Request {
             String::from_utf8_lossy(&x.head.line)
         );
         if let Some(last) = x.tries.last() {
-            let uri = self.pass().map_or_else(|| x.path.to_vec(), |pass| headers::target(self, pass));
+            let own =
+                || if matches!(self.location.handler, Handler::Memcached(_)) { Vec::new() } else { x.path.to_vec() };
+            let uri = self.pass().map_or_else(own, |pass| headers::target(self, pass));
             let (scheme, uri) = (self.upstream_scheme(), String::from_utf8_lossy(&uri));
             text.push_str(&format!(", upstream: \"{scheme}://{}{uri}\"", last.address));
         }
@@ -240,6 +263,7 @@ pub fn peer_of(connection: &Connection, requests: u64) -> Peer {
         local: facts.local.unwrap_or(NO_ADDRESS),
         announced: facts.announced.as_ref().and_then(|a| a.source),
         announced_server: facts.announced.as_ref().and_then(|a| a.destination),
+        socket: facts.socket.clone(),
         tls: facts.tls.is_some(),
         plain_to_tls: facts.plain_to_tls,
         session: facts.tls.clone(),

@@ -121,6 +121,7 @@ impl<'s> Run<'s> {
                 request.exchange.args = Some(value);
                 request.changed = true;
             }
+            Settable::LimitRate => request.set_rate(&value),
         }
     }
 

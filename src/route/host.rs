@@ -5,7 +5,11 @@
 //!
 //! Always: a name is lower case, without port and final dot, not empty, and holds no space, control, slash or `..`.
 
+use crate::http::bytes::ByteSet;
 use std::borrow::Cow;
+
+/// RFC 3986's unreserved, sub-delims and the percent sign.
+static NAME: ByteSet = ByteSet::alphanumeric_and(b"-._~!$&'()*+,;=%");
 
 /// A host that may be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,16 +47,8 @@ pub fn validate_host(text: &[u8]) -> Result<Host<'_>, InvalidHost> {
 }
 
 fn is_name(name: &[u8]) -> bool {
-    let is_legal = |b: &u8| {
-        let others = || b"-_~!$&'()*+,;=%.".contains(b);
-        matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'A'..=b'Z') || others()
-    };
-    name.iter().all(is_legal) && !has_two_dots(name)
-}
-
-fn has_two_dots(name: &[u8]) -> bool {
-    let mut after_dot = false;
-    name.iter().any(|b| std::mem::replace(&mut after_dot, *b == b'.') && *b == b'.')
+    let mut before = 0;
+    name.iter().all(|b| NAME.holds(*b) && !(std::mem::replace(&mut before, *b) == b'.' && *b == b'.'))
 }
 
 fn is_literal(name: &[u8]) -> bool {

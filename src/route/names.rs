@@ -5,6 +5,7 @@
 //! from [`validate_host`](super::validate_host). Looking up allocates nothing and takes time bounded by the longest name.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 
 use super::first::FirstOf;
 use crate::pattern::{Captures, Pattern, PatternError};
@@ -13,7 +14,7 @@ use crate::pattern::{Captures, Pattern, PatternError};
 #[derive(Debug)]
 pub struct ServerNames<T> {
     /// Exact names, and the bare name of each `.name`.
-    exact: HashMap<Box<[u8]>, usize>,
+    exact: ByName,
     /// `*.name` and `.name`, as `name`.
     heads: Wildcards,
     /// `name.*`, as `name`.
@@ -26,9 +27,35 @@ pub struct ServerNames<T> {
     conflicts: Vec<(usize, String)>,
 }
 
+type ByName = HashMap<Box<[u8]>, usize, BuildHasherDefault<Fnv>>;
+
+/// FNV-1a. All names in the tables come from the configuration, and clients only look: nobody can make them share a place.
+struct Fnv(u64);
+
+impl Default for Fnv {
+    fn default() -> Fnv {
+        Fnv(0xcbf2_9ce4_8422_2325)
+    }
+}
+
+impl Hasher for Fnv {
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    }
+
+    /// The length, which the bytes tell apart as well.
+    fn write_usize(&mut self, _length: usize) {}
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
 #[derive(Debug, Default)]
 struct Wildcards {
-    names: HashMap<Box<[u8]>, usize>,
+    names: ByName,
     /// No name is longer: what bounds the search in a host made of dots.
     longest: usize,
 }
@@ -56,7 +83,7 @@ enum Kind {
 impl<T> Default for ServerNames<T> {
     fn default() -> Self {
         ServerNames {
-            exact: HashMap::new(),
+            exact: ByName::default(),
             heads: Wildcards::default(),
             tails: Wildcards::default(),
             regexes: FirstOf::default(),
@@ -147,7 +174,7 @@ impl<T> ServerNames<T> {
     }
 }
 
-fn insert(names: &mut HashMap<Box<[u8]>, usize>, name: Box<[u8]>, server: usize) -> bool {
+fn insert(names: &mut ByName, name: Box<[u8]>, server: usize) -> bool {
     let free = !names.contains_key(&name);
     if free {
         names.insert(name, server);

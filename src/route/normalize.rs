@@ -68,16 +68,18 @@ impl Uri {
     }
 
     fn split(original: Bytes, authority: Option<Bytes>, merge_slashes: bool) -> Result<Uri, BadUri> {
-        let end = original.iter().position(|b| *b == b'#').unwrap_or(original.len());
-        let question = original[..end].iter().position(|b| *b == b'?');
-        let raw = original.slice(..question.unwrap_or(end));
-        let args = question.map(|at| original.slice(at + 1..end));
-        let path = if raw.is_empty() {
-            Bytes::from_static(b"/")
-        } else if is_plain(&raw) {
-            raw.clone()
-        } else {
-            Bytes::from(normalize(&raw, merge_slashes)?)
+        let length = original.iter().position(|b| matches!(*b, b'?' | b'#')).unwrap_or(original.len());
+        let raw = original.slice(..length);
+        let args = original[length..].strip_prefix(b"?").map(|behind| {
+            let end = behind.iter().position(|b| *b == b'#').unwrap_or(behind.len());
+            original.slice(length + 1..length + 1 + end)
+        });
+        if !raw.is_empty() && is_plain(&raw) {
+            return Ok(Uri { path: raw, args, original, authority, changed: false, quoted: false });
+        }
+        let path = match raw.is_empty() {
+            true => Bytes::from_static(b"/"),
+            false => Bytes::from(normalize(&raw, merge_slashes)?),
         };
         Ok(Uri { changed: path != raw, quoted: raw.contains(&b'%'), path, args, original, authority })
     }

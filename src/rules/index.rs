@@ -62,6 +62,8 @@ pub struct Index {
 pub struct Candidates {
     at: usize,
     left: u64,
+    /// The path may be another one to those behind edge: its first segment says nothing.
+    hides: bool,
 }
 
 impl Index {
@@ -89,15 +91,17 @@ impl Index {
     }
 
     pub fn candidates(&self, x: &Exchange) -> Candidates {
-        Candidates { at: 0, left: self.word(0, x) }
+        let hides = self.words > 0 && x.path.contains(&b';');
+        Candidates { at: 0, left: self.word(0, hides, x), hides }
     }
 
-    fn word(&self, at: usize, x: &Exchange) -> u64 {
+    fn word(&self, at: usize, hides: bool, x: &Exchange) -> u64 {
         if at >= self.words {
             return 0;
         }
         let (methods, hosts) = (self.methods.of(x.method.as_str()), self.hosts.of(&x.host[..]));
-        methods[at] & hosts[at] & self.segments.of(first_segment(&x.path))[at]
+        let segments = if hides { u64::MAX } else { self.segments.of(first_segment(&x.path))[at] };
+        methods[at] & hosts[at] & segments
     }
 
     /// The next rule that may concern the request.
@@ -108,21 +112,14 @@ impl Index {
                 if candidates.at >= self.words {
                     return None;
                 }
-                candidates.left = self.word(candidates.at, x);
+                candidates.left = self.word(candidates.at, candidates.hides, x);
             }
             let rule = candidates.at * 64 + candidates.left.trailing_zeros() as usize;
             candidates.left &= candidates.left - 1;
-            if self.paths[rule].as_ref().is_none_or(|tests| tests.iter().any(|test| fits(test, &x.path))) {
+            if self.paths[rule].as_ref().is_none_or(|tests| tests.iter().any(|test| test.holds(&x.path))) {
                 return Some(rule);
             }
         }
-    }
-}
-
-fn fits(test: &PathTest, path: &[u8]) -> bool {
-    match test {
-        PathTest::Exact(whole) => path == whole,
-        PathTest::Prefix(prefix) => path.starts_with(prefix),
     }
 }
 
@@ -135,7 +132,7 @@ fn first_segment(path: &[u8]) -> &[u8] {
 /// The first segments that paths of a rule can have; `None`: any.
 fn segments_of(tests: Option<&BTreeSet<PathTest>>) -> Option<Vec<Vec<u8>>> {
     let segment = |test: &PathTest| match test {
-        PathTest::Exact(path) => Some(first_segment(path).to_vec()),
+        PathTest::Exact(path) | PathTest::Below(path) => Some(first_segment(path).to_vec()),
         PathTest::Prefix(prefix) => {
             let segment = first_segment(prefix);
             // `/a` alone is the beginning of `/ab` as well.
@@ -162,6 +159,7 @@ mod tests {
         assert_eq!(of(PathTest::Prefix(b"/a/".to_vec())), Some(vec![b"/a".to_vec()]));
         assert_eq!(of(PathTest::Prefix(b"/a".to_vec())), None);
         assert_eq!(of(PathTest::Exact(b"/a".to_vec())), Some(vec![b"/a".to_vec()]));
+        assert_eq!(of(PathTest::Below(b"/a".to_vec())), Some(vec![b"/a".to_vec()]));
         assert_eq!(segments_of(None), None);
     }
 }

@@ -29,6 +29,28 @@ pub struct Outcome {
     pub faults: Vec<String>,
 }
 
+impl Outcome {
+    /// Whether nothing was decided.
+    pub fn is_nothing(&self) -> bool {
+        let Outcome {
+            answer,
+            target,
+            to_upstream,
+            to_client,
+            upstream,
+            server,
+            cache,
+            mirrors,
+            delay,
+            sampled,
+            faults,
+        } = self;
+        let nowhere = answer.is_none() && target.is_none() && upstream.is_none() && server.is_none();
+        let unchanged = to_upstream.is_empty() && to_client.is_empty() && *cache == CacheWishes::default();
+        nowhere && unchanged && mirrors.is_empty() && delay.is_zero() && sampled.is_none() && faults.is_empty()
+    }
+}
+
 /// What a request is answered with instead.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {

@@ -1,10 +1,12 @@
 //! Goes through the rules of one phase for one request. What a rule needs from outside (memcached, a count) it asks for, and
 //! is told by whoever has it; nothing here waits.
 
-use super::action::{Action, ConcurrencyAction, Demand, Disturbance, FieldChange, Page, RateAction, Rewrite, Wish};
+use super::action::{
+    Action, BasicAuth, ConcurrencyAction, Demand, Disturbance, FieldChange, Page, RateAction, Rewrite, Wish,
+};
 use super::expr::{Expr, Needs};
 use super::index::Candidates;
-use super::outcome::{Answer, CacheWishes, Change, Copy, Outcome, Target};
+use super::outcome::{Answer, CacheWishes, Change, Copy, How, Outcome, Target};
 use super::set::{Compiled, Phased, RuleSet};
 use super::{EdgeFacts, Phase, View};
 use crate::variables::{Defined, Exchange};
@@ -36,6 +38,8 @@ pub enum Need<'s> {
     Concurrency { place: usize, limit: &'s ConcurrencyAction, key: Vec<u8> },
     /// Whether there is a session. `place`: in [`RuleSet::demands`].
     Demand { place: usize, demand: &'s Demand },
+    /// Whether the user is who they say.
+    Basic(&'s BasicAuth),
 }
 
 /// What came of it.
@@ -50,8 +54,10 @@ pub enum Met {
     Refused {
         retry_after: Option<Duration>,
     },
-    /// Without a session.
+    /// Without a session, or where nobody could tell.
     Answer(Answer),
+    /// 401: nobody it lets in; with the value of `WWW-Authenticate`.
+    Unauthorized(Vec<u8>),
 }
 
 #[derive(Debug)]
@@ -206,6 +212,7 @@ impl<'s> Run<'s> {
                     .or_else(|| key(&limit.by, world).map(|key| Need::Concurrency { place, limit, key }))
             }
             Action::RequireSession(place) => Some(Need::Demand { place: *place, demand: &set.demands()[*place] }),
+            Action::BasicAuth(place) => Some(Need::Basic(&set.basics()[*place])),
             Action::Set { value, .. } | Action::Log { value, .. } => self.unread(value),
             _ => None,
         }
@@ -235,6 +242,10 @@ impl<'s> Run<'s> {
                 outcome.answer = Some(Answer::Status(status));
             }
             Met::Answer(answer) => outcome.answer = Some(answer),
+            Met::Unauthorized(demand) => {
+                outcome.to_client.push(Change { how: How::Add, name: "WWW-Authenticate".into(), value: demand });
+                outcome.answer = Some(Answer::Status(401));
+            }
         }
         Some(Step::Answered)
     }
@@ -243,7 +254,7 @@ impl<'s> Run<'s> {
 /// `Retry-After`, in whole seconds and not a moment too early.
 fn retry_after_field(time: Duration) -> Change {
     let seconds = time.as_secs() + u64::from(time.subsec_nanos() > 0);
-    Change { how: super::outcome::How::Set, name: "Retry-After".into(), value: seconds.max(1).to_string().into_bytes() }
+    Change { how: How::Set, name: "Retry-After".into(), value: seconds.max(1).to_string().into_bytes() }
 }
 
 /// What is counted; `None`: nothing is.
@@ -312,7 +323,7 @@ fn perform<'s>(action: &Action, world: &mut World<'_>, outcome: &mut Outcome) ->
             keep(*slot, value, world.exchange);
         }
         // What was needed is not: there is nothing to count.
-        Action::RateLimit(_) | Action::ConcurrencyLimit(_) | Action::RequireSession(_) => {}
+        Action::RateLimit(_) | Action::ConcurrencyLimit(_) | Action::RequireSession(_) | Action::BasicAuth(_) => {}
     }
     (outcome.answer.is_some() && !was_answered).then_some(Step::Answered)
 }

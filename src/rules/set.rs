@@ -5,13 +5,13 @@
 //! does nothing.
 
 use super::Phase;
-use super::action::{self, Action, ConcurrencyAction, Demand, Phases, RateAction, Reader, Word};
+use super::action::{self, Action, BasicAuth, ConcurrencyAction, Demand, Phases, RateAction, Reader, Word};
 use super::expr::{Constant, Expr, Mistake, Needs, Scope};
 use super::file::{Group, Rule};
 use super::index::Index;
 use super::place;
-use crate::config::{Diagnostics, Spanned};
-use crate::variables::{Defined, Template};
+use crate::config::Diagnostics;
+use crate::variables::{Defined, Exchange, Template};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
@@ -37,6 +37,7 @@ pub struct Parts {
     pub rates: Vec<RateAction>,
     pub concurrencies: Vec<ConcurrencyAction>,
     pub demands: Vec<Demand>,
+    pub basics: Vec<BasicAuth>,
     /// What has to be known, by phase.
     needs: [Needs; 4],
 }
@@ -71,6 +72,8 @@ pub struct Compiled {
     pub then: Box<[Action]>,
     pub otherwise: Box<[Action]>,
     pub stop: bool,
+    /// What has to be known before it has run.
+    needs: Needs,
     pub faults: Faults,
 }
 
@@ -109,8 +112,8 @@ impl RuleSet {
                 continue;
             }
             for rule in &group.rules {
-                let (from, with) = (&*group.from, &with.constants);
-                let mut compiler = Compiler { group: at, from, with, vars: &vars, names, set: &mut set, diagnostics };
+                let here = Here { from: &group.from, with: &with.constants, vars: &vars, names };
+                let mut compiler = Compiler { group: at, here, set: &mut set, diagnostics };
                 let Some((phase, compiled)) = compiler.rule(rule) else { continue };
                 if let Some(first) = ended[phase as usize] {
                     unreachable(rule, first, phase, diagnostics);
@@ -141,6 +144,21 @@ impl RuleSet {
         self.parts.needs[phase as usize]
     }
 
+    /// The same, as far as it is about a request like this one.
+    pub fn may_need(&self, phase: Phase, needs: Needs, x: &Exchange) -> bool {
+        if !self.needs(phase).contains(needs) {
+            return false;
+        }
+        let phased = self.phase(phase);
+        let mut candidates = phased.index.candidates(x);
+        while let Some(at) = phased.index.next(&mut candidates, x) {
+            if phased.rules[at].needs.contains(needs) {
+                return true;
+            }
+        }
+        false
+    }
+
     pub fn rates(&self) -> &[RateAction] {
         &self.parts.rates
     }
@@ -151,6 +169,10 @@ impl RuleSet {
 
     pub fn demands(&self) -> &[Demand] {
         &self.parts.demands
+    }
+
+    pub fn basics(&self) -> &[BasicAuth] {
+        &self.parts.basics
     }
 
     /// The names of its rules, phase by phase.
@@ -177,22 +199,57 @@ fn unreachable(rule: &Rule, first: &Rule, phase: Phase, diagnostics: &mut Diagno
         .help(format!("`{}` (line {line}) ends every request before it in the phase `{phase}`", first.name.value));
 }
 
-struct Compiler<'c> {
-    group: usize,
+/// Where a rule stands.
+#[derive(Clone, Copy)]
+struct Here<'c> {
+    /// The file it is from; empty: the configuration itself.
     from: &'c str,
     with: &'c BTreeMap<String, Constant>,
     vars: &'c BTreeSet<String>,
     names: &'c Names<'c>,
+}
+
+impl<'c> Here<'c> {
+    fn scope(self, phase: Phase) -> Scope<'c> {
+        Scope { phase, with: self.with, vars: self.vars }
+    }
+
+    /// What a rule does, and what it does otherwise.
+    fn actions(
+        self,
+        rule: &Rule,
+        phase: Phase,
+        parts: &mut Parts,
+        diagnostics: &mut Diagnostics,
+    ) -> [Box<[Action]>; 2] {
+        let counted = match Path::new(self.from).file_stem() {
+            Some(file) => format!("{}/{}", file.to_string_lossy(), rule.name.value),
+            None => rule.name.value.clone(),
+        };
+        let mut reader = Reader { names: self.names, scope: self.scope(phase), rule: &counted, parts, diagnostics };
+        [&rule.then, &rule.otherwise].map(|entries| action::read(entries, &mut reader))
+    }
+}
+
+struct Compiler<'c> {
+    group: usize,
+    here: Here<'c>,
     set: &'c mut RuleSet,
     diagnostics: &'c mut Diagnostics,
 }
 
 impl Compiler<'_> {
     fn rule(&mut self, rule: &Rule) -> Option<(Phase, Compiled)> {
-        let (phase, when) = self.phase_of(rule)?;
-        let parts = &mut self.set.parts;
+        let (phase, when) = match self.phase_of(rule) {
+            Ok(found) => found,
+            Err(candidates) => {
+                self.tell_actions(rule, &candidates);
+                return None;
+            }
+        };
+        let before = std::mem::take(&mut self.set.parts.needs[phase as usize]);
         if let Some(when) = &when {
-            parts.need(phase, when.needs());
+            self.set.parts.need(phase, when.needs());
         }
         // What a parameter switches off is no mistake.
         let written = rule.when.as_ref().filter(|when| !when.contains("with."));
@@ -212,42 +269,43 @@ impl Compiler<'_> {
             }
             when => [when, None],
         };
-        let scope = Scope { phase, with: self.with, vars: self.vars };
-        let (names, diagnostics) = (self.names, &mut *self.diagnostics);
-        let counted = match Path::new(self.from).file_stem() {
-            Some(file) => format!("{}/{}", file.to_string_lossy(), rule.name.value),
-            None => rule.name.value.clone(),
-        };
-        let mut reader = Reader { names, scope, rule: &counted, parts, diagnostics };
-        let then = action::read(&rule.then, &mut reader);
-        let otherwise = action::read(&rule.otherwise, &mut reader);
-        let (name, stop) = (rule.name.as_str().into(), rule.stop);
-        Some((phase, Compiled { name, group: self.group, when, then, otherwise, stop, faults: Faults::default() }))
+        let [then, otherwise] = self.here.actions(rule, phase, &mut self.set.parts, self.diagnostics);
+        let needs = self.set.parts.needs[phase as usize];
+        self.set.parts.need(phase, before);
+        let (name, group, stop) = (rule.name.as_str().into(), self.group, rule.stop);
+        Some((phase, Compiled { name, group, when, then, otherwise, stop, needs, faults: Faults::default() }))
     }
 
-    /// The phase of a rule, with its condition as it is understood there.
-    fn phase_of(&mut self, rule: &Rule) -> Option<(Phase, Option<Expr>)> {
+    /// Where the condition is not understood, what is wrong with the actions is told all the same: as they are understood best.
+    fn tell_actions(&mut self, rule: &Rule, candidates: &[Phase]) {
+        let mistakes = |phase: &Phase| {
+            let mut unheard = Diagnostics::new();
+            self.here.actions(rule, *phase, &mut Parts::default(), &mut unheard);
+            unheard.count().0
+        };
+        if let Some(phase) = candidates.iter().copied().min_by_key(mistakes) {
+            self.here.actions(rule, phase, &mut Parts::default(), self.diagnostics);
+        }
+    }
+
+    /// The phase of a rule, with its condition as it is understood there; else the phases in which it is not.
+    fn phase_of(&mut self, rule: &Rule) -> Result<(Phase, Option<Expr>), Vec<Phase>> {
         let candidates = match &rule.phase {
             Some(phase) => vec![phase.value],
             None => Self::candidates(rule),
         };
         let Some(when) = &rule.when else {
-            return candidates.first().map(|phase| (*phase, None));
+            return candidates.first().map(|phase| (*phase, None)).ok_or(candidates);
         };
         let mut first: Option<Vec<Mistake>> = None;
-        for phase in candidates {
-            let scope = Scope { phase, with: self.with, vars: self.vars };
-            match Expr::condition(when, &scope) {
-                Ok(expr) => return Some((phase, Some(expr))),
+        for phase in &candidates {
+            match Expr::condition(when, &self.here.scope(*phase)) {
+                Ok(expr) => return Ok((*phase, Some(expr))),
                 Err(mistakes) => drop(first.get_or_insert(mistakes)),
             }
         }
-        self.tell(first.unwrap_or_default(), when);
-        None
-    }
-
-    fn tell(&mut self, mistakes: Vec<Mistake>, when: &Spanned<String>) {
-        place::tell(mistakes, when, self.diagnostics);
+        place::tell(first.unwrap_or_default(), when, self.diagnostics);
+        Err(candidates)
     }
 
     /// The phases in which all actions of a rule work, the likeliest first. All of them work in the first one.

@@ -160,6 +160,7 @@ fn rules_of_many_paths_methods_and_hosts_are_found_in_their_order() {
     text += "  - { name: below, when: \"request.path.startsWith('/p149/')\", then: [{ upstream: u }] }\n";
     text += "  - { name: begins, when: \"request.path.startsWith('/p14')\", then: [{ upstream: u }] }\n";
     text += "  - { name: host, when: request.host == 'example.com', then: [{ upstream: u }] }\n";
+    text += "  - { name: area, when: \"below(request.path, ['/p7/', '/q/r'])\", then: [{ upstream: u }] }\n";
     text +=
         "  - { name: other, when: request.host == 'other.example', then: [{ upstream: u }], else: [{ server: s }] }\n";
     let place = place(&text);
@@ -168,6 +169,12 @@ fn rules_of_many_paths_methods_and_hosts_are_found_in_their_order() {
     assert_eq!(of("/p70/x").0, ["r70", "host"]);
     assert_eq!(of("/p70/y").0, ["host"]);
     assert_eq!(of("/p14").0, ["begins", "host"]);
+    assert_eq!(of("/p7").0, ["host", "area"]);
+    assert_eq!(of("/p7/x").0, ["r7", "host", "area"]);
+    assert_eq!(of("/q/s").0, ["host"]);
+    // Those behind may read another path than the one whose first segment this is.
+    assert_eq!(of("/p14/..;x/q/r").0, ["begins", "host", "area"]);
+    assert_eq!(of("/p149/;x").0, ["below", "begins", "host"]);
     assert_eq!(of("/").1.server.as_deref(), Some(&b"s"[..]));
 }
 

@@ -3,7 +3,7 @@
 use super::open::{Opened, local_of, open};
 use crate::client::{self, Client, Facts, http2};
 use crate::proxy::snapshot::Http2;
-use crate::proxy::{self, Edge, Errands, Slot};
+use crate::proxy::{self, Edge, Errands, Lane, Pool, Slot, Went};
 use crate::variables::counts::{self, Held};
 use pingora_core::apps::HttpServerApp;
 use pingora_core::protocols::Stream;
@@ -20,7 +20,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, Semaphore};
 use tokio::time::timeout;
 
-/// Idle connections to upstreams kept in all, over all of them.
+/// Idle connections to upstreams that Pingora keeps, over all of them.
 const UPSTREAM_POOL: usize = 4096;
 
 /// Requests of edge's own at once.
@@ -31,7 +31,11 @@ const ERRANDS_TURN: Duration = Duration::from_secs(60);
 /// All connections, and the one proxy behind them.
 pub struct Front {
     proxy: Arc<HttpProxy<Edge>>,
+    /// Idle connections to upstreams that Pingora does not know.
+    pool: Arc<Pool>,
     shutdown: ShutdownWatch,
+    /// What the watch said when it was new.
+    ended: bool,
     /// `worker_connections`
     most: AtomicUsize,
     open: AtomicUsize,
@@ -51,8 +55,11 @@ impl Front {
         };
         let mut proxy = HttpProxy::new(Edge, Arc::new(conf));
         proxy.handle_init_modules();
+        let ended = *shutdown.borrow();
         Arc::new_cyclic(|own| Front {
             proxy: Arc::new(proxy),
+            ended,
+            pool: Arc::default(),
             shutdown,
             most: AtomicUsize::new(most as usize),
             open: AtomicUsize::new(0),
@@ -95,13 +102,23 @@ impl Front {
         stream.set_socket_digest(SocketDigest::from_raw_fd(stream.as_raw_fd()));
         let counted = Counted { front: self.clone(), _active: Held::active() };
         let slot = slot.clone();
+        // A task is as large as the largest thing it ever waits for, and most of the time it waits for the next request: what
+        // is rare, or done once, has its room only while it is done.
         tokio::spawn(async move {
-            let Some(opened) = open(stream, &slot).await else { return };
+            let Some(opened) = Box::pin(open(stream, &slot)).await else { return };
             match opened.http2 {
                 None => counted.front.serve(opened.stream, opened.facts, slot).await,
-                Some(_) => counted.front.serve_http2(opened, slot).await,
+                Some(_) => Box::pin(counted.front.serve_http2(opened, slot)).await,
             }
         });
+    }
+
+    /// Whether edge shuts down. Before anything was said of that, which is nearly always, no lock is taken.
+    fn is_ending(&self) -> bool {
+        match self.shutdown.has_changed() {
+            Ok(false) => self.ended,
+            Ok(true) | Err(_) => *self.shutdown.borrow(),
+        }
     }
 
     /// Every stream of the connection is served as if it were one of its own.
@@ -120,15 +137,16 @@ impl Front {
 
     async fn serve(&self, stream: Stream, facts: Facts, slot: Arc<Slot>) {
         let local = local_of(&facts);
-        let settings = || slot.bound().virtual_for(local).default.client.clone();
+        let settings = || slot.peek(|bound| bound.virtual_for(local).default.client.clone());
         let mut client = Client::new(stream, facts, settings());
+        let mut lane = Lane::new(&self.pool);
         loop {
             let head = match client.read_head(&settings(), &self.shutdown).await {
                 Ok(Some(head)) => Arc::new(head),
                 // With TLS's goodbye, so that nobody takes it for a cut.
                 Ok(None) => return client.close().await,
                 Err(refusal) => {
-                    let answer = proxy::refusal(&refusal, client.connection(), &slot).await;
+                    let answer = Box::pin(proxy::refusal(&refusal, client.connection(), &slot)).await;
                     return match refusal.answered {
                         true => client.refuse(answer).await,
                         false => client.close().await,
@@ -139,12 +157,12 @@ impl Front {
                 counts::requested();
             }
             client.begin(head);
-            let ending = *self.shutdown.borrow();
-            if proxy::answer(&mut client, &slot, ending).await {
-                if !client.finish_request().await {
-                    return client.close().await;
-                }
-                continue;
+            match proxy::answer(&mut client, &slot, &mut lane, self.is_ending()).await {
+                Went::Answered if client.finish_request().await => continue,
+                Went::Answered => return client.close().await,
+                // Without TLS's goodbye: what came of an answer is not to be taken for the whole.
+                Went::Broken => return,
+                Went::On => {}
             }
             client.hand_over();
             let spare = client.spare();

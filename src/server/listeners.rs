@@ -10,13 +10,15 @@ use socket2::Socket;
 use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::task::JoinHandle;
 
 /// After an accept fails for lack of descriptors, this long nothing is accepted.
 const PAUSE: Duration = Duration::from_millis(100);
 
+/// While they fail, it is told again after so long.
+const TELL_EVERY: Duration = Duration::from_secs(5);
 /// How long the last accept is waited for.
 const LAST_ACCEPT: Duration = Duration::from_secs(1);
 
@@ -169,7 +171,30 @@ fn acceptor(socket: Socket, address: &ListenAddress) -> io::Result<Acceptor> {
     })
 }
 
+/// Accepts that fail. For lack of descriptors they do so ten times a second, for as long as somebody likes: a line
+/// for each would fill the disk as well.
+#[derive(Default)]
+struct Failures {
+    untold: u64,
+    told: Option<Instant>,
+}
+
+impl Failures {
+    fn note(&mut self, e: &io::Error) {
+        self.untold += 1;
+        if self.told.is_some_and(|told| told.elapsed() < TELL_EVERY) {
+            return;
+        }
+        match self.untold {
+            1 => log::error!(target: "edge::crit", "accept failed: {e}"),
+            n => log::error!(target: "edge::crit", "accept failed: {e}; {n} times since this was told last"),
+        }
+        *self = Failures { untold: 0, told: Some(Instant::now()) };
+    }
+}
+
 async fn accept(acceptor: Acceptor, slot: Arc<Slot>, front: Arc<Front>) {
+    let mut failures = Failures::default();
     loop {
         let stream: io::Result<Stream> = match &acceptor {
             Acceptor::Tcp(listener) => listener.accept().await.and_then(|(stream, _)| {
@@ -183,7 +208,7 @@ async fn accept(acceptor: Acceptor, slot: Arc<Slot>, front: Arc<Front>) {
             // The client was gone before it was accepted.
             Err(e) if matches!(e.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset) => {}
             Err(e) => {
-                log::error!(target: "edge::crit", "accept failed: {e}");
+                failures.note(&e);
                 tokio::time::sleep(PAUSE).await;
             }
         }

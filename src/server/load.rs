@@ -5,6 +5,7 @@ use crate::config::node::{Entry, Kind};
 use crate::config::{Diagnostics, Node, Raw, yaml};
 use crate::convert::{self, tomcat};
 use crate::limit;
+use crate::observe::traffic::TrafficTable;
 use crate::proxy::rules::{Embedded, Filter};
 use crate::proxy::snapshot::{self, Resources, Snapshot};
 use crate::session::sticky::LearnedTables;
@@ -61,6 +62,7 @@ pub struct Loader {
     stores: Arc<Stores>,
     learned: Arc<LearnedTables>,
     limits: Arc<limit::Zones>,
+    traffic: Arc<TrafficTable>,
     embedded: Embedded,
 }
 
@@ -134,8 +136,8 @@ fn default_error_log(tree: &mut Node, path: &str) {
 impl Loader {
     pub fn new(options: Options) -> Loader {
         let names = NamesSettings { offline: options.offline, ..NamesSettings::default() };
-        let (zones, stores, learned, limits, embedded) = Default::default();
-        Loader { options, upstreams: Upstreams::new(names), zones, stores, learned, limits, embedded }
+        let (zones, stores, learned, limits, traffic, embedded) = Default::default();
+        Loader { options, upstreams: Upstreams::new(names), zones, stores, learned, limits, traffic, embedded }
     }
 
     /// With Rust code that has a say over requests, in every configuration.
@@ -179,6 +181,7 @@ impl Loader {
             stores: self.stores.clone(),
             learned: self.learned.clone(),
             limits: self.limits.clone(),
+            traffic: self.traffic.clone(),
             embedded: self.embedded.clone(),
             prefix: self.prefix(),
             check_only: self.options.check_only,

@@ -42,6 +42,7 @@ pub use start::run;
 
 use crate::health::Checks;
 use crate::observe::{self, errors};
+use crate::proxy::api;
 use crate::proxy::rules::Filter;
 use crate::proxy::sessions::Kept;
 use crate::proxy::snapshot::Snapshot;
@@ -140,6 +141,7 @@ async fn obey(
     let desk = Arc::new(Desk { snapshot: ArcSwap::new(snapshot.clone()), reloads });
     let names = loader.upstreams().clone();
     let in_background = heritage.background.is_some();
+    api::begin();
     let mut running = Running::open(loader, heritage.sockets, front, desk, checks.clone(), sessions.clone())?;
     log::info!(target: "edge::notice", "edge {} serves with {} threads", env!("CARGO_PKG_VERSION"), snapshot.process.workers);
     drop(snapshot);

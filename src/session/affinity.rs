@@ -12,7 +12,7 @@ use crate::memcached::Node;
 use crate::session::id::Id;
 use crate::session::record::Named;
 use crate::session::takeover::counts::{Counts, one};
-use crate::session::takeover::ground::Ground;
+use crate::session::takeover::ground::{Ground, Known};
 use crate::session::takeover::place::Place;
 use crate::session::takeover::taking::{Ask, Outcome};
 use crate::session::takeover::{Carried, Gate, NODE_SETTLES, Settings, State, Turn, Why, World};
@@ -86,8 +86,30 @@ pub struct Affinity {
 impl Affinity {
     /// `nodes`: in the order of `memcachedNodes`; none where there is no MSM.
     pub fn new(settings: Settings, nodes: Vec<Arc<Node>>, world: Arc<dyn World>) -> Arc<Affinity> {
-        let ground = Arc::new(Ground::new(settings, nodes, world));
+        let known = Known::nothing(&settings);
+        Affinity::with(settings, nodes, world, known)
+    }
+
+    /// In the place of another: what was counted goes on, and where sessions are known to be. `stays`: servers, their views and
+    /// nodes are the same.
+    pub fn after(
+        before: &Affinity,
+        settings: Settings,
+        nodes: Vec<Arc<Node>>,
+        world: Arc<dyn World>,
+        stays: bool,
+    ) -> Arc<Affinity> {
+        let known = before.ground.known_under(&settings, stays);
+        Affinity::with(settings, nodes, world, known)
+    }
+
+    fn with(settings: Settings, nodes: Vec<Arc<Node>>, world: Arc<dyn World>, known: Known) -> Arc<Affinity> {
+        let ground = Arc::new(Ground::new(settings, nodes, world, known));
         Arc::new(Affinity { ground, flights: Flights::default() })
+    }
+
+    pub fn settings(&self) -> &Settings {
+        &self.ground.settings
     }
 
     pub fn counts(&self) -> &Counts {

@@ -11,6 +11,8 @@ use tokio::task::JoinSet;
 pub struct StoreSettings {
     /// Name and `host:port`, in MSM's order; the name is empty where there is only one and it has none.
     pub nodes: Vec<(String, String)>,
+    /// MSM's `failoverNodes`: those of them that are used only when no other is left.
+    pub failover: Vec<String>,
     pub limits: Limits,
 }
 
@@ -49,11 +51,14 @@ impl Store {
         }
     }
 
-    /// The next node in MSM's order that is up, where MSM puts a session's backup; `None` if no other is.
+    /// The next node in MSM's order that is up, where MSM puts a session's backup: one for failover only when no other is left;
+    /// `None` if none is.
     pub fn next(&self, after: &Node) -> Option<&Arc<Node>> {
         let at = self.nodes.iter().position(|node| node.name() == after.name())?;
         let (before, behind) = self.nodes.split_at(at);
-        behind.iter().skip(1).chain(before).find(|node| node.is_up())
+        let others = || behind.iter().skip(1).chain(before).filter(|node| node.is_up());
+        let is_primary = |node: &&Arc<Node>| !self.settings.failover.iter().any(|name| name == node.name());
+        others().find(is_primary).or_else(|| others().next())
     }
 
     /// Watches over all nodes until dropped.
@@ -88,93 +93,6 @@ impl Stores {
         };
         settings.iter().map(|(name, settings)| (name.clone(), store(name, settings))).collect()
     }
-}
-
-/// What is wrong with a list of nodes.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum NodesMistake {
-    #[error("no memcached is named: write `{{ n1: 'host:11211' }}`, or MSM's `n1:host:11211,n2:host:11211`")]
-    None,
-    #[error("`{0}`: sessions that MSM keeps in Redis are not supported, edge reads memcached")]
-    Redis(String),
-    #[error("`{0}`: sessions that MSM keeps in Couchbase are not supported, edge reads memcached nodes with names")]
-    Couchbase(String),
-    #[error("`{0}` is no address: write `host:port`, as `10.0.0.1:11211`, `cache.example:11211` or `[::1]:11211`")]
-    Address(String),
-    #[error("`{0}` is no name of a node: MSM takes letters, digits and `_`, and writes it into each session's id")]
-    Name(String),
-    #[error("two nodes are called `{0}`")]
-    Twice(String),
-    #[error("`{0}` has no name, and is not the only node: write `n1:{0}`, as in MSM's `memcachedNodes`")]
-    Nameless(String),
-}
-
-/// MSM's `memcachedNodes`: `n1:host:port,n2:host:port`, parted by commas or white space, or one `host:port`. Beyond MSM an
-/// address of IPv6 may stand in brackets.
-pub fn parse_nodes(text: &str) -> Result<Vec<(String, String)>, NodesMistake> {
-    let words = text.split(|c: char| c == ',' || c.is_whitespace()).filter(|word| !word.is_empty());
-    let nodes: Vec<(String, String)> = words.map(parse_node).collect::<Result<_, _>>()?;
-    check_nodes(&nodes)?;
-    Ok(nodes)
-}
-
-/// Looks at nodes however they were written.
-pub fn check_nodes(nodes: &[(String, String)]) -> Result<(), NodesMistake> {
-    if nodes.is_empty() {
-        return Err(NodesMistake::None);
-    }
-    for (at, (name, address)) in nodes.iter().enumerate() {
-        if !is_address(address) {
-            return Err(foreign(address).unwrap_or_else(|| NodesMistake::Address(address.clone())));
-        }
-        if name.is_empty() && nodes.len() > 1 {
-            return Err(NodesMistake::Nameless(address.clone()));
-        }
-        if !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
-            return Err(NodesMistake::Name(name.clone()));
-        }
-        if nodes[..at].iter().any(|(before, _)| before == name) {
-            return Err(NodesMistake::Twice(name.clone()));
-        }
-    }
-    Ok(())
-}
-
-/// `name:host:port` or `host:port`.
-fn parse_node(word: &str) -> Result<(String, String), NodesMistake> {
-    if let Some(mistake) = foreign(word) {
-        return Err(mistake);
-    }
-    let named = match word.split_once(':') {
-        // Of `[::1]:11211` as well the first colon parts no name.
-        Some((name, address)) if address.contains(':') && !word.starts_with('[') => Some((name, address)),
-        _ => None,
-    };
-    let (name, address) = named.unwrap_or(("", word));
-    if named.is_some() && name.is_empty() {
-        return Err(NodesMistake::Name(name.to_owned()));
-    }
-    Ok((name.to_owned(), address.to_owned()))
-}
-
-/// MSM's other stores.
-fn foreign(text: &str) -> Option<NodesMistake> {
-    // An address may hold a password.
-    let shown = |scheme: &str| format!("{scheme}://…");
-    match text.split_once("://")?.0 {
-        scheme @ ("redis" | "rediss") => Some(NodesMistake::Redis(shown(scheme))),
-        scheme @ ("http" | "https") => Some(NodesMistake::Couchbase(shown(scheme))),
-        _ => None,
-    }
-}
-
-fn is_address(text: &str) -> bool {
-    let Some((host, port)) = text.rsplit_once(':') else { return false };
-    let host_is_good = match host.strip_prefix('[').map(|rest| rest.strip_suffix(']')) {
-        Some(inner) => inner.is_some_and(|inner| inner.parse::<std::net::Ipv6Addr>().is_ok()),
-        None => !host.is_empty() && host.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b)),
-    };
-    host_is_good && port.bytes().all(|b| b.is_ascii_digit()) && port.parse::<u16>().is_ok_and(|port| port > 0)
 }
 
 #[cfg(test)]

@@ -139,6 +139,7 @@ impl Chosen {
             Outcome::Failure(what) => self.report_failure(what, now),
             Outcome::Alive => self.report_life(now),
             Outcome::Success { header_time, response_time } => {
+                self.peer.server.times().note(response_time);
                 if self.peer.times {
                     balance::note_times(&self.peer.server, header_time, response_time);
                 }

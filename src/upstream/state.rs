@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use super::connections::Connections;
 use super::names::Address;
+use crate::count::Histogram;
 
 /// Milliseconds since some moment of this process.
 pub(super) type Stamp = i64;
@@ -90,6 +91,8 @@ pub struct Server {
     requests: AtomicU64,
     failures: AtomicU64,
     last_error: Mutex<Option<LastError>>,
+    /// Of whole answers.
+    times: Histogram,
     /// Moving averages for `least_time`, in milliseconds; 0: not known.
     pub(super) header_time: AtomicU64,
     pub(super) response_time: AtomicU64,
@@ -117,6 +120,7 @@ impl Server {
             requests: AtomicU64::new(0),
             failures: AtomicU64::new(0),
             last_error: Mutex::new(None),
+            times: Histogram::default(),
             header_time: AtomicU64::new(0),
             response_time: AtomicU64::new(0),
             keeps: AtomicU64::new(UNSAID),
@@ -144,6 +148,11 @@ impl Server {
     /// How many of those failed in a way that counts.
     pub fn failures(&self) -> u64 {
         self.failures.load(Relaxed)
+    }
+
+    /// How long its answers took, from its choice to their last byte.
+    pub fn times(&self) -> &Histogram {
+        &self.times
     }
 
     /// What it said of how long it keeps an idle connection (`Keep-Alive: timeout=N`).

@@ -1,16 +1,39 @@
 //! How many connections and requests there are, for `stub_status` and `$connections_…`: counted by who serves them.
 //!
 //! The numbers are the process's and begin with it. Requests of edge's own and the streams of a connection of HTTP/2 are no
-//! connections.
+//! connections. What changes with each request is counted in lanes, one for each of some threads: a number that all of them
+//! write to costs each of them more than the rest of a counter.
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 
 static ACCEPTED: AtomicU64 = AtomicU64::new(0);
 static HANDLED: AtomicU64 = AtomicU64::new(0);
-static REQUESTS: AtomicU64 = AtomicU64::new(0);
 static ACTIVE: AtomicU64 = AtomicU64::new(0);
-static READING: AtomicU64 = AtomicU64::new(0);
-static WAITING: AtomicU64 = AtomicU64::new(0);
+
+/// Threads beyond so many share lanes.
+const MOST: usize = 16;
+
+/// What one thread counts, apart from what others do. What is there for a while is taken back from where it was added.
+#[repr(align(128))]
+struct Lane {
+    requests: AtomicU64,
+    reading: AtomicU64,
+    waiting: AtomicU64,
+}
+
+static LANES: [Lane; MOST] =
+    [const { Lane { requests: AtomicU64::new(0), reading: AtomicU64::new(0), waiting: AtomicU64::new(0) } }; MOST];
+
+thread_local! {
+    static LANE: &'static Lane = {
+        static NEXT: AtomicUsize = AtomicUsize::new(0);
+        &LANES[NEXT.fetch_add(1, Relaxed) % MOST]
+    };
+}
+
+fn sum(of: impl Fn(&Lane) -> &AtomicU64) -> u64 {
+    LANES.iter().map(|lane| of(lane).load(Relaxed)).sum()
+}
 
 /// As they are now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,11 +52,11 @@ pub struct Counts {
 }
 
 pub fn read() -> Counts {
-    let (active, reading, waiting) = (ACTIVE.load(Relaxed), READING.load(Relaxed), WAITING.load(Relaxed));
+    let (active, reading, waiting) = (ACTIVE.load(Relaxed), sum(|lane| &lane.reading), sum(|lane| &lane.waiting));
     Counts {
         accepted: ACCEPTED.load(Relaxed),
         handled: HANDLED.load(Relaxed),
-        requests: REQUESTS.load(Relaxed),
+        requests: sum(|lane| &lane.requests),
         active,
         reading,
         writing: active.saturating_sub(reading + waiting),
@@ -46,7 +69,7 @@ pub fn accepted() {
 }
 
 pub fn requested() {
-    REQUESTS.fetch_add(1, Relaxed);
+    LANE.with(|lane| lane.requests.fetch_add(1, Relaxed));
 }
 
 /// A number that is higher as long as this is there.
@@ -67,7 +90,8 @@ impl Held {
 
     /// One that waits for a request, or reads the head of one.
     pub fn between(is_idle: bool) -> Held {
-        Held::hold(if is_idle { &WAITING } else { &READING })
+        let lane: &'static Lane = LANE.with(|lane| *lane);
+        Held::hold(if is_idle { &lane.waiting } else { &lane.reading })
     }
 }
 

@@ -10,6 +10,7 @@ use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use bytes::Bytes;
+use pingora_core::protocols::SocketDigest;
 use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::sync::{Arc, LazyLock, OnceLock};
@@ -35,6 +36,8 @@ pub struct Exchange {
     pub server_name: Arc<str>,
     /// What the last regular expression that matched has captured.
     pub captures: Captures,
+    /// Some text asks for it. `$1`
+    pub asks_captures: bool,
     /// The values of variables that the configuration itself defines.
     pub defined: Values,
     /// `using uninitialized … variable` is worth a line.
@@ -118,6 +121,8 @@ pub struct Peer {
     /// What the PROXY protocol told of both ends, where it is spoken. `$proxy_protocol_addr`
     pub announced: Option<SocketAddr>,
     pub announced_server: Option<SocketAddr>,
+    /// The connection's socket, which the kernel knows more of. `$tcpinfo_…`
+    pub socket: Option<Arc<SocketDigest>>,
     /// `https` is spoken.
     pub tls: bool,
     /// Plain HTTP came where TLS is spoken.
@@ -211,6 +216,7 @@ impl Exchange {
             args: None,
             server_name: NAMELESS.clone(),
             captures: Captures::default(),
+            asks_captures: true,
             defined: Values::default(),
             warns_of_uninitialized: false,
             roots: None,
@@ -269,6 +275,15 @@ impl Exchange {
         Some((user, password))
     }
 
+    /// The bytes of the request, as far as they have come.
+    pub fn request_length(&self) -> u64 {
+        if self.request_length > 0 {
+            return self.request_length;
+        }
+        let fields: usize = self.head.headers.iter().map(|(name, value)| name.len() + value.len() + 4).sum();
+        (self.head.line.len() + 2 + fields + 2) as u64 + self.body_length
+    }
+
     pub fn scheme(&self) -> &'static str {
         if self.peer.tls { "https" } else { "http" }
     }
@@ -297,6 +312,7 @@ pub(crate) mod tests {
             local: "127.0.0.1:8888".parse().unwrap(),
             announced: None,
             announced_server: None,
+            socket: None,
             tls: false,
             plain_to_tls: false,
             session: None,

@@ -22,7 +22,7 @@ pub(crate) use exchange::tests;
 pub use exchange::{Answer, Captures, Exchange, Peer, Roots, Try};
 pub use names::{Defined, Variable};
 pub use placed::{Place, PlacedField};
-pub use print::{hostname, request_id};
+pub use print::{hostname, request_id, write_number};
 pub use rules::Rules;
 pub use session::{Session, SessionField, StoredSession};
 pub use template::{Mistake, Template};

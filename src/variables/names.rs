@@ -52,6 +52,8 @@ pub enum Variable {
     RequestId,
     RequestLength,
     RequestMethod,
+    RequestPort,
+    IsRequestPort,
     RequestTime,
     RequestUri,
     RulesFired,
@@ -63,6 +65,10 @@ pub enum Variable {
     ServerProtocol,
     SliceRange,
     Status,
+    TcpRtt,
+    TcpRttVar,
+    TcpSendWindow,
+    TcpReceiveSpace,
     TimeIso8601,
     TimeLocal,
     UpstreamAddr,
@@ -123,6 +129,7 @@ const FIXED: &[(&str, Variable)] = &[
     ("https", Variable::Https),
     ("invalid_referer", Variable::Placed(PlacedField::InvalidReferer)),
     ("is_args", Variable::IsArgs),
+    ("is_request_port", Variable::IsRequestPort),
     ("limit_conn_status", Variable::LimitConnStatus),
     ("limit_rate", Variable::LimitRate),
     ("limit_req_status", Variable::LimitReqStatus),
@@ -154,6 +161,7 @@ const FIXED: &[(&str, Variable)] = &[
     ("request_id", Variable::RequestId),
     ("request_length", Variable::RequestLength),
     ("request_method", Variable::RequestMethod),
+    ("request_port", Variable::RequestPort),
     ("request_time", Variable::RequestTime),
     ("request_uri", Variable::RequestUri),
     ("rules_fired", Variable::RulesFired),
@@ -193,6 +201,10 @@ const FIXED: &[(&str, Variable)] = &[
     ("ssl_server_name", Variable::Tls(TlsField::ServerName)),
     ("ssl_session_reused", Variable::Tls(TlsField::SessionReused)),
     ("status", Variable::Status),
+    ("tcpinfo_rcv_space", Variable::TcpReceiveSpace),
+    ("tcpinfo_rtt", Variable::TcpRtt),
+    ("tcpinfo_rttvar", Variable::TcpRttVar),
+    ("tcpinfo_snd_cwnd", Variable::TcpSendWindow),
     ("time_iso8601", Variable::TimeIso8601),
     ("time_local", Variable::TimeLocal),
     ("uid_got", Variable::Placed(PlacedField::UidGot)),
@@ -257,6 +269,38 @@ impl Defined {
 }
 
 impl Variable {
+    /// Whether it says nothing but digits and marks that no log escapes.
+    pub(super) fn is_plain(&self) -> bool {
+        use Variable::*;
+        matches!(
+            self,
+            BodyBytesSent
+                | BytesSent
+                | Connection
+                | ConnectionRequests
+                | ConnectionTime
+                | Msec
+                | Pid
+                | RemoteAddr
+                | RemotePort
+                | RequestId
+                | RequestLength
+                | RequestTime
+                | ServerAddr
+                | ServerPort
+                | Status
+                | TimeIso8601
+                | TimeLocal
+                | UpstreamBytesReceived
+                | UpstreamBytesSent
+                | UpstreamConnectTime
+                | UpstreamHeaderTime
+                | UpstreamResponseLength
+                | UpstreamResponseTime
+                | UpstreamStatus
+        )
+    }
+
     /// What a name means; names are not sensitive to case, as in nginx.
     pub fn find(name: &str, defined: &Defined) -> Option<Variable> {
         let name = name.to_ascii_lowercase();

@@ -6,6 +6,7 @@ use super::tls::TlsField;
 use super::{Exchange, Try, clock, counts};
 use crate::http::escape::{self, LogEscape};
 use crate::http::{Framing, Version};
+use pingora_core::protocols::l4::ext::TCP_INFO;
 use pingora_http::ResponseHeader;
 use std::borrow::Cow;
 use std::io::Write as _;
@@ -67,7 +68,9 @@ pub fn value(variable: &Variable, x: &Exchange, out: &mut Vec<u8>) -> bool {
         RequestCompletion => bytes(if x.completed { b"OK" } else { b"" }, out),
         RequestFilename => optional(x.roots.as_deref().map(|roots| roots.file(x)).as_deref(), out),
         RequestId => request_id(x, out),
-        RequestLength => number(x.request_length, out),
+        RequestLength => number(x.request_length(), out),
+        RequestPort => bytes(request_port(x), out),
+        IsRequestPort => bytes(if request_port(x).is_empty() { b"" } else { b":" }, out),
         RequestMethod => bytes(x.asked_method.as_ref().unwrap_or(&x.method).as_str().as_bytes(), out),
         RequestTime => seconds(x.started.elapsed(), out),
         RequestUri => bytes(&x.request_uri, out),
@@ -80,6 +83,10 @@ pub fn value(variable: &Variable, x: &Exchange, out: &mut Vec<u8>) -> bool {
         ServerProtocol => bytes(x.head.version.as_str().as_bytes(), out),
         SliceRange => optional(x.slice_range.as_deref().map(str::as_bytes), out),
         Status => status(x.answer.status, out),
+        TcpRtt => tcp(x, |tcp| tcp.tcpi_rtt, out),
+        TcpRttVar => tcp(x, |tcp| tcp.tcpi_rttvar, out),
+        TcpSendWindow => tcp(x, |tcp| tcp.tcpi_snd_cwnd, out),
+        TcpReceiveSpace => tcp(x, |tcp| tcp.tcpi_rcv_space, out),
         TimeIso8601 => time(clock::write_iso8601, out),
         TimeLocal => time(clock::write_local, out),
         UpstreamAddr => tries(x, out, |t, out| bytes(t.address.as_bytes(), out)),
@@ -134,17 +141,27 @@ fn number(mut value: u64, out: &mut Vec<u8>) -> bool {
     }
 }
 
+/// Digits, appended.
+pub fn write_number(value: u64, out: &mut Vec<u8>) {
+    number(value, out);
+}
+
 fn ip(address: IpAddr, out: &mut Vec<u8>) -> bool {
     let IpAddr::V4(v4) = address else {
         return write!(out, "{address}").is_ok();
     };
-    for (at, octet) in v4.octets().into_iter().enumerate() {
-        if at > 0 {
-            out.push(b'.');
+    let (mut text, mut length) = ([b'.'; 16], 0);
+    for octet in v4.octets() {
+        for (least, unit) in [(100, 100), (10, 10), (0, 1)] {
+            if octet >= least {
+                text[length] = b'0' + octet / unit % 10;
+                length += 1;
+            }
         }
-        number(octet.into(), out);
+        // The dot is there already.
+        length += 1;
     }
-    true
+    bytes(&text[..length - 1], out)
 }
 
 fn time(write: fn(SystemTime, &mut Vec<u8>), out: &mut Vec<u8>) -> bool {
@@ -357,6 +374,23 @@ pub fn escape(how: LogEscape, found: bool, from: usize, out: &mut Vec<u8>) {
     out.extend_from_slice(&escaped);
 }
 
+/// What the kernel knows of the client's connection.
+fn tcp(x: &Exchange, field: fn(&TCP_INFO) -> u32, out: &mut Vec<u8>) -> bool {
+    let info = x.peer.socket.as_ref().and_then(|socket| socket.tcp_info());
+    info.is_some_and(|info| number(field(&info).into(), out))
+}
+
+/// The port that the client names, in the target or in `Host`.
+fn request_port(x: &Exchange) -> &[u8] {
+    let target = &x.head.target[..];
+    let authority = match memchr::memmem::find(target, b"://").filter(|_| !target.starts_with(b"/")) {
+        Some(at) => target[at + 3..].split(|b| matches!(b, b'/' | b'?' | b'#')).next().unwrap_or_default(),
+        None => x.head.headers.get("host").unwrap_or_default(),
+    };
+    let port = authority.iter().rposition(|b| *b == b':').map_or(&b""[..], |at| &authority[at + 1..]);
+    if port.iter().all(u8::is_ascii_digit) { port } else { b"" }
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::exchange::tests::exchange;
@@ -399,6 +433,26 @@ mod tests {
         assert_eq!(named(Version::Http2, true), "h2");
         assert_eq!(named(Version::Http2, false), "h2c");
         assert_eq!(named(Version::Http11, true), "");
+    }
+
+    #[test]
+    fn the_port_that_a_client_names_is_known() {
+        let named = |target: &'static str, host: Option<&'static str>| {
+            let mut x = exchange();
+            let headers = host.iter().map(|host| (Bytes::from_static(b"Host"), Bytes::from_static(host.as_bytes())));
+            let target = Bytes::from_static(target.as_bytes());
+            x.head = Arc::new(crate::http::Head { target, headers: headers.collect(), ..(*x.head).clone() });
+            let mut out = Vec::new();
+            value(&Variable::IsRequestPort, &x, &mut out);
+            value(&Variable::RequestPort, &x, &mut out);
+            String::from_utf8(out).unwrap()
+        };
+        assert_eq!(named("/", Some("a.test:8080")), ":8080");
+        assert_eq!(named("/x://y:1/", Some("[::1]:81")), ":81");
+        assert_eq!(named("http://a.test:82/?b:3", Some("a.test:1")), ":82");
+        for host in [Some("a.test"), Some("[::1]"), Some("a:b"), None] {
+            assert_eq!(named("/", host), "");
+        }
     }
 
     #[test]

@@ -6,6 +6,9 @@ use super::print;
 use crate::http::escape::{self, LogEscape};
 use std::borrow::Cow;
 
+/// Room for most values.
+const USUAL: usize = 64;
+
 /// A text with variables, found and ready to print.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Template(Vec<Part>);
@@ -89,10 +92,15 @@ impl Template {
         self.0.iter().any(|part| matches!(part, Part::Variable(variable) if wanted(variable)))
     }
 
+    /// Whether `$1` or its like is in it.
+    pub fn uses_captures(&self) -> bool {
+        self.0.iter().any(|part| matches!(part, Part::Capture(_)))
+    }
+
     /// nginx measures a text before it writes it. What a `map` in it captures counts for all of it therefore, even for a group
     /// that stands before it.
     fn measure(&self, exchange: &Exchange) {
-        if !exchange.defined.may_capture() || !self.0.iter().any(|part| matches!(part, Part::Capture(_))) {
+        if !exchange.defined.may_capture() || !self.uses_captures() {
             return;
         }
         let mut unused = Vec::new();
@@ -139,7 +147,7 @@ impl Template {
 
     /// Prints each part by itself: what a variable says cannot be taken for the text around it.
     pub fn write_parts(&self, exchange: &Exchange, mut each: impl FnMut(&[u8])) {
-        let mut value = Vec::new();
+        let mut value = Vec::with_capacity(USUAL);
         for part in &self.0 {
             match part {
                 Part::Literal(text) => each(text),
@@ -207,6 +215,9 @@ impl Template {
                 Part::Variable(variable) => {
                     let found = print::value(variable, exchange, out);
                     edit(Some(variable), from, out);
+                    if found && variable.is_plain() {
+                        continue;
+                    }
                     found
                 }
                 Part::Capture(group) => {

@@ -34,7 +34,7 @@ async fn passes(edge: &Arc<Shared>, limit: &RateLimit, ms: u64) -> bool {
 }
 
 /// The most that passed within any second.
-fn most_in_a_second(passed: &[u64]) -> usize {
+pub fn most_in_a_second(passed: &[u64]) -> usize {
     let within = |from: u64| passed.iter().filter(|at| (from..from + 1000).contains(*at)).count();
     passed.iter().map(|at| within(*at)).max().unwrap_or(0)
 }
@@ -186,6 +186,21 @@ async fn without_memcached_an_edge_counts_alone_and_says_so() {
     }
     assert_eq!(count, 3);
     assert_eq!(edge.counts(), Counts { asked: 0, known: 0, alone: 10 });
+}
+
+#[tokio::test]
+async fn without_memcached_as_many_pass_as_the_rate_says_however_many_ask() {
+    let memcached = Memcached::start();
+    let edge = edge(&memcached);
+    drop(memcached);
+    let limit = limit("10/s", 0);
+    let mut passed = Vec::new();
+    for ms in (0..5000).step_by(20) {
+        if passes(&edge, &limit, ms).await {
+            passed.push(ms);
+        }
+    }
+    assert_eq!(passed, (0..5000).step_by(100).collect::<Vec<u64>>());
 }
 
 #[tokio::test]

@@ -155,6 +155,54 @@ fn a_session_is_told_by_a_hash_that_stays_when_it_moves() {
     assert!(String::from_utf8_lossy(&unknown.stderr).contains("did you mean `app`?"), "{unknown:?}");
 }
 
+/// The configuration with another text in the place of one.
+fn reload_with(stage: &Stage, text: &str, other: &str) {
+    let before = std::fs::read_to_string(stage.edge.file("edge.yaml")).unwrap();
+    assert_eq!(before.matches(text).count(), 1, "{text} in {before}");
+    crate::process::reload(&stage.edge, &before.replace(text, other));
+}
+
+fn taken_over(stage: &Stage) -> Option<u64> {
+    let said = stage.stats(&["--json"]);
+    let json: serde_json::Value = serde_json::from_slice(&said.stdout).unwrap_or_else(|e| panic!("{e}: {said:?}"));
+    json["sessions"]["taken_over_died"].as_u64()
+}
+
+#[test]
+fn what_is_known_and_counted_of_sessions_outlives_a_reload_with_other_settings() {
+    let mut stage = Stage::new("", &[]);
+    let id = stage.begin();
+    stage.one.kill();
+    assert_eq!(stage.status("/get", &id), 200);
+    assert_eq!(taken_over(&stage), Some(1));
+    reload_with(&stage, "session: { store: msm", "session: { takeover_wait: 9s, probes: 7, store: msm");
+    // Nobody has to look for it: it is where it was found before.
+    assert_eq!(told(&stage.ask(request::get("/get"), &id))[1], "taken_over");
+    assert_eq!(taken_over(&stage), Some(1));
+    // With eyes that begin anew.
+    reload_with(&stage, "takeover_wait: 9s", "fence: 3s");
+    assert_eq!(stage.status("/get", &id), 200);
+    assert_eq!(taken_over(&stage), Some(1));
+}
+
+#[test]
+fn the_sessions_of_a_server_that_is_taken_out_by_a_reload_go_on_at_another_and_stay_there() {
+    let stage = Stage::new("", &[]);
+    let id = stage.begin();
+    let counter = |id: &str| stage.ask(request::get("/get"), id).json()["counter"].as_u64();
+    assert_eq!(counter(&id), Some(1));
+    reload_with(&stage, "route: t1 }", "route: t1, down: true }");
+    let moved = stage.ask(request::post("/count", ""), &id);
+    let new = new_id(&moved).expect("a new id");
+    assert!(new.starts_with(id.trim_end_matches(".t1")) && new.ends_with(".t2"), "{id} {new}");
+    assert_eq!((counter(&new), counter(&id)), (Some(2), Some(2)));
+    reload_with(&stage, "route: t1, down: true }", "route: t1 }");
+    // The first one has an old copy, which nobody is sent to.
+    assert_eq!((counter(&new), counter(&id)), (Some(2), Some(2)));
+    let own = stage.begin();
+    assert_eq!(counter(&own), Some(1));
+}
+
 #[test]
 fn whoever_has_no_session_is_not_let_in() {
     let mut stage = Stage::new("", &[]);

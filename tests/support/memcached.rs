@@ -103,7 +103,7 @@ impl Memcached {
     }
 
     pub fn freeze(&self) {
-        self.process.signal(libc::SIGSTOP);
+        self.process.freeze();
     }
 
     pub fn thaw(&self) {

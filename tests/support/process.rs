@@ -53,6 +53,21 @@ impl Process {
         unsafe { libc::kill(self.child.id() as i32, signal) };
     }
 
+    /// Stops the process where it is, all of its threads; they go on with CONT.
+    pub fn freeze(&self) {
+        self.signal(libc::SIGSTOP);
+        let threads = format!("/proc/{}/task", self.child.id());
+        // The state stands behind the name, which is in parentheses.
+        let is_stopped = |stat: String| stat.rsplit(") ").next().is_some_and(|rest| rest.starts_with(['T', 'Z']));
+        let are_stopped = || {
+            let mut threads = std::fs::read_dir(&threads).ok()?.flatten();
+            threads
+                .all(|thread| std::fs::read_to_string(thread.path().join("stat")).map_or(true, is_stopped))
+                .then_some(())
+        };
+        assert!(wait::until(END, are_stopped).is_some(), "{} does not stop", self.name);
+    }
+
     /// Kills the process and all of its group at once, as a crash would, and waits until it is gone.
     pub fn kill(&mut self) {
         if self.ended.is_none() {

@@ -52,7 +52,7 @@ impl Standin {
 
     /// Looks dead: connections are accepted and nothing is answered.
     pub fn freeze(&self) {
-        self.process.signal(libc::SIGSTOP);
+        self.process.freeze();
     }
 
     pub fn thaw(&self) {

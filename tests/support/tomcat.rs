@@ -87,7 +87,7 @@ impl Tomcat {
     }
 
     pub fn freeze(&self) {
-        self.process.signal(libc::SIGSTOP);
+        self.process.freeze();
     }
 
     pub fn thaw(&self) {

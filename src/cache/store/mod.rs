@@ -12,6 +12,8 @@ mod fill;
 mod filling;
 mod follow;
 mod format;
+#[cfg(test)]
+pub(crate) mod fuzzed;
 mod head;
 mod home;
 mod keeper;

@@ -76,7 +76,7 @@ impl Mark {
         }
     }
 
-    fn encode(&self) -> Vec<u8> {
+    pub(super) fn encode(&self) -> Vec<u8> {
         let mut out = self.moment.0.to_le_bytes().to_vec();
         let (kind, text) = match &self.what {
             What::Url(hash) => (0, &hash[..]),
@@ -92,7 +92,7 @@ impl Mark {
         out
     }
 
-    fn read(unread: &mut Unread) -> Option<Mark> {
+    pub(super) fn read(unread: &mut Unread) -> Option<Mark> {
         let all = unread.0;
         let moment = Moment(unread.u64()?);
         let soft = unread.u8()? == 1;

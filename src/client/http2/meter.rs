@@ -173,7 +173,7 @@ impl AsyncWrite for Socket {
 
 /// Tells heads and bodies from the rest by the heads of frames (RFC 9113 4.1).
 #[derive(Debug)]
-struct Scanner {
+pub(super) struct Scanner {
     head: [u8; 9],
     have: usize,
     /// What is left of the frame's payload; of the preface at first.
@@ -189,7 +189,7 @@ impl Default for Scanner {
 
 impl Scanner {
     /// How many of these bytes are payload of DATA, HEADERS and CONTINUATION.
-    fn useful(&mut self, mut bytes: &[u8]) -> usize {
+    pub(super) fn useful(&mut self, mut bytes: &[u8]) -> usize {
         const USEFUL: [u8; 3] = [0, 1, 9];
         let mut useful = 0;
         while !bytes.is_empty() {

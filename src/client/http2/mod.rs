@@ -27,6 +27,8 @@
 //! leave no room for; a stream that ends badly harms no other.
 
 mod answer;
+#[cfg(test)]
+pub(crate) mod fuzzed;
 mod incoming;
 mod meter;
 mod outgoing;

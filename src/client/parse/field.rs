@@ -4,6 +4,10 @@
 use std::ops::Range;
 
 use super::Fault;
+use crate::http::bytes::{ByteSet, has_controls};
+
+/// Of nearly all names.
+static USUAL: ByteSet = ByteSet::alphanumeric_and(b"-");
 
 pub const INVALID_LINE: Fault = Fault::bad("client sent invalid header line");
 
@@ -31,7 +35,7 @@ pub fn parse(line: &[u8], underscores: bool) -> Result<Field, Fault> {
     let colon = memchr::memchr(b':', line).unwrap_or(line.len());
     let kind = classify(&line[..colon], underscores)?;
     let rest = line.get(colon + 1..).unwrap_or_default();
-    if rest.iter().any(|b| b.is_ascii_control() && *b != b'\t') {
+    if has_controls(rest) {
         return Err(INVALID_LINE);
     }
     let value = match rest.iter().position(|b| *b != b' ') {
@@ -47,6 +51,9 @@ pub fn parse(line: &[u8], underscores: bool) -> Result<Field, Fault> {
 fn classify(name: &[u8], underscores: bool) -> Result<NameKind, Fault> {
     if name.is_empty() {
         return Err(INVALID_LINE);
+    }
+    if USUAL.holds_all(name) {
+        return Ok(NameKind::Plain);
     }
     let mut kind = NameKind::Plain;
     for b in name {

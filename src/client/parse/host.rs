@@ -1,6 +1,11 @@
 //! The host of a request: the `Host` field or the authority of an absolute-form, by the rules of nginx 1.29's
 //! `ngx_http_validate_host` (RFC 3986 3.2.2, no user information, a port of digits). 1.22 lets more through.
 
+use crate::http::bytes::ByteSet;
+
+/// RFC 3986's unreserved and sub-delims.
+static NAME: ByteSet = ByteSet::alphanumeric_and(b"-._~!$&'()*+,;=");
+
 /// The parts of a host that passed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Host<'a> {
@@ -28,28 +33,23 @@ pub fn parse(host: &[u8]) -> Option<Host<'_>> {
 fn literal_end(host: &[u8]) -> Option<usize> {
     let end = host.iter().position(|b| *b == b']')?;
     let inside = &host[1..end];
-    let fits = |b: &u8| is_name_byte(*b) || *b == b':';
+    let fits = |b: &u8| NAME.holds(*b) || *b == b':';
     (!inside.is_empty() && inside.iter().all(fits)).then_some(end + 1)
 }
 
 fn name_end(host: &[u8]) -> Option<usize> {
-    let end = host.iter().position(|b| *b == b':').unwrap_or(host.len());
-    let name = &host[..end];
-    let mut i = 0;
-    while i < name.len() {
-        match name[i] {
-            b'%' if name.len() > i + 2 && name[i + 1..i + 3].iter().all(u8::is_ascii_hexdigit) => i += 3,
-            b'.' if name.get(i + 1) == Some(&b'.') => return None,
-            b if is_name_byte(b) => i += 1,
+    let (mut i, mut before) = (0, 0);
+    while let Some(b) = host.get(i) {
+        match *b {
+            b'.' if before == b'.' => return None,
+            b if NAME.holds(b) => i += 1,
+            b':' => return Some(i),
+            b'%' if host.get(i + 1..i + 3).is_some_and(|two| two.iter().all(u8::is_ascii_hexdigit)) => i += 3,
             _ => return None,
         }
+        before = *b;
     }
-    Some(end)
-}
-
-/// RFC 3986's unreserved and sub-delims.
-fn is_name_byte(b: u8) -> bool {
-    matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'A'..=b'Z') || b"_~!$&'()*+,;=".contains(&b)
+    Some(host.len())
 }
 
 fn port(digits: &[u8]) -> Option<u16> {

@@ -77,6 +77,8 @@ const UNIQUE: [&str; 11] = [
     "If-Range",
     "Content-Range",
 ];
+/// Most heads have no more fields.
+const USUAL: usize = 16;
 const HOST: usize = 0;
 const CONTENT_LENGTH: usize = 1;
 const TRANSFER_ENCODING: usize = 2;
@@ -174,7 +176,7 @@ impl Parser {
         line::check_method(text)?;
         self.take_room(line.len() + 1)?;
         self.line = Some((start, start + text.len(), line::parse(text)?));
-        self.fields.reserve(16);
+        self.fields = Vec::with_capacity(USUAL);
         Ok(())
     }
 

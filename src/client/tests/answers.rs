@@ -160,6 +160,17 @@ async fn a_client_that_takes_nothing_for_send_timeout_is_given_up() {
     assert!(!pair.client.finish_request().await);
 }
 
+/// Otherwise whoever reads nothing would hold a connection for as long as one that is idle.
+#[tokio::test(start_paused = true)]
+async fn a_client_that_takes_nothing_is_not_waited_for_to_ask_again() {
+    let mut pair = slow(Buffering::default()).await;
+    pair.client.write_all(&[b'x'; 200_000]).await.unwrap();
+    assert!(pair.client.finish_request().await);
+    let began = Instant::now();
+    assert!(pair.head().await.unwrap().is_none());
+    assert_eq!(began.elapsed().as_secs(), 60);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_client_that_left_fails_the_next_write() {
     let mut pair = slow(Buffering::default()).await;

@@ -15,6 +15,9 @@ keys! {
         ["m"] pid: String = "logs/edge.pid",
         /// The socket of `edge -s reload`, `edge upstream` and `edge cache`; beside `pid` by default, as `edge.sock`; `off`: none.
         ["m"] control: String,
+        /// A socket that shows how edge does: a live page, `/status` (JSON), `/metrics` (for Prometheus). None by default; on loopback
+        /// (`127.0.0.1:9145`) nobody else sees it. A location with `api` shows the same to whom its `access` lets in.
+        ["h"] admin: Listen,
         /// Where errors are logged, and which.
         ["m"] error_log: ErrorLog = "{path: logs/error.log, level: error}",
         /// The most files (and so connections) the process may have open.

@@ -19,7 +19,7 @@ pub use upstream::UpstreamKeys;
 
 use super::diagnostics::{Diagnostics, Span};
 use super::keys::{Contexts, Key, Keys};
-use super::node::Node;
+use super::node::{Entry, Node};
 use super::value::Spanned;
 
 /// A whole configuration.
@@ -104,8 +104,13 @@ impl Raw {
                 true
             }
             "server" => {
-                raw.servers = value.items().iter().filter_map(|item| read_server(item, d)).collect();
+                raw.servers.extend(value.items().iter().filter_map(|item| read_server(item, d)));
                 true
+            }
+            "admin" => {
+                raw.servers.extend(read_server(&admin(value), d));
+                // What is wrong with it has been told.
+                raw.main.read_key(key, value, &mut Diagnostics::new())
             }
             _ => {
                 raw.main.read_key(key, value, d) || raw.scope.read_key(key, value, d) || raw.tls.read_key(key, value, d)
@@ -113,6 +118,21 @@ impl Raw {
         });
         raw
     }
+}
+
+/// The server that `admin` stands for. Whatever holds for the others, it is not logged, and no rule leads its requests elsewhere.
+fn admin(listen: &Node) -> Node {
+    let at = listen.span;
+    let entry = |key: &str, value: Node| Entry { key: key.to_owned(), span: at, value };
+    let word = |text: &str| Node::scalar(at, text);
+    let everything = Node::map(at, vec![entry("match", word("/")), entry("api", word("on"))]);
+    let keys = [
+        entry("listen", listen.clone()),
+        entry("access_log", word("off")),
+        entry("rules_inherit", word("off")),
+        entry("location", Node::list(at, vec![everything])),
+    ];
+    Node::map(at, keys.into())
 }
 
 fn read_upstreams(node: &Node, diagnostics: &mut Diagnostics) -> Vec<Upstream> {

@@ -202,9 +202,9 @@ keys! {
         /// How fast an answer goes to its client, in bytes per second; `0`: as it can. For each request, so that a client with two
         /// connections is twice as fast. An upstream may say otherwise with `X-Accel-Limit-Rate`; as in nginx it does not hold for
         /// what is passed on as it comes (`proxy_buffering: off`).
-        ["hsl"] limit_rate: String = "0",
+        ["hsli"] limit_rate: String = "0",
         /// So many bytes of an answer go out before `limit_rate` holds.
-        ["hsl"] limit_rate_after: String = "0",
+        ["hsli"] limit_rate_after: String = "0",
         /// How often requests may come, by zone of `limit_req_zone`: `{ zone: login, burst: 5, nodelay: true }` or a list. All of them
         /// hold. Who comes too early waits for his turn, and is refused where more than `burst` wait. Looked at after the
         /// location's rewrites and before its cache, once for each request.
@@ -241,6 +241,26 @@ keys! {
         ["hsl"] port_in_redirect: bool = "true",
         /// A charset that the answer names itself is changed to `charset` as well.
         ["hsl"] override_charset: bool = "false",
+        /// The address that connections to memcacheds come from, with variables; `off`: the system chooses.
+        ["hsl"] memcached_bind: BindAddress = "off",
+        /// The longest first line of an answer of `memcached_pass`.
+        ["hsl"] memcached_buffer_size: Size = "4k",
+        /// The time for making a connection to the memcached of `memcached_pass`.
+        ["hsl"] memcached_connect_timeout: Time = "60s",
+        /// An item that has one of these bits among its flags is compressed with gzip, and the client is told so.
+        ["hsl"] memcached_gzip_flag: u32 = "0",
+        /// When the next memcached is asked: `error`, `timeout`, `invalid_response`, `not_found`, `off`.
+        ["hsl"] memcached_next_upstream: Vec<MemcachedNext> = "[error, timeout]",
+        /// The time in which further memcacheds may be asked; `0`: any.
+        ["hsl"] memcached_next_upstream_timeout: Time = "0",
+        /// How many memcacheds may be asked; `0`: all.
+        ["hsl"] memcached_next_upstream_tries: u32 = "0",
+        /// The longest wait between two pieces of an item.
+        ["hsl"] memcached_read_timeout: Time = "60s",
+        /// The longest wait until the question is written.
+        ["hsl"] memcached_send_timeout: Time = "60s",
+        /// TCP keepalive probes on connections to memcacheds.
+        ["hsl"] memcached_socket_keepalive: bool = "false",
         /// The address that connections to upstreams come from, with variables; `off`: the system chooses.
         ["hsl"] proxy_bind: BindAddress = "off",
         /// How much of an answer is held in memory for a client slower than the upstream, before `proxy_buffers`.
@@ -326,7 +346,7 @@ keys! {
         ["hsl"] proxy_protocol: ProxyHeader = "off",
         /// The longest wait between two reads of an answer.
         ["hsl"] proxy_read_timeout: Time = "60s",
-        /// What is replaced in `Location` and `Refresh`.
+        /// What is replaced in `Location` and `Refresh`: `default`, `off`, or a map, in which `default: default` stands for the former.
         ["hsl"] proxy_redirect: ProxyRedirect = "default",
         /// A body is read whole before an upstream is asked.
         ["hsl"] proxy_request_buffering: bool = "true",
@@ -364,6 +384,11 @@ keys! {
         ["hsl"] proxy_ssl_verify: bool = "false",
         /// Accepted; a chain may have up to six certificates between the upstream's and the authority's.
         ["hsl"] proxy_ssl_verify_depth: Accepted,
+        /// Answers (whole ones, with 200) become files: `on`, where the location would look for them (`root`, `alias`), or a path with
+        /// variables; `off`. Nothing removes them. A `proxy_cache` further inside takes its place.
+        ["hsl"] proxy_store: String = "off",
+        /// Who may do what with these files: `user:rw group:rw all:r`.
+        ["hsl"] proxy_store_access: StoreAccess = "user:rw",
         /// Where answers lie that are too large for memory, relative to the prefix.
         ["hsl"] proxy_temp_path: TempPath,
         /// The field that says who the client of a trusted proxy is: `X-Real-IP`, `X-Forwarded-For`, another one, or `proxy_protocol`.
@@ -457,11 +482,31 @@ keys! {
         /// Accepted; buffers size themselves.
         ["hsl"] gzip_buffers: Accepted,
         /// Accepted; buffers size themselves.
+        ["hsl"] gzip_hash: Accepted,
+        /// Accepted; buffers size themselves.
+        ["hsl"] gzip_window: Accepted,
+        /// Accepted; what is compressed leaves when there is enough of it, or at once where it is not buffered.
+        ["hsl"] gzip_no_buffer: Accepted,
+        /// Accepted; what is compressed leaves when there is enough of it, or at once where it is not buffered.
+        ["hsl"] postpone_gzipping: Accepted,
+        /// Accepted; a connection that is idle when edge ends is told so with its next answer.
+        ["hs"] keepalive_min_timeout: Accepted,
+        /// Accepted; buffers size themselves.
         ["hsl"] brotli_buffers: Accepted,
         /// Accepted; the window is as large as the answer needs, 512k at most.
         ["hsl"] brotli_window: Accepted,
         /// Accepted; buffers size themselves.
         ["hsl"] zstd_buffers: Accepted,
+        /// Accepted; names are looked up as the system does it (`/etc/hosts`, `/etc/resolv.conf`), again and again, those in variables too.
+        ["hsl"] resolver: Accepted,
+        /// Accepted; a name is waited for no longer than 5 seconds.
+        ["hsl"] resolver_timeout: Accepted,
+        /// Accepted; interim answers of upstreams (103) are not passed on.
+        ["hsl"] early_hints: Accepted,
+        /// Accepted; trailers of upstreams over HTTP/2 are passed on, those over HTTP/1.1 are not.
+        ["hsl"] proxy_pass_trailers: Accepted,
+        /// Accepted; what is offered (ALPN) follows from `proxy_http_version`.
+        ["hsl"] proxy_ssl_alpn: Accepted,
         /// Accepted; buffers size themselves.
         ["hsl"] output_buffers: Accepted,
         /// Accepted; small pieces are gathered anyway.

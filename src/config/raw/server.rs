@@ -49,12 +49,18 @@ keys! {
         ["l"] pattern ("match"): String,
         /// What stands in the place of the location's prefix.
         ["l"] alias: String,
+        /// Shows how edge does: at the location's path a live page, below it `status` (JSON) and `metrics` (for Prometheus). It asks nobody
+        /// who he is: `access`, `auth_basic` and the like do, as everywhere.
+        ["l"] api: bool = "false",
         /// The answer is a transparent picture of one pixel.
         ["l"] empty_gif: bool = "false",
         /// The gRPC upstream that calls go to: `grpc://NAME`, `grpcs://host:port`, `grpc://unix:/path`.
         ["li"] grpc_pass: String,
         /// Only requests edge has redirected itself come here.
         ["l"] internal: bool = "false",
+        /// The memcached whose items are the answers: the name of an upstream, `127.0.0.1:11211`, `unix:/path`.
+        /// Which item it is `$memcached_key` says, which has to be `set`; one that is not there is 404.
+        ["li"] memcached_pass: String,
         /// A word that only the server and who makes links know: `$secure_link` is what follows the MD5 of link and word in the URI.
         ["l"] secure_link_secret: String,
         /// The upstream or address that requests go to, perhaps with a URI that replaces the location's prefix.

@@ -29,6 +29,10 @@ keys! {
         /// `{ learn: { create: $upstream_cookie_sid, lookup: $cookie_sid } }`. A bound client's requests go to its server whatever
         /// `balance` says, also while that drains; if it is down, has failed or was tried in vain, the client is bound to another one.
         ["u"] sticky: Sticky,
+        /// Accepted; names are looked up as the system does it, again and again.
+        ["u"] resolver: Accepted,
+        /// Accepted; a name is waited for no longer than 5 seconds.
+        ["u"] resolver_timeout: Accepted,
         /// Accepted; state is shared by all threads anyway.
         ["u"] zone: Accepted,
         /// Accepted; a connection ends with `keepalive_timeout` and `keepalive_requests`.

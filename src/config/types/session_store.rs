@@ -12,6 +12,8 @@ keys! {
     pub struct SessionStoreKeys {
         /// The nodes in the order of MSM's `memcachedNodes`: `{ n1: 'host:11211', n2: 'host:11211' }`, or its text: `n1:host:11211,n2:host:11211`.
         ["-"] memcached: MemcachedNodes,
+        /// The names of those nodes that are used only when no other is left: MSM's `failoverNodes`, where all Tomcats name the same.
+        ["-"] failover: Vec<Spanned<String>>,
         /// How long one question to a node may take, connecting included; after three such failures in a row a node is left alone until it answers again.
         ["-"] timeout: Time = "50ms",
         /// The most connections to each node; one more watches whether it lives.
@@ -19,13 +21,13 @@ keys! {
     }
 }
 
-/// `{memcached, timeout, connections}`.
+/// `{memcached, failover, timeout, connections}`.
 #[derive(Clone, Debug)]
 pub struct SessionStore(pub SessionStoreKeys);
 
 impl Value for SessionStore {
     fn expected() -> String {
-        "a map with `memcached`, `timeout` and `connections`".into()
+        "a map with `memcached`, `failover`, `timeout` and `connections`".into()
     }
 
     fn read(node: &Node, diagnostics: &mut Diagnostics) -> Option<SessionStore> {

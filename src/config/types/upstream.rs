@@ -22,7 +22,8 @@ keys! {
         ["-"] max_conns: u32 = "0",
         /// Only used when no other server is left.
         ["-"] backup: bool = "false",
-        /// Never used.
+        /// Never used. Sessions that it has go on at others as their requests come, as if it had died: `edge upstream move` before that lets
+        /// what is under way to it end.
         ["-"] down: bool = "false",
         /// Used for requests bound to it only.
         ["-"] drain: bool = "false",
@@ -92,6 +93,17 @@ words! {
         NonIdempotent = "non_idempotent",
         Updating = "updating",
         Denied = "denied",
+        Off = "off" | "false",
+    }
+}
+
+words! {
+    /// When the next memcached is asked.
+    pub enum MemcachedNext {
+        Error = "error",
+        Timeout = "timeout",
+        InvalidResponse = "invalid_response",
+        NotFound = "not_found",
         Off = "off" | "false",
     }
 }

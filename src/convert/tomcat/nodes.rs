@@ -1,8 +1,9 @@
-//! `memcachedNodes` as MSM reads it (MemcachedNodesManager.java): `host:port`, or `id:host:port` with a comma or white space
-//! between them.
+//! `memcachedNodes` as MSM reads it (MemcachedNodesManager.java), with their places in the file: `host:port`, or `id:host:port` with
+//! a comma or white space between them. What they are is [`crate::config::nodes`]'s to say.
 
 use super::xml::Word;
 use crate::config::node::Entry;
+use crate::config::nodes::{NodesMistake, parse_nodes};
 use crate::config::{Diagnostics, Node};
 
 /// The nodes, in their order.
@@ -47,53 +48,33 @@ const EXPECTED: &str = "write `memcachedNodes=\"n1:host:11211,n2:host:11211\"`, 
 
 /// Notes what edge or MSM could not use.
 pub fn read(written: &Word, diagnostics: &mut Diagnostics) -> Option<Nodes> {
-    let text = written.text.trim();
-    if let Some((scheme, _)) = text.split_once("://") {
-        let what = match scheme {
-            "redis" | "rediss" => "Redis",
-            "http" | "https" => "Couchbase",
-            _ => "something else than memcached",
-        };
-        diagnostics
-            .error(written.span, format!("the sessions are kept in {what}: edge asks memcached only"))
-            .help(EXPECTED);
-        return None;
-    }
-    let words: Vec<&str> = text.split([',', ' ', '\t', '\r', '\n']).filter(|word| !word.is_empty()).collect();
-    let nodes = match words.as_slice() {
-        [one] if one.matches(':').count() == 1 => {
-            is_address(one).then(|| Nodes::Single(Word { text: (*one).to_owned(), span: written.span }))
+    let mistake = match parse_nodes(&written.text) {
+        // MSM has no addresses of IPv6.
+        Ok(nodes) if nodes.iter().all(|(_, address)| !address.starts_with('[')) => {
+            return Some(with_places(nodes, written));
         }
-        _ => words.iter().map(|word| named(word, written)).collect::<Option<Vec<_>>>().map(Nodes::Named),
+        Ok(_) => None,
+        Err(mistake) => Some(mistake),
     };
-    let Some(nodes) = nodes.filter(|nodes| nodes.count() > 0) else {
-        diagnostics.error(written.span, "these are no nodes of memcached").help(EXPECTED);
-        return None;
+    let foreign = |what: &str| format!("the sessions are kept in {what}: edge asks memcached only");
+    let (message, help) = match mistake {
+        Some(NodesMistake::Redis(_)) => (foreign("Redis"), EXPECTED),
+        Some(NodesMistake::Couchbase(_)) => (foreign("Couchbase"), EXPECTED),
+        _ if written.text.contains("://") => (foreign("something else than memcached"), EXPECTED),
+        Some(NodesMistake::Twice(name)) => (
+            format!("two nodes are called `{}`", super::super::shown(&name)),
+            "an id of a session names its node: each needs a name of its own",
+        ),
+        _ => ("these are no nodes of memcached".to_owned(), EXPECTED),
     };
-    if let Some(twice) = repeated(&nodes) {
-        diagnostics
-            .error(written.span, format!("two nodes are called `{}`", super::super::shown(twice)))
-            .help("an id of a session names its node: each needs a name of its own");
-        return None;
+    diagnostics.error(written.span, message).help(help);
+    None
+}
+
+fn with_places(nodes: Vec<(String, String)>, written: &Word) -> Nodes {
+    let word = |text: String| Word { text, span: written.span };
+    match nodes.as_slice() {
+        [(name, address)] if name.is_empty() => Nodes::Single(word(address.clone())),
+        _ => Nodes::Named(nodes.into_iter().map(|(name, address)| (word(name), address)).collect()),
     }
-    Some(nodes)
-}
-
-fn named(word: &str, written: &Word) -> Option<(Word, String)> {
-    let (id, address) = word.split_once(':')?;
-    let is_id = !id.is_empty() && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
-    (is_id && is_address(address)).then(|| (Word { text: id.to_owned(), span: written.span }, address.to_owned()))
-}
-
-/// MSM has no addresses of IPv6.
-fn is_address(text: &str) -> bool {
-    let Some((host, port)) = text.split_once(':') else { return false };
-    let is_host = !host.is_empty() && host.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
-    is_host && port.bytes().all(|b| b.is_ascii_digit()) && port.parse::<u16>().is_ok_and(|port| port > 0)
-}
-
-fn repeated(nodes: &Nodes) -> Option<&str> {
-    let Nodes::Named(nodes) = nodes else { return None };
-    let is_before = |at: usize, id: &Word| nodes[..at].iter().any(|(before, _)| before.text == id.text);
-    nodes.iter().enumerate().find(|(at, (id, _))| is_before(*at, id)).map(|(_, (id, _))| id.text.as_str())
 }

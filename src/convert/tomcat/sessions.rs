@@ -9,6 +9,7 @@ use super::nodes::Nodes;
 use super::routes;
 use crate::config::node::{Entry, Kind};
 use crate::config::{Diagnostics, Node, Span};
+use std::collections::BTreeSet;
 
 /// What edge waits for a node of memcached: beside a request, not instead of it.
 const TIMEOUT: &str = "50ms";
@@ -128,10 +129,23 @@ fn join(
     {
         let span = manager.span;
         let timeout = entry("timeout", span, Node::scalar(span, TIMEOUT));
-        let store = Node::map(span, vec![entry("memcached", span, nodes.node()), timeout]);
+        let mut store = vec![entry("memcached", span, nodes.node())];
+        store.extend(failover(manager, files).map(|names| entry("failover", span, names)));
+        store.push(timeout);
+        let store = Node::map(span, store);
         keys.insert(before, entry("session_store", span, Node::pair(span, STORE, store)));
     }
     added
+}
+
+/// The nodes for failover, where all Tomcats name the same. Often each has another one, the memcached on its own machine: then no
+/// node is for failover to all of them.
+fn failover(manager: &Manager, files: &[File]) -> Option<Node> {
+    let names = |manager: &Manager| -> BTreeSet<String> { manager.failover.iter().map(|w| w.text.clone()).collect() };
+    let common = names(manager);
+    let same = files.iter().flat_map(|file| &file.managers).all(|other| names(other) == common);
+    let list = || common.iter().map(|name| Node::scalar(manager.span, name)).collect();
+    (same && !common.is_empty()).then(|| Node::list(manager.span, list()))
 }
 
 /// As somebody would write it in edge.yaml.

@@ -183,3 +183,14 @@ fn a_hostile_file_ends_in_a_message() {
         assert!(elements.is_some() || d.has_errors(), "{}", text.len());
     }
 }
+
+#[test]
+fn nodes_for_failover_are_those_that_all_tomcats_name() {
+    let manager =
+        |failover: &str| GOOD.replace("memcachedNodes=", &format!("failoverNodes=\"{failover}\" memcachedNodes="));
+    let (one, two) = (manager("n1"), manager("n2"));
+    let same = join(WEB, &[("a/context.xml", &two), ("b/context.xml", &two)]);
+    assert!(same.yaml.contains("n2: '10.0.0.4:11211' }, failover: [n2], timeout: 50ms }"), "{}", same.yaml);
+    let each_its_own = join(WEB, &[("a/context.xml", &one), ("b/context.xml", &two)]);
+    assert!(!each_its_own.yaml.contains("failover"), "{}", each_its_own.yaml);
+}

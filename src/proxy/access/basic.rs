@@ -1,4 +1,4 @@
-//! `auth_basic`: a user and a password (nginx's ngx_http_auth_basic_module).
+//! `auth_basic`, and the action `basic_auth` of rules: a user and a password (nginx's ngx_http_auth_basic_module).
 //!
 //! Files are looked at and hashes counted beside the runtime: hashes no more at once than there are processors, so that
 //! wrong passwords take neither the threads of files nor more than their share of time.
@@ -9,6 +9,9 @@ use crate::files::open::off_runtime;
 use crate::http::escape::{self, LogEscape};
 use crate::proxy::request::Request;
 use crate::proxy::snapshot::Basic;
+use crate::rules::Met;
+use crate::rules::action::BasicAuth;
+use crate::rules::outcome::Answer;
 use http::HeaderValue;
 use std::ffi::OsStr;
 use std::io;
@@ -27,44 +30,84 @@ static HASHERS: LazyLock<Arc<Semaphore>> = LazyLock::new(|| {
 /// How long a password waits for its turn.
 const TURN: Duration = Duration::from_secs(10);
 
+/// What is known of who sent a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::proxy) enum Known {
+    /// A user, with the right password.
+    User,
+    Nobody,
+    /// There is no such file.
+    NoFile,
+    /// It cannot be known: the status of the answer.
+    Failed(u16),
+}
+
 pub async fn ask(request: &Request, basic: &Basic) -> Word {
     let realm = basic.realm.evaluate(&request.exchange).into_owned();
     if realm == b"off" {
         return Word::Abstain;
     }
+    let path = PathBuf::from(OsStr::from_bytes(&basic.file.evaluate(&request.exchange)));
+    match look(request, path, |_| true).await {
+        Known::User => Word::Pass,
+        Known::Nobody => demand(realm),
+        Known::NoFile => Word::Refuse(FORBIDDEN, Vec::new()),
+        Known::Failed(status) => Word::Fail(status),
+    }
+}
+
+/// What a rule demands.
+pub(in crate::proxy) async fn ask_for_rule(request: &Request, basic: &BasicAuth) -> Met {
+    // The page that tells who was refused; and who was let in asks for what edge asks for itself.
+    if request.is_errand || (request.error_page_used && request.failed == UNAUTHORIZED) {
+        return Met::Passed;
+    }
+    match look(request, basic.file(&request.exchange), |user| basic.means(user)).await {
+        Known::User => Met::Passed,
+        Known::Nobody => Met::Unauthorized(basic.demand(&request.exchange)),
+        Known::NoFile => Met::Answer(Answer::Status(FORBIDDEN)),
+        Known::Failed(status) => Met::Answer(Answer::Status(status)),
+    }
+}
+
+/// Looks for the user whom a request names, among those that are meant.
+async fn look(request: &Request, path: PathBuf, is_meant: impl Fn(&[u8]) -> bool) -> Known {
     let Some((user, password)) = request.exchange.credentials() else {
         request.log_info("no user/password was provided for basic authentication");
-        return demand(realm);
+        return Known::Nobody;
     };
-    let path = PathBuf::from(OsStr::from_bytes(&basic.file.evaluate(&request.exchange)));
+    let shown = || String::from_utf8_lossy(&escape::log(&user, LogEscape::Default)).into_owned();
+    if !is_meant(&user) {
+        request.log_error(format_args!("user \"{}\" is none of those who may come in", shown()));
+        return Known::Nobody;
+    }
     let (sought, tried) = (user.clone(), password.clone());
     let file = path.clone();
     let found = off_runtime(move || USERS.as_ref().ok_or_else(no_key)?.find(&file, &sought, &tried)).await;
-    let shown = || String::from_utf8_lossy(&escape::log(&user, LogEscape::Default)).into_owned();
     match found.and_then(|found| found) {
         Err(e) => {
             request.log_error(format_args!("open() \"{}\" failed ({e})", path.display()));
             let is_gone = e.raw_os_error() == Some(libc::ENOENT);
-            if is_gone { Word::Refuse(FORBIDDEN, Vec::new()) } else { Word::Fail(500) }
+            if is_gone { Known::NoFile } else { Known::Failed(500) }
         }
         Ok(None) => {
             request.log_error(format_args!("user \"{}\" was not found in \"{}\"", shown(), path.display()));
-            demand(realm)
+            Known::Nobody
         }
-        Ok(Some(known)) if known.is_verified() => Word::Pass,
+        Ok(Some(known)) if known.is_verified() => Known::User,
         Ok(Some(known)) => match verify(known, password).await {
-            Ok(Ok(true)) => Word::Pass,
+            Ok(Ok(true)) => Known::User,
             Ok(Ok(false)) => {
                 request.log_error(format_args!("user \"{}\": password mismatch", shown()));
-                demand(realm)
+                Known::Nobody
             }
             Ok(Err(unknown)) => {
                 request.log_error(format_args!("user \"{}\" of \"{}\": {unknown}", shown(), path.display()));
-                demand(realm)
+                Known::Nobody
             }
             Err(e) => {
                 request.log_error(format_args!("the password of user \"{}\" could not be checked: {e}", shown()));
-                Word::Fail(503)
+                Known::Failed(503)
             }
         },
     }

@@ -1,13 +1,12 @@
 //! `auth_request`: somebody inside is asked whether a request may come in (nginx's ngx_http_auth_request_module).
 //!
-//! The question goes the way of every request of edge's own, on a connection that nobody is at the other end of: it may be
-//! proxied, cached, answered by a file. It has the client's fields and not its body, and is not logged. Whoever asked waits
+//! The question may be proxied, cached, answered by a file. It has the client's fields and not its body. Whoever asked waits
 //! for as long as the answer may take where it is made, and not longer than [`LONGEST`].
 
 use super::{FORBIDDEN, UNAUTHORIZED, Word};
-use crate::client::{Connection, Facts, unattended};
+use crate::client::{Connection, unattended};
 use crate::http::{Framing, Head, Version};
-use crate::proxy::live::Slot;
+use crate::proxy::errand::Errand;
 use crate::proxy::request::Request;
 use crate::proxy::snapshot;
 use bytes::Bytes;
@@ -27,7 +26,7 @@ const LEFT_OUT: [&str; 7] =
 const TEXT: &[u8] = b"GET / HTTP/1.1\r\nHost: edge\r\nConnection: close\r\n\r\n";
 
 /// What a request of edge's own asks.
-struct Inquiry {
+pub struct Inquiry {
     head: Arc<Head>,
     method: Method,
     /// The location that asks; its variables are set.
@@ -71,8 +70,6 @@ pub async fn ask(request: &mut Request, inquiry: &snapshot::Inquiry) -> Word {
 
 fn send(request: &Request) -> Option<oneshot::Receiver<Told>> {
     let connection = request.connection.upgrade()?;
-    let slot = connection.facts().listener.clone().downcast::<Slot>().ok()?;
-    let errands = slot.errands()?.clone();
     let (answer, told) = oneshot::channel();
     let inquiry = Inquiry {
         head: Arc::new(head(&request.exchange.head)),
@@ -80,9 +77,8 @@ fn send(request: &Request) -> Option<oneshot::Receiver<Told>> {
         location: request.location.clone(),
         answer: Mutex::new(Some(answer)),
     };
-    let facts = Facts { errand: Some(Arc::new(inquiry)), stream: None, ..connection.facts().clone() };
-    errands.run(Box::new(unattended(Bytes::from_static(TEXT), Bytes::new())), facts, slot, true);
-    Some(told)
+    let stream = unattended(Bytes::from_static(TEXT), Bytes::new());
+    Errand::Inquiry(inquiry).send(Box::new(stream), &connection, true).then_some(told)
 }
 
 /// The client's head for a request without a body.
@@ -95,7 +91,10 @@ fn head(client: &Head) -> Head {
 }
 
 fn inquiry_of(connection: &Connection) -> Option<&Inquiry> {
-    connection.facts().errand.as_ref()?.downcast_ref::<Inquiry>()
+    match Errand::of(connection)? {
+        Errand::Inquiry(inquiry) => Some(inquiry),
+        _ => None,
+    }
 }
 
 /// The head of a question, where one has come.
@@ -113,6 +112,15 @@ pub(super) fn begin(request: &mut Request, connection: &Connection) {
     exchange.args = None;
     request.changed = true;
     request.internal = true;
+}
+
+/// Tells whoever asks as soon as the head of an upstream's answer is there: its body is nothing to anybody.
+pub fn tell_head(request: &mut Request, connection: &Connection, head: &ResponseHeader) {
+    if inquiry_of(connection).is_some() {
+        request.exchange.answer.status = head.status.as_u16();
+        request.note_sent_head(head);
+        tell(request, connection, Some(head));
+    }
 }
 
 /// Tells whoever asks what was answered.

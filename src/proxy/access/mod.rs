@@ -8,7 +8,8 @@ mod inquiry;
 mod placed;
 mod user_id;
 
-pub use inquiry::{head_of, tell};
+pub(super) use basic::ask_for_rule;
+pub use inquiry::{Inquiry, head_of, tell, tell_head};
 pub use user_id::give;
 
 use super::request::{NO_ADDRESS, Request};

@@ -1,7 +1,7 @@
 //! Is there an answer, and may it be used? If not: who fetches it, and who waits.
 
 use super::answer::Stored;
-use super::errand::{self, Errand};
+use super::errand::{self, Fetch};
 use super::{Work, copy_of, holds, key_of, note, preferred, purge, sliced, wanted};
 use crate::cache::key::Key;
 use crate::cache::policy::{self, CacheStatus, Fallback, Reuse};
@@ -41,12 +41,12 @@ pub async fn look(request: &mut Request, connection: &Arc<Connection>) -> Option
     if !caching.methods.contains(&request.exchange.method) || request.exchange.head.wants_upgrade() {
         return None;
     }
-    let errand = connection.facts().errand.clone().and_then(|errand| errand.downcast::<Errand>().ok());
-    request.exchange.slice_range = errand.as_ref().and_then(|errand| errand.slice_range());
+    let fetch = Fetch::of(connection);
+    request.exchange.slice_range = fetch.and_then(Fetch::slice_range);
     let key = key_of(&caching, request);
-    if let Some(errand) = errand {
+    if let Some(fetch) = fetch {
         let mut work = Work::new(caching, zone, key);
-        work.take_over(errand.guard(), request).await;
+        work.take_over(fetch.guard(), request).await;
         request.cache = Some(Box::new(work));
         return None;
     }
@@ -108,16 +108,16 @@ impl Search {
         let mut guard = None;
         // Nothing was waited for yet.
         let mut now = request.exchange.started_at;
-        let head = request.exchange.head.clone();
         loop {
             let codings = preferred(&request.location.compress, request);
-            let found = self.zone.look_up(&self.key, now, |names| wanted(names, &head.headers, codings)).await;
+            let headers = &request.exchange.head.headers;
+            let found = self.zone.look_up(&self.key, now, |names| wanted(names, headers, codings)).await;
             let waited = match found {
                 Lookup::Hit(hit) => match self.reuse(hit, guard.take(), request, connection, now) {
                     Ok(found) => return found,
                     Err(waited) => waited,
                 },
-                Lookup::Filling(follow) if self.may_follow(&follow, &head.headers, now) => {
+                Lookup::Filling(follow) if self.may_follow(&follow, headers, now) => {
                     note(request, CacheStatus::Hit);
                     return Found::Answer(Stored::following(follow));
                 }
@@ -127,7 +127,7 @@ impl Search {
                 }
                 Lookup::Miss { uses, variant } => {
                     note(request, CacheStatus::Miss);
-                    if policy::reuse::without_copy(&head.headers, &self.caching.use_rules) {
+                    if policy::reuse::without_copy(&request.exchange.head.headers, &self.caching.use_rules) {
                         return Found::Unmet;
                     }
                     if uses < self.caching.min_uses {

@@ -8,7 +8,7 @@
 //! part     whole, a part, or 304
 //! sliced   an answer put together of parts
 //! prepared a head that was made once and is sent again
-//! errand   a request of edge's own that fetches a stale answer anew behind the client's back
+//! errand   requests of edge's own that fetch a stale answer anew behind the client's back, or a part
 //! purge    the method PURGE
 //! explain  all of it in words
 //! ```
@@ -27,11 +27,12 @@ mod purge;
 mod sliced;
 
 pub use answer::{Body, Stored, compose};
-pub use errand::{Errands, put_fields};
+pub use errand::Fetch;
 pub use explain::told;
 pub use fetched::{replace, restore};
 pub use fill::{
-    Confirmed, admit, conditions, confirm, forget_changed, hides, may_store, method, on_failure, on_status, write,
+    Confirmed, MetHere, admit, conditions, confirm, forget_changed, hides, may_store, method, on_failure, on_status,
+    write,
 };
 pub use look::look;
 pub use prepared::Usual;
@@ -139,7 +140,10 @@ fn preferred(settings: &Settings, request: &Request) -> [Option<Coding>; 3] {
     if settings.is_off() || request.location.filters.is_some() {
         return codings;
     }
-    let facts = super::headers::compression_facts(request);
+    if !request.exchange.head.headers.contains("accept-encoding") {
+        return codings;
+    }
+    let facts = super::headers::compression_view(request);
     let acceptable = compress::acceptable(settings, &facts);
     codings.iter_mut().zip(acceptable).for_each(|(place, algorithm)| *place = Some(coding(algorithm)));
     codings

@@ -12,12 +12,11 @@ use crate::compress::{self, Accepted, Fields};
 use crate::http::Headers;
 use crate::proxy::request::Request;
 use crate::proxy::snapshot::{Expires, Handler, Location};
-use crate::variables::write_http_date;
+use crate::variables::{write_http_date, write_number};
 use arc_swap::ArcSwapOption;
 use bytes::Bytes;
 use http::{Method, StatusCode, header};
 use pingora_http::ResponseHeader;
-use std::io::Write as _;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, SystemTime};
 
@@ -102,10 +101,10 @@ impl Usual {
 }
 
 impl Stored {
-    /// The body, if it is in memory as a whole.
-    pub fn into_bytes(self) -> Option<Bytes> {
-        match self.body {
-            Body::Stored(store::Body::Memory(bytes)) => Some(bytes),
+    /// Takes the body out, if it is in memory as a whole.
+    pub fn take_bytes(&mut self) -> Option<Bytes> {
+        match &mut self.body {
+            Body::Stored(store::Body::Memory(bytes)) => Some(std::mem::take(bytes)),
             _ => None,
         }
     }
@@ -119,8 +118,7 @@ impl Prepared {
             out.extend_from_slice(&self.text[from..*at]);
             from = *at;
             match gap {
-                // Memory takes everything.
-                Gap::Age => drop(write!(out, "{age}")),
+                Gap::Age => write_number(age, &mut out),
                 Gap::Date => write_http_date(now, &mut out),
                 Gap::Expires(seconds) => write_http_date(later(now, *seconds), &mut out),
             }
@@ -146,6 +144,9 @@ fn asks_for_the_whole(headers: &Headers) -> bool {
 }
 
 fn takes_no_coding(request: &Request) -> bool {
+    if !request.exchange.head.headers.contains("accept-encoding") {
+        return true;
+    }
     let accepted = Accepted::read(request.exchange.head.headers.values(&header::ACCEPT_ENCODING));
     !accepted.gzip_as_nginx() && accepted.ranked().next().is_none()
 }

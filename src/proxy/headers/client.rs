@@ -35,11 +35,15 @@ pub fn for_client(answer: &mut ResponseHeader, request: &mut Request, from_upstr
         add_charset(answer, request)?;
     }
     let status = answer.status.as_u16();
-    if has_conditional_fields(status) {
+    // As in nginx: nobody but edge sees the answer to a question of its own.
+    let is_asked_inside = request.exchange.asked_method.is_some();
+    if has_conditional_fields(status) && !is_asked_inside {
         add_expires(answer, request)?;
     }
     access::give(answer, request)?;
-    add_fields(answer, request)?;
+    if !is_asked_inside {
+        add_fields(answer, request)?;
+    }
     let told = location.keepalive_told.filter(|told| !told.is_zero() && request.keepalive);
     if let Some(told) = told {
         answer.insert_header("Keep-Alive", format!("timeout={}", told.as_secs()))?;

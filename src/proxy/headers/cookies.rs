@@ -10,7 +10,7 @@ use std::borrow::Cow;
 
 /// A part of a cookie: its name and value, then what is said of it.
 #[derive(Debug)]
-struct Attribute<'c> {
+pub(super) struct Attribute<'c> {
     name: Cow<'c, [u8]>,
     value: Option<Cow<'c, [u8]>>,
 }
@@ -67,7 +67,7 @@ fn rewritten(cookie: &[u8], cookies: &Cookies, request: &mut Request) -> Result<
     Ok(is_changed.then(|| print(&attributes)))
 }
 
-fn parse(cookie: &[u8]) -> Vec<Attribute<'_>> {
+pub(super) fn parse(cookie: &[u8]) -> Vec<Attribute<'_>> {
     let parts = cookie.split(|byte| *byte == b';');
     let attributes = parts.map(|part| {
         let spaces = |byte: &u8| *byte == b' ';
@@ -90,7 +90,7 @@ fn parse(cookie: &[u8]) -> Vec<Attribute<'_>> {
     attributes.collect()
 }
 
-fn print(attributes: &[Attribute<'_>]) -> Vec<u8> {
+pub(super) fn print(attributes: &[Attribute<'_>]) -> Vec<u8> {
     let mut out = Vec::new();
     for (at, attribute) in attributes.iter().enumerate() {
         if at > 0 {
@@ -176,7 +176,7 @@ fn wish(flags: &[CookieFlag], of: impl Fn(&CookieFlag) -> Option<bool>) -> Optio
 }
 
 /// False: there was nothing to be done.
-fn set_flags(attributes: &mut Vec<Attribute<'_>>, flags: &[CookieFlag]) -> bool {
+pub(super) fn set_flags(attributes: &mut Vec<Attribute<'_>>, flags: &[CookieFlag]) -> bool {
     if flags.is_empty() {
         return false;
     }

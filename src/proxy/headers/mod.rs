@@ -2,6 +2,8 @@
 
 mod client;
 mod cookies;
+#[cfg(test)]
+pub(crate) mod fuzzed;
 pub mod trailers;
 mod upstream;
 
@@ -48,13 +50,23 @@ pub fn sends_elsewhere(answer: &ResponseHeader, request: &mut Request) -> Option
 /// What the compression needs to know of a request.
 pub fn compression_facts(request: &Request) -> RequestFacts {
     let head = &request.exchange.head;
-    let version = match head.version {
+    let facts = RequestFacts::keep(version(request), &request.exchange.method, &head.headers);
+    RequestFacts { chunked: !ends_by_close(request), ..facts }
+}
+
+/// The same for who keeps nothing of it.
+pub fn compression_view(request: &Request) -> RequestFacts<&[u8]> {
+    let head = &request.exchange.head;
+    let facts = RequestFacts::view(version(request), &request.exchange.method, &head.headers);
+    RequestFacts { chunked: !ends_by_close(request), ..facts }
+}
+
+fn version(request: &Request) -> http::Version {
+    match request.exchange.head.version {
         Version::Http10 => http::Version::HTTP_10,
         // a stream of HTTP/2 is an HTTP/1.1 connection to everybody above `client/`, and its answers have chunks
         Version::Http11 | Version::Http2 => http::Version::HTTP_11,
-    };
-    let facts = RequestFacts::keep(version, &request.exchange.method, &head.headers);
-    RequestFacts { chunked: !ends_by_close(request), ..facts }
+    }
 }
 
 /// `chunked_transfer_encoding off`: the end of a body whose length is not said is the end of the connection.

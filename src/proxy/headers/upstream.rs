@@ -202,7 +202,11 @@ impl BodyFraming {
         if let Some(body) = &request.attempts.set_body {
             return BodyFraming::Length(body.len() as u64);
         }
-        if !pass.pass_body || (request.error_page_used && request.body.is_none()) {
+        // As in nginx: that there is a body is said of one that was too long, and that it is empty.
+        if request.failed == 413 && request.body_is_gone && request.body.is_none() {
+            return BodyFraming::Length(0);
+        }
+        if !pass.pass_body || (request.body_is_gone && request.body.is_none()) {
             return BodyFraming::None;
         }
         match (&request.body, request.exchange.head.framing) {

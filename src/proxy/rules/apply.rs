@@ -2,6 +2,7 @@
 
 use super::{Decided, PlacedRules};
 use crate::client::Connection;
+use crate::limit::Guard;
 use crate::proxy::content::Content;
 use crate::proxy::limits::stays_for;
 use crate::proxy::redirect;
@@ -38,14 +39,13 @@ impl Request {
         if (placed.is_none() && !self.has_filters()) || self.copy_for.is_some() {
             return Ruled::On;
         }
-        let mut decided = Decided::take_of(self);
-        if std::mem::replace(&mut decided.server_ran, true) {
-            self.rules = Some(decided);
+        if std::mem::replace(&mut self.ran.server, true) {
             return Ruled::On;
         }
         self.note_session_for_rules();
-        self.filter_request(&mut decided.request).await;
-        self.ruled_by(placed.as_deref(), decided).await
+        let (mut request, guards) = self.take_decided();
+        self.filter_request(&mut request).await;
+        self.ruled_by(placed.as_deref(), request, guards).await
     }
 
     /// Those of the location, when it is entered first.
@@ -56,28 +56,41 @@ impl Request {
         let places = self.rules_in_force();
         self.fetch_for_later(&places).await;
         let Some(placed) = self.location.rules.clone() else { return Ruled::On };
-        let mut decided = Decided::take_of(self);
-        if decided.ran.iter().any(|ran| Arc::ptr_eq(ran, &self.location)) {
-            self.rules = Some(decided);
+        if !self.ran.enter(&self.location) {
             return Ruled::On;
         }
-        decided.ran.push(self.location.clone());
         self.note_session_for_rules();
-        self.ruled_by(Some(&placed), decided).await
+        let (request, guards) = self.take_decided();
+        self.ruled_by(Some(&placed), request, guards).await
     }
 
-    async fn ruled_by(&mut self, placed: Option<&PlacedRules>, mut decided: Box<Decided>) -> Ruled {
-        let Decided { request, guards, .. } = &mut *decided;
+    async fn ruled_by(&mut self, placed: Option<&PlacedRules>, mut request: Outcome, mut guards: Vec<Guard>) -> Ruled {
         if let Some(placed) = placed.filter(|_| request.answer.is_none()) {
-            self.walk(placed, Phase::Request, request, guards).await;
+            self.walk(placed, Phase::Request, &mut request, &mut guards).await;
         }
         let (answer, target) = (request.answer.take(), request.target.take());
-        self.rules = Some(decided);
+        if let Some(decided) = self.decided_with(&request, &guards) {
+            (decided.request, decided.guards) = (request, guards);
+        }
         match (answer, target) {
             (Some(answer), _) => self.answered_by_rule(answer),
             (None, Some(target)) => self.moved(target),
             (None, None) => Ruled::On,
         }
+    }
+
+    /// What was decided before anybody was asked, to go on with it.
+    fn take_decided(&mut self) -> (Outcome, Vec<Guard>) {
+        let decided = self.rules.as_mut();
+        decided.map(|d| (std::mem::take(&mut d.request), std::mem::take(&mut d.guards))).unwrap_or_default()
+    }
+
+    /// Where an outcome is kept. Most requests are let through by all rules: for nothing there is no place to be made.
+    fn decided_with(&mut self, outcome: &Outcome, guards: &[Guard]) -> Option<&mut Decided> {
+        if self.rules.is_none() && outcome.is_nothing() && guards.is_empty() {
+            return None;
+        }
+        Some(self.rules.get_or_insert_default())
     }
 
     fn answered_by_rule(&self, answer: Answer) -> Ruled {
@@ -131,15 +144,17 @@ impl Request {
         if !self.any_rules() || self.copy_for.is_some() {
             return;
         }
-        let mut decided = Decided::take_of(self);
         let mut attempt = Outcome::default();
+        let mut guards = Vec::new();
         self.filter_in(Phase::UpstreamRequest, None, &mut attempt);
         for placed in self.rules_in_force().iter().flatten() {
-            self.walk(placed, Phase::UpstreamRequest, &mut attempt, &mut decided.guards).await;
+            self.walk(placed, Phase::UpstreamRequest, &mut attempt, &mut guards).await;
         }
-        decided.attempt = attempt;
-        self.change_upstream_request(&decided, head);
-        self.rules = Some(decided);
+        if let Some(decided) = self.decided_with(&attempt, &guards) {
+            decided.attempt = attempt;
+            decided.guards.extend(guards);
+        }
+        self.told_upstream_request(head);
     }
 
     /// The same as far as it is known before a server is chosen, for `edge explain`.
@@ -175,24 +190,23 @@ impl Request {
         if !self.any_rules() || self.copy_for.is_some() {
             return;
         }
-        let mut decided = Decided::take_of(self);
         self.exchange.answer.status = answer.status.as_u16();
         let mut outcome = Outcome::default();
         for placed in self.rules_in_force().iter().flatten() {
             self.walk_on(placed, Phase::Response, Some(answer), &mut outcome);
         }
         self.filter_in(Phase::Response, Some(answer), &mut outcome);
-        decided.answer = outcome;
-        decided.answer_known = true;
-        self.rules = Some(decided);
+        self.ran.answer_known = true;
+        if let Some(decided) = self.decided_with(&outcome, &[]) {
+            decided.answer = outcome;
+        }
     }
 
     /// The same, unless they were asked over this one already.
     pub(in crate::proxy) fn rule_answer_once(&mut self, answer: &ResponseHeader) {
-        let known = self.rules.as_mut().is_some_and(|decided| std::mem::take(&mut decided.answer_known));
-        if !known {
+        if !std::mem::take(&mut self.ran.answer_known) {
             self.rule_answer(answer);
-            self.rules.iter_mut().for_each(|decided| decided.answer_known = false);
+            self.ran.answer_known = false;
         }
     }
 
@@ -213,15 +227,15 @@ impl Request {
         if !self.any_rules() {
             return;
         }
-        let mut decided = Decided::take_of(self);
         let mut outcome = Outcome::default();
         for placed in self.rules_in_force().iter().flatten() {
             self.walk_on(placed, Phase::Log, answer, &mut outcome);
         }
         self.filter_in(Phase::Log, answer, &mut outcome);
-        decided.log = outcome;
-        // Nobody is under way any more.
-        decided.guards.clear();
-        self.rules = Some(decided);
+        if let Some(decided) = self.decided_with(&outcome, &[]) {
+            decided.log = outcome;
+            // Nobody is under way any more.
+            decided.guards.clear();
+        }
     }
 }

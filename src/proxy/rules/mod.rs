@@ -66,11 +66,29 @@ pub struct Decided {
     log: Outcome,
     /// Let go at the end of the request.
     guards: Vec<Guard>,
-    server_ran: bool,
-    /// The locations whose rules have run.
-    ran: Vec<Arc<Location>>,
-    /// The rules over the answer have run, and it is not written yet.
+}
+
+/// Which rules have run over a request.
+#[derive(Debug, Default)]
+pub struct Ran {
+    server: bool,
+    /// Those of these locations; few requests enter more than one.
+    first: Option<Arc<Location>>,
+    others: Vec<Arc<Location>>,
+    /// Those over the answer, and it is not written yet.
     answer_known: bool,
+}
+
+impl Ran {
+    /// False: those of this location have run.
+    fn enter(&mut self, location: &Arc<Location>) -> bool {
+        match &self.first {
+            None => self.first = Some(location.clone()),
+            Some(_) if self.first.iter().chain(&self.others).any(|ran| Arc::ptr_eq(ran, location)) => return false,
+            Some(_) => self.others.push(location.clone()),
+        }
+        true
+    }
 }
 
 impl Decided {

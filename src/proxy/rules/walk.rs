@@ -1,8 +1,9 @@
 //! Goes through the rules of a place, and fetches what they need.
 
-use super::{Counting, Decided, PlacedRules};
+use super::{Counting, PlacedRules};
 use crate::limit::Clock;
 use crate::limit::{Guard, Millis, RateVerdict};
+use crate::proxy::access;
 use crate::proxy::request::Request;
 use crate::proxy::sessions::Refused;
 use crate::rules::expr::Needs;
@@ -58,14 +59,13 @@ impl Request {
     }
 
     fn step<'s>(&mut self, run: &mut Run<'s>, answer: Option<&ResponseHeader>, outcome: &mut Outcome) -> Step<'s> {
-        let bound = self.bound.clone();
-        let asked = self.attempts.asked().map(|(upstream, _)| upstream.name().to_owned());
+        let snapshot = &self.bound.snapshot;
         let mut world = World {
             exchange: &mut self.exchange,
             response: answer,
-            vars: bound.snapshot.defined.names(),
-            upstream: asked.as_deref(),
-            edge: &bound.snapshot.edge,
+            vars: snapshot.defined.names(),
+            upstream: self.attempts.asked().map(|(upstream, _)| upstream.name()),
+            edge: &snapshot.edge,
             now: SystemTime::now(),
             chance: &mut chance,
         };
@@ -114,6 +114,7 @@ impl Request {
                     None => Met::Refused { retry_after: None },
                 },
             },
+            Need::Basic(basic) => access::ask_for_rule(self, basic).await,
             Need::Demand { place, .. } => match placed.demands.get(place) {
                 None => Met::Passed,
                 Some(demand) => match self.refused_by(demand).await {
@@ -130,8 +131,13 @@ impl Request {
     /// Reads what rules over the answer will need of the session, as long as somebody can be waited for.
     pub(super) async fn fetch_for_later(&mut self, places: &[Option<Arc<PlacedRules>>; 2]) {
         let later = [Phase::Response, Phase::Log];
+        // A path that may change yet says nothing about the rules that will run.
+        let stays = self.location.script.keeps_path() && self.location.try_files.is_none();
         let needs = |placed: &Arc<PlacedRules>| {
-            later.into_iter().any(|phase| placed.set.needs(phase).contains(Needs::SESSION_STORE))
+            later.into_iter().any(|phase| match stays {
+                true => placed.set.may_need(phase, Needs::SESSION_STORE, &self.exchange),
+                false => placed.set.needs(phase).contains(Needs::SESSION_STORE),
+            })
         };
         if places.iter().flatten().any(needs) {
             self.read_stored_session().await;
@@ -157,10 +163,4 @@ fn chance() -> f64 {
         state.set(x);
         (x >> 11) as f64 / (1_u64 << 53) as f64 * 100.0
     })
-}
-
-impl Decided {
-    pub(super) fn take_of(request: &mut Request) -> Box<Decided> {
-        request.rules.take().unwrap_or_default()
-    }
 }

@@ -2,7 +2,9 @@
 //!
 //! Compiling a configuration makes [`Sessions`], which know how an upstream's applications keep theirs and do nothing. [`Kept`]
 //! puts them to work when the configuration is put in force: those whose servers, store and settings are what they were go on
-//! with everything that is known; others begin anew, and find on the board and in the records what the edges have done.
+//! with everything that is known. Under other settings the same eyes stay on the servers, if that is what they would be again, and
+//! where sessions are known to be goes on; where servers, store or what is watched for have changed, eyes begin anew, and
+//! find on the board and in the records what the edges have done. What was counted goes on in any case.
 
 use super::alive::Alive;
 use super::wire::Wire;
@@ -35,6 +37,8 @@ pub struct Settings {
     pub keep_alive: bool,
     /// The settings in words, to tell whether they have changed.
     pub written: String,
+    /// Those of them that whoever watches the servers goes by.
+    pub watch_written: String,
     /// Never anything but `Off` where there is a store: memcached-session-manager does it itself.
     pub rewrite_route: RewriteRoute,
 }
@@ -60,7 +64,13 @@ pub(super) struct Live {
     pub affinity: Arc<Affinity>,
     pub outside: Arc<Outside>,
     /// Keeps sessions that are only read from vanishing.
-    pub alive: Option<Alive>,
+    pub alive: Option<Arc<Alive>>,
+    written: String,
+    footing: Arc<Footing>,
+}
+
+/// What several settings may stand on, one after the other: it ends with the last of them.
+struct Footing {
     written: String,
     store: Option<Arc<Store>>,
     tasks: Vec<AbortHandle>,
@@ -94,7 +104,7 @@ impl Live {
     }
 }
 
-impl Drop for Live {
+impl Drop for Footing {
     fn drop(&mut self) {
         self.tasks.iter().for_each(AbortHandle::abort);
     }
@@ -113,6 +123,11 @@ impl Sessions {
     /// All that is said of them, to tell whether it has changed.
     fn written(&self) -> String {
         format!("{} {:?}", self.settings.written, self.wire.get())
+    }
+
+    /// What of that the servers are watched by.
+    fn watch_written(&self) -> String {
+        format!("{} {:?}", self.settings.watch_written, self.wire.get())
     }
 
     pub fn upstream_name(&self) -> &str {
@@ -177,11 +192,11 @@ impl Sessions {
         (0..self.upstream.settings().servers.len()).map(address).collect()
     }
 
-    /// Whether this goes on as it is with other settings of a reload.
-    fn goes_on_as(&self, live: &Live, addresses: &[Address]) -> bool {
+    /// Whether the servers would be watched in the same way.
+    fn stands_on(&self, live: &Live, addresses: &[Address]) -> bool {
         let servers = &self.upstream.settings().servers;
-        live.written == self.written()
-            && live.store.as_ref().map(Arc::as_ptr) == self.settings.store.as_ref().map(Arc::as_ptr)
+        live.footing.written == self.watch_written()
+            && live.footing.store.as_ref().map(Arc::as_ptr) == self.settings.store.as_ref().map(Arc::as_ptr)
             && live.outside.addresses == addresses
             && live
                 .outside
@@ -191,7 +206,32 @@ impl Sessions {
                 .eq(servers.iter().map(|s| (&s.address, &s.route, s.backup)))
     }
 
-    fn start(&self, addresses: Vec<Address>) -> Arc<Live> {
+    /// `before`: what was at work until now.
+    fn start(&self, addresses: Vec<Address>, before: Option<&Live>) -> Arc<Live> {
+        let settings = &self.settings.takeover;
+        let same = before.filter(|live| self.stands_on(live, &addresses));
+        let (outside, footing) = match same {
+            Some(live) => (live.outside.clone(), live.footing.clone()),
+            None => self.watch(addresses),
+        };
+        let store = self.settings.store.clone();
+        let nodes = store.as_ref().map(|store| store.nodes().to_vec()).unwrap_or_default();
+        let affinity = match before {
+            Some(live) => Affinity::after(&live.affinity, settings.clone(), nodes, outside.clone(), same.is_some()),
+            None => Affinity::new(settings.clone(), nodes, outside.clone()),
+        };
+        let is_alike = |live: &&Live| {
+            let old = live.affinity.settings();
+            old.contexts == settings.contexts && old.mode == settings.mode
+        };
+        let alive = same.filter(is_alike).and_then(|live| live.alive.clone());
+        let begun = || store.map(|store| Arc::new(Alive::start(store, settings)));
+        let alive = if self.settings.keep_alive { alive.or_else(begun) } else { None };
+        Arc::new(Live { affinity, outside, alive, written: self.written(), footing })
+    }
+
+    /// Puts eyes on the servers.
+    fn watch(&self, addresses: Vec<Address>) -> (Arc<Outside>, Arc<Footing>) {
         let servers = &self.upstream.settings().servers;
         let watched = servers.iter().zip(&addresses).map(|(server, address)| servers::Server {
             name: server.address.clone(),
@@ -227,12 +267,9 @@ impl Sessions {
         let traffic: Weak<dyn servers::Traffic> = Arc::downgrade(&(outside.clone() as Arc<dyn servers::Traffic>));
         outside.watch.attend(traffic);
         let cutting = tokio::spawn(outside.clone().keep_cutting());
-        let affinity = Affinity::new(self.settings.takeover.clone(), nodes, outside.clone());
         let watching = store.clone().map(|store| tokio::spawn(store.keep_watch()));
         let tasks = watching.iter().chain([&cutting]).map(|task| task.abort_handle()).collect();
-        let alive = store.clone().filter(|_| self.settings.keep_alive);
-        let alive = alive.map(|store| Alive::start(store, &self.settings.takeover));
-        Arc::new(Live { affinity, outside, alive, written: self.written(), store, tasks })
+        (outside, Arc::new(Footing { written: self.watch_written(), store, tasks }))
     }
 }
 
@@ -285,9 +322,10 @@ impl Kept {
             let Some(addresses) = sessions.addresses() else { continue };
             let name = sessions.upstream.name();
             let before = known.get(name).and_then(Weak::upgrade);
-            let live = match before.filter(|live| sessions.goes_on_as(live, &addresses)) {
-                Some(live) => live,
-                None => sessions.start(addresses),
+            let is_same = |live: &Arc<Live>| live.written == sessions.written() && sessions.stands_on(live, &addresses);
+            let live = match before {
+                Some(live) if is_same(&live) => live,
+                before => sessions.start(addresses, before.as_deref()),
             };
             live.outside.upstream.store(sessions.upstream.clone());
             known.insert(name.to_owned(), Arc::downgrade(&live));

@@ -46,8 +46,8 @@ impl Sessions {
             ("put_back", read(&counts.put_back)),
             ("stayed", read(&counts.stayed)),
             ("garbage", read(&counts.garbage)),
-            ("takeover_ms", counts.gate_time.sum().as_millis() as u64),
-            ("wait_ms", counts.wait_time.sum().as_millis() as u64),
+            ("takeover_ms", counts.gate_time.read().sum.as_millis() as u64),
+            ("wait_ms", counts.wait_time.read().sum.as_millis() as u64),
         ]);
         if let Some(alive) = &live.alive {
             all.extend([

@@ -13,6 +13,7 @@ use crate::config::types::TempPath;
 use crate::config::{Diagnostics, Span, Spanned};
 use crate::filter::Tables;
 use crate::limit;
+use crate::observe::traffic::{Name, Traffic, TrafficTable};
 use crate::observe::{self, LogFile, Mask};
 use crate::pattern::Pattern;
 use crate::proxy::rules::Embedded;
@@ -37,6 +38,7 @@ pub struct Resources {
     pub stores: Arc<Stores>,
     pub learned: Arc<LearnedTables>,
     pub limits: Arc<limit::Zones>,
+    pub traffic: Arc<TrafficTable>,
     /// Of the program that embeds edge.
     pub embedded: Embedded,
     /// Where relative paths begin.
@@ -52,6 +54,7 @@ pub fn compile(raw: &Raw, resources: &Resources, diagnostics: &mut Diagnostics) 
     rules::names(raw, &mut library.borrow_mut(), &mut defined, diagnostics);
     let asked = Cell::new(Asked::default());
     let unverified = Cell::new(false);
+    let shared_limits = RefCell::default();
     // The texts of upstreams name no upstreams.
     let none = Table::default();
     let (no_zones, no_sessions, no_limits) = (HashMap::new(), HashMap::new(), LimitZones::default());
@@ -59,6 +62,7 @@ pub fn compile(raw: &Raw, resources: &Resources, diagnostics: &mut Diagnostics) 
     let texts = Texts {
         asked: &asked,
         unverified: &unverified,
+        shared_limits: &shared_limits,
         defined: &defined,
         upstreams: &none,
         zones: &no_zones,
@@ -107,22 +111,27 @@ pub fn compile(raw: &Raw, resources: &Resources, diagnostics: &mut Diagnostics) 
         zones.iter().for_each(|place| place.open(&resources.zones, diagnostics));
     }
     let defined = Arc::new(definitions);
-    let asked = asked.get();
+    let mut asked = asked.get();
+    // Nobody knows what Rust code will ask for.
+    asked.captures |= !resources.embedded.is_empty();
     let edge = rules::edge_facts();
     let log_key = LogKey::new(raw.main.session_log_key.as_ref().map(|key| key.as_bytes()));
     let sessions = sessions.values().cloned().collect();
+    let shared_limits = shared_limits.take();
     let snapshot = Snapshot {
         process,
         sockets,
         upstreams,
         zones,
         limits,
+        shared_limits,
         sessions,
         sticky,
         session_stores,
         defined,
         asked,
         edge,
+        traffic: resources.traffic.clone(),
         embedded: resources.embedded.clone(),
         log_key,
     };
@@ -135,6 +144,8 @@ pub(super) struct Texts<'t> {
     pub asked: &'t Cell<Asked>,
     /// Whether it was told that a certificate is not checked: once is enough.
     pub unverified: &'t Cell<bool>,
+    /// The limits of rules that several edges share.
+    pub shared_limits: &'t RefCell<Vec<Arc<limit::Shared>>>,
     pub defined: &'t Defined,
     pub upstreams: &'t Table,
     pub zones: &'t HashMap<String, ZonePlace>,
@@ -179,6 +190,7 @@ impl Texts<'_> {
         asked.files |=
             template.uses(|v| matches!(v, Variable::DocumentRoot | Variable::RealpathRoot | Variable::RequestFilename));
         asked.body |= template.uses(|v| matches!(v, Variable::RequestBody));
+        asked.captures |= template.uses_captures();
         asked.upstream_head |=
             template.uses(|v| matches!(v, Variable::UpstreamHeader(_) | Variable::UpstreamCookie(_)));
         asked.sent_head |= template.uses(|v| matches!(v, Variable::SentHeader(_)));
@@ -204,6 +216,21 @@ impl Texts<'_> {
                 None
             }
         }
+    }
+
+    /// The counts of a location of the server that is compiled.
+    pub fn traffic(&self, location: &str) -> Arc<Traffic> {
+        let keys = self.server.map(|server| &server.keys);
+        let first = |keys: &raw::ServerKeys| match keys.server_name().first().filter(|name| !name.is_empty()) {
+            Some(name) => name.value.clone(),
+            None => keys
+                .listen()
+                .first()
+                .map(|listen| listen.0.address.as_ref().map(|a| a.value.clone()).unwrap_or_default())
+                .unwrap_or_default(),
+        };
+        let server = keys.map(first).unwrap_or_default();
+        self.resources.traffic.of(Name { server, location: location.to_owned() })
     }
 
     /// A path relative to the prefix.

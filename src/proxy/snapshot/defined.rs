@@ -85,10 +85,6 @@ impl Names<'_> {
     fn of_set(&mut self, written: &Spanned<String>) {
         match name_of(written) {
             Some(name) if super::script::own_settable(name).is_some() => {}
-            // Whoever sets it wants answers to be slower, not a variable of this name.
-            Some(name) if name.eq_ignore_ascii_case("limit_rate") => {
-                self.diagnostics.error(written.span, "edge does not support `$limit_rate` yet");
-            }
             _ => self.define(written),
         }
     }

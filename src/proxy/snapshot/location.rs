@@ -62,7 +62,7 @@ fn entries(
             let written = location.keys.pattern.as_ref()?;
             let matcher = matcher(written, diagnostics).unwrap_or_else(|| nowhere(written.span));
             let value = Arc::new(compile(location, written, &matcher, &scope, texts, diagnostics));
-            let redirect = matches!(value.handler, Handler::Proxy(_));
+            let redirect = matches!(value.handler, Handler::Proxy(_) | Handler::Memcached(_));
             Some(Entry { matcher, value, redirect, nested })
         })
         .collect()
@@ -107,7 +107,7 @@ pub(super) fn outside(
     texts: &Texts<'_>,
     diagnostics: &mut Diagnostics,
 ) -> Arc<Location> {
-    let mut location = settings(scope, texts, diagnostics);
+    let mut location = settings("", scope, texts, diagnostics);
     location.try_files = try_files(&server.handling, texts, diagnostics);
     if server.handling.stub_status() {
         location.handler = Handler::Status;
@@ -123,8 +123,7 @@ pub(super) fn compile(
     texts: &Texts<'_>,
     diagnostics: &mut Diagnostics,
 ) -> Location {
-    let mut location = settings(scope, texts, diagnostics);
-    location.pattern = written.value.clone();
+    let mut location = settings(&written.value, scope, texts, diagnostics);
     location.is_regex = matches!(matcher, Matcher::Regex(_));
     location.prefix = path_of(matcher).map_or(0, <[u8]>::len);
     location.internal = raw.keys.internal();
@@ -161,6 +160,14 @@ pub(super) fn compile(
             location.handler = Handler::Proxy(Box::new(pass));
         }
     }
+    if let Some(pass) = &raw.keys.memcached_pass {
+        if raw.keys.proxy_pass.is_some() || raw.keys.grpc_pass.is_some() {
+            diagnostics.error(pass.span, "a location has one of `proxy_pass`, `grpc_pass` and `memcached_pass`");
+        }
+        if let Some(pass) = Memcached::compile(pass, scope, texts, diagnostics) {
+            location.handler = Handler::Memcached(Box::new(pass));
+        }
+    }
     if let Some(secret) = &raw.keys.secure_link_secret {
         if location.access.link.is_some() {
             diagnostics
@@ -178,7 +185,9 @@ pub(super) fn compile(
     });
     location.files.random_index = raw.keys.random_index();
     let handling = raw.handling.stub_status();
-    for (is_on, handler) in [(raw.keys.empty_gif(), Handler::EmptyGif), (handling, Handler::Status)] {
+    for (is_on, handler) in
+        [(raw.keys.empty_gif(), Handler::EmptyGif), (handling, Handler::Status), (raw.keys.api(), Handler::Api)]
+    {
         if is_on {
             location.handler = handler;
         }
@@ -194,7 +203,7 @@ pub(super) fn compile(
 fn inside(raw: &raw::Location, limit: &raw::LimitExcept) -> raw::Location {
     let mut keys = raw.keys.clone();
     if let Some(pass) = &limit.keys.proxy_pass {
-        (keys.proxy_pass, keys.grpc_pass) = (Some(pass.clone()), None);
+        (keys.proxy_pass, keys.grpc_pass, keys.memcached_pass) = (Some(pass.clone()), None, None);
     }
     let scope = limit.scope.clone();
     let handling = raw::Handling::default();
@@ -240,8 +249,8 @@ fn methods(limit: &raw::LimitExcept, diagnostics: &mut Diagnostics) -> Vec<http:
     methods
 }
 
-/// A location that matches nothing in particular, with all that it inherits.
-fn settings(scope: &Scope, texts: &Texts<'_>, diagnostics: &mut Diagnostics) -> Location {
+/// A location with all that it inherits, and nothing of its own.
+fn settings(pattern: &str, scope: &Scope, texts: &Texts<'_>, diagnostics: &mut Diagnostics) -> Location {
     let filters = Filters::compile(scope, texts, diagnostics);
     let is_recoded = filters.as_ref().is_some_and(|filters| filters.recoding.is_some());
     let charset = match scope.charset().as_str() {
@@ -257,7 +266,7 @@ fn settings(scope: &Scope, texts: &Texts<'_>, diagnostics: &mut Diagnostics) -> 
     let root_at = scope.root.as_ref().map(|r| r.span).unwrap_or_default();
     let expires_at = scope.expires.as_ref().map(|e| e.span).unwrap_or_default();
     Location {
-        pattern: String::new(),
+        pattern: pattern.to_owned(),
         prefix: 0,
         is_regex: false,
         internal: false,
@@ -309,6 +318,7 @@ fn settings(scope: &Scope, texts: &Texts<'_>, diagnostics: &mut Diagnostics) -> 
         compress: Arc::new(compression::compile(scope, diagnostics)),
         filters: filters.map(Arc::new),
         access_logs: access_logs(scope, texts, diagnostics),
+        traffic: texts.traffic(pattern),
         log_not_found: scope.log_not_found(),
         warns_of_uninitialized: scope.uninitialized_variable_warn(),
         roots: Arc::new(Roots {
@@ -318,10 +328,19 @@ fn settings(scope: &Scope, texts: &Texts<'_>, diagnostics: &mut Diagnostics) -> 
             is_regex: false,
         }),
         links: local::links(scope, texts, diagnostics),
+        index_texts: index_texts(scope, texts, diagnostics),
         index: scope.index(),
         files: local::settings(scope, charset.as_ref(), diagnostics),
         default_type: scope.default_type(),
     }
+}
+
+/// `index` with variables, which nobody evaluates in vain.
+fn index_texts(scope: &Scope, texts: &Texts<'_>, diagnostics: &mut Diagnostics) -> Vec<Template> {
+    let Some(written) = scope.index.as_ref().filter(|names| names.iter().any(|name| name.contains('$'))) else {
+        return Vec::new();
+    };
+    written.iter().map(|name| texts.template(name, written.span, diagnostics)).collect()
 }
 
 fn mirror(scope: &Scope) -> Option<Arc<Mirror>> {

@@ -17,6 +17,7 @@ mod limits;
 mod listen;
 mod local;
 mod location;
+mod memcached;
 mod pass;
 mod process;
 mod references;
@@ -28,6 +29,7 @@ mod session;
 mod session_store;
 mod settings;
 mod sticky;
+mod store;
 mod tls;
 mod upstream;
 mod url;
@@ -40,11 +42,13 @@ pub use filters::{Addition, Filters, Recoding, Sub};
 pub use headers::{AddHeader, Expires, UpstreamField};
 pub use limits::{Amount, Counted, LimitZones, Limits, Told};
 pub use listen::{ListenAddress, Socket, SocketOptions, Speaks, Virtual};
+pub use memcached::Memcached;
 pub use pass::{Bind, Pass, PassTarget, Redirect};
 pub use process::control;
 pub use script::{Condition, Return, Rewrite, Script, Settable, Step, Subject};
 pub use secure::{Secure, seed};
 pub use session_store::session_stores;
+pub use store::Store;
 pub use url::Url;
 
 use crate::client;
@@ -52,6 +56,7 @@ use crate::compress;
 use crate::config::raw::tls::VerifyClient;
 use crate::config::types::{ErrorPageStatus, LingeringClose};
 use crate::files::{Distrust, FileSettings, mime::Charset};
+use crate::observe::traffic::{Traffic, TrafficTable};
 use crate::observe::{AccessLog, errors};
 use crate::proxy::rules::{Embedded, PlacedRules};
 use crate::proxy::sessions::{Demand, LogKey, Sessions};
@@ -76,6 +81,8 @@ pub struct Snapshot {
     pub zones: Vec<ZonePlace>,
     /// The zones of limits, by name.
     pub limits: LimitZones,
+    /// The limits of rules that several edges share.
+    pub shared_limits: Vec<Arc<crate::limit::Shared>>,
     /// How applications keep their sessions.
     pub sessions: Vec<Arc<Sessions>>,
     /// How clients are bound to servers, by upstream.
@@ -87,6 +94,8 @@ pub struct Snapshot {
     pub asked: Asked,
     /// What rules are told of this edge.
     pub edge: EdgeFacts,
+    /// What is counted of requests.
+    pub traffic: Arc<TrafficTable>,
     /// Rust code that has a say over requests.
     pub embedded: Embedded,
     /// Of the hashes that stand for sessions.
@@ -100,6 +109,8 @@ pub struct Asked {
     pub files: bool,
     /// `$request_body`
     pub body: bool,
+    /// `$1` and its like
+    pub captures: bool,
     /// `$upstream_http_…` or `$upstream_cookie_…`
     pub upstream_head: bool,
     /// `$sent_http_…`
@@ -219,6 +230,7 @@ pub struct Location {
     /// What bodies go through before they are compressed.
     pub filters: Option<Arc<Filters>>,
     pub access_logs: Vec<AccessLog>,
+    pub traffic: Arc<Traffic>,
     pub log_not_found: bool,
     pub warns_of_uninitialized: bool,
 
@@ -227,6 +239,8 @@ pub struct Location {
     /// `disable_symlinks`, with the beginning of paths that is trusted.
     pub links: Option<(Distrust, Template)>,
     pub index: Vec<String>,
+    /// The same where one of them has variables; else nothing.
+    pub index_texts: Vec<Template>,
     pub files: FileSettings,
     pub default_type: String,
 }
@@ -239,7 +253,11 @@ pub enum Handler {
     EmptyGif,
     /// `stub_status`
     Status,
+    /// `api`
+    Api,
     Proxy(Box<Pass>),
+    /// `memcached_pass`
+    Memcached(Box<Memcached>),
 }
 
 /// `mirror`

@@ -8,9 +8,10 @@ use super::headers::UpstreamField;
 use super::limits::Amount;
 use super::secure::Secure;
 use super::settings::Settings;
+use super::store::Store;
 use super::url::Url;
 use crate::config::raw::Scope;
-use crate::config::types::{ProxyHeader, ProxyRedirect, UpstreamVersion};
+use crate::config::types::{BindAddress, ProxyHeader, ProxyRedirect, UpstreamVersion};
 use crate::config::{Diagnostics, Spanned};
 use crate::pattern::Pattern;
 use crate::proxy::sessions::{Sessions, Wire};
@@ -62,6 +63,8 @@ pub struct Pass {
     pub socket_keepalive: bool,
     /// `proxy_cache`
     pub caching: Option<Arc<Caching>>,
+    /// `proxy_store`
+    pub store: Option<Store>,
 }
 
 /// Who is asked.
@@ -104,8 +107,13 @@ impl Bind {
     }
 }
 
-fn bind(scope: &Scope, texts: &Texts<'_>, diagnostics: &mut Diagnostics) -> Option<Bind> {
-    let written = scope.proxy_bind.as_ref()?;
+/// `proxy_bind`, `memcached_bind`
+pub(super) fn bind(
+    written: Option<&Spanned<BindAddress>>,
+    texts: &Texts<'_>,
+    diagnostics: &mut Diagnostics,
+) -> Option<Bind> {
+    let written = written?;
     let text = written.value.0.as_ref()?;
     if text.contains('$') {
         return Some(Bind::Variable(texts.template(text, written.span, diagnostics)));
@@ -171,12 +179,13 @@ impl Pass {
                 .error(body.span, "`proxy_set_body` does not go with `proxy_http_version: 2`")
                 .help("write `proxy_http_version: 1.1` here");
         }
+        let store = Store::compile(scope, texts, diagnostics);
         let pass = Pass {
             uri: uri.as_ref().map(|u| texts.template(u, written.span, diagnostics)),
             redirect: Self::redirects(written, uri.as_deref(), place, scope, texts, diagnostics),
             http_version,
             cookies: Cookies::compile(scope, texts, diagnostics),
-            bind: bind(scope, texts, diagnostics),
+            bind: bind(scope.proxy_bind.as_ref(), texts, diagnostics),
             method: scope.proxy_method.as_ref().map(|m| texts.template(m, m.span, diagnostics)),
             set_body: scope.proxy_set_body.as_ref().map(|b| texts.template(b, b.span, diagnostics)),
             pass_body: scope.proxy_pass_request_body(),
@@ -184,7 +193,8 @@ impl Pass {
             buffering: scope.proxy_buffering(),
             limit_rate: Amount::compile(scope.proxy_limit_rate.as_ref(), texts, diagnostics),
             ignore_client_abort: scope.proxy_ignore_client_abort(),
-            caching: cache::compile(scope, texts, diagnostics),
+            caching: cache::compile(scope, texts, diagnostics).filter(|_| store.is_none()),
+            store,
             ..Self::plain(written, target, scope, &settings, texts, diagnostics)
         };
         pass.look_at_slices(scope, diagnostics);
@@ -287,6 +297,7 @@ impl Pass {
             ignore_client_abort: false,
             socket_keepalive: settings.socket_keepalive,
             caching: None,
+            store: None,
         }
     }
 
@@ -349,6 +360,15 @@ impl Pass {
         })
     }
 
+    /// With a URI its text becomes the location's; without one the upstream's root becomes ours.
+    fn default_redirect(written: &Spanned<String>, uri: Option<&str>, place: &Place<'_>) -> Redirect {
+        let (from, to) = match uri {
+            Some(_) if !place.is_regex => (written.value.clone(), place.pattern.to_owned()),
+            _ => (format!("{}/", written.value.trim_end_matches('/')), "/".to_owned()),
+        };
+        Redirect::Prefix { from: Template::literal(from), to: Template::literal(to) }
+    }
+
     fn redirects(
         written: &Spanned<String>,
         uri: Option<&str>,
@@ -361,19 +381,16 @@ impl Pass {
             ProxyRedirect::Off => return Vec::new(),
             // nginx has no default where proxy_pass has variables.
             ProxyRedirect::Default if written.contains('$') => return Vec::new(),
-            ProxyRedirect::Default => {
-                // With a URI its text becomes the location's; without one the upstream's root becomes ours.
-                let (from, to) = match uri {
-                    Some(_) if !place.is_regex => (written.value.clone(), place.pattern.to_owned()),
-                    _ => (format!("{}/", written.value.trim_end_matches('/')), "/".to_owned()),
-                };
-                return vec![Redirect::Prefix { from: Template::literal(from), to: Template::literal(to) }];
-            }
+            ProxyRedirect::Default => return vec![Self::default_redirect(written, uri, place)],
             ProxyRedirect::Pairs(pairs) => pairs,
         };
         pairs
             .iter()
             .filter_map(|(from, to)| {
+                if from.value == "default" && to == "default" {
+                    let is_known = !written.contains('$');
+                    return is_known.then(|| Self::default_redirect(written, uri, place));
+                }
                 let to = texts.template(to, from.span, diagnostics);
                 let (regex, insensitive) = match from.strip_prefix("~*") {
                     Some(rest) => (Some(rest), true),

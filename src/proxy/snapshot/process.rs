@@ -10,6 +10,7 @@ use std::path::Path;
 
 pub(super) fn compile(raw: &Raw, texts: &Texts<'_>, diagnostics: &mut Diagnostics) -> Process {
     let main = &raw.main;
+    warn_of_admin(main, diagnostics);
     let workers = match main.worker_processes().as_str() {
         "auto" => std::thread::available_parallelism().map_or(1, |n| n.get()),
         number => number.parse().ok().filter(|n| (1..=1024).contains(n)).unwrap_or_else(|| {
@@ -31,6 +32,18 @@ pub(super) fn compile(raw: &Raw, texts: &Texts<'_>, diagnostics: &mut Diagnostic
         nofile: main.worker_rlimit_nofile.as_ref().map(|n| n.value),
         connections: main.worker_connections(),
         shutdown_timeout: main.worker_shutdown_timeout().0,
+    }
+}
+
+/// How edge does is for those who run it.
+fn warn_of_admin(main: &raw::MainKeys, diagnostics: &mut Diagnostics) {
+    let Some(admin) = &main.admin else { return };
+    let Some(address) = &admin.0.address else { return };
+    let is_here = ["127.", "localhost", "[::1]", "unix:"].iter().any(|start| address.starts_with(start));
+    if !is_here {
+        diagnostics
+            .warning(admin.span, format!("whoever reaches {} can read how edge does: `admin` asks nobody who he is", address.value))
+            .help("write `admin: 127.0.0.1:9145`, or a `server` of your own with `api: on` in a location and `access` beside it");
     }
 }
 

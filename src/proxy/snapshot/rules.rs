@@ -90,7 +90,11 @@ fn counting(rate: &RateAction, texts: &Texts<'_>) -> Counting {
     let own = texts.resources.limits.rate(&name, ROOM, &name).unwrap_or_else(|_| Arc::new(RateZone::new(ROOM)));
     let nodes = rate.shared.as_deref().and_then(|store| texts.stores.get(store)).map(|store| store.nodes().to_vec());
     match nodes {
-        Some(nodes) => Counting::Shared(Shared::new(&name, nodes, own, ROOM)),
+        Some(nodes) => {
+            let shared = Shared::new(&name, nodes, own, ROOM);
+            texts.shared_limits.borrow_mut().push(shared.clone());
+            Counting::Shared(shared)
+        }
         None => Counting::Alone(own),
     }
 }

@@ -20,6 +20,13 @@ pub struct Script {
     pub log: bool,
 }
 
+impl Script {
+    /// Whether nothing in it makes the path another.
+    pub fn keeps_path(&self) -> bool {
+        !self.steps.iter().any(|step| matches!(step, Step::Rewrite(_) | Step::If { .. }))
+    }
+}
+
 #[derive(Debug)]
 pub enum Step {
     Rewrite(Rewrite),
@@ -60,6 +67,8 @@ pub enum Settable {
     Defined(usize),
     /// `$args`
     Args,
+    /// `$limit_rate`
+    LimitRate,
 }
 
 /// What an `if` asks.
@@ -80,7 +89,11 @@ pub enum Subject {
 
 /// Those of nginx's own variables that can be set.
 pub(super) fn own_settable(name: &str) -> Option<Settable> {
-    name.eq_ignore_ascii_case("args").then_some(Settable::Args)
+    match name {
+        _ if name.eq_ignore_ascii_case("args") => Some(Settable::Args),
+        _ if name.eq_ignore_ascii_case("limit_rate") => Some(Settable::LimitRate),
+        _ => None,
+    }
 }
 
 /// The script of a server, in which an `if` changes nothing but what comes next.
@@ -209,9 +222,10 @@ impl Around<'_> {
     fn changed_by(&self, inner: &If, texts: &Texts<'_>, diagnostics: &mut Diagnostics) -> Arc<Location> {
         let scope = inherit_lists(&inner.scope, self.scope, diagnostics);
         let mut keys = self.raw.keys.clone();
-        if inner.keys.proxy_pass.is_some() || inner.keys.grpc_pass.is_some() {
+        if inner.keys.proxy_pass.is_some() || inner.keys.grpc_pass.is_some() || inner.keys.memcached_pass.is_some() {
             keys.proxy_pass = inner.keys.proxy_pass.clone();
             keys.grpc_pass = inner.keys.grpc_pass.clone();
+            keys.memcached_pass = inner.keys.memcached_pass.clone();
         }
         if inner.scope.root.is_some() {
             keys.alias = None;

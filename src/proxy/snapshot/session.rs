@@ -46,7 +46,7 @@ pub(super) fn demand(
             PassTarget::Upstream { sessions, .. } => sessions.clone(),
             PassTarget::Variable(_) => None,
         },
-        Handler::Files | Handler::EmptyGif | Handler::Status => None,
+        Handler::Memcached(_) | Handler::Files | Handler::EmptyGif | Handler::Status | Handler::Api => None,
     };
     let mut all = texts.sessions.values();
     let sessions = match (&keys.upstream, of_pass) {
@@ -130,7 +130,18 @@ fn settings(
     // Without places: a line above that was added changes nothing.
     let ignore = keys.ignore.as_deref();
     let written = format!("{names:?} {takeover:?} {watch:?} {ignore:?} {keep_alive} {rewrite_route:?}");
-    Some(Settings { names, takeover, watch, owner_connect_timeout, store, keep_alive, written, rewrite_route })
+    let watch_written = format!("{names:?} {watch:?}");
+    Some(Settings {
+        names,
+        takeover,
+        watch,
+        owner_connect_timeout,
+        store,
+        keep_alive,
+        written,
+        watch_written,
+        rewrite_route,
+    })
 }
 
 fn store(

@@ -1,10 +1,11 @@
 //! The stores of sessions, compiled.
 
+use crate::config::nodes::{NodesMistake, check_nodes, parse_nodes};
 use crate::config::raw::Raw;
 use crate::config::types::{MemcachedNodes, SessionStoreKeys};
 use crate::config::{Diagnostics, Span};
 use crate::memcached::Limits;
-use crate::session::store::{NodesMistake, StoreSettings, check_nodes, parse_nodes};
+use crate::session::store::StoreSettings;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -22,12 +23,29 @@ fn settings(keys: &SessionStoreKeys, diagnostics: &mut Diagnostics) -> Option<St
     let limits = limits(keys, diagnostics);
     let written = keys.memcached.as_ref()?;
     match nodes(&written.value) {
-        Ok(nodes) => Some(StoreSettings { nodes, limits }),
+        Ok(nodes) => Some(StoreSettings { failover: failover(keys, &nodes, diagnostics), nodes, limits }),
         Err((mistake, at)) => {
             diagnostics.error(at.unwrap_or(written.span), mistake.to_string());
             None
         }
     }
+}
+
+/// Those that are for failover, each of which has to be there.
+fn failover(keys: &SessionStoreKeys, nodes: &[(String, String)], diagnostics: &mut Diagnostics) -> Vec<String> {
+    let Some(written) = &keys.failover else { return Vec::new() };
+    let named: Vec<&str> = nodes.iter().map(|(name, _)| name.as_str()).filter(|name| !name.is_empty()).collect();
+    for unknown in written.value.iter().filter(|name| !named.contains(&name.as_str())) {
+        diagnostics
+            .error(unknown.span, format!("`{}` is no node of `memcached`", unknown.value))
+            .did_you_mean(unknown, named.iter().copied());
+    }
+    if !named.is_empty() && named.iter().all(|name| written.value.iter().any(|other| other.value == *name)) {
+        diagnostics
+            .error(written.span, "every node is one for failover: MSM does not start with that")
+            .help("take `failover` out");
+    }
+    written.value.iter().map(|name| name.value.clone()).collect()
 }
 
 /// What is wrong, and where in particular.

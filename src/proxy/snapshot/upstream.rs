@@ -1,6 +1,7 @@
 //! Upstreams, compiled: their servers, how one is chosen, how they are checked.
 
 use super::compile::Texts;
+use super::memcached;
 use super::pass::implicit_upstream;
 use crate::config::raw::{self, Raw, UpstreamKeys};
 use crate::config::types::{BalanceBy, HealthCheckKeys, HealthCheckType, LeastTime, meant_for_http};
@@ -29,9 +30,10 @@ fn implicit_of(location: &raw::Location, defined: &[UpstreamSettings], found: &m
     let keys = || [&location.keys].into_iter().chain(location.handling.ifs().map(|inner| &inner.keys));
     let proxied = keys().filter_map(|k| implicit_upstream(k.proxy_pass.as_ref()?, false, is_defined));
     let called = keys().filter_map(|k| implicit_upstream(k.grpc_pass.as_ref()?, true, is_defined));
+    let looked_up = keys().filter_map(|k| memcached::implicit_upstream(k.memcached_pass.as_ref()?, is_defined));
     let limited = location.limit_except.iter().filter_map(|limit| limit.keys.proxy_pass.as_ref());
     let limited = limited.filter_map(|p| implicit_upstream(p, false, is_defined));
-    for settings in proxied.chain(called).chain(limited) {
+    for settings in proxied.chain(called).chain(looked_up).chain(limited) {
         if !found.iter().any(|u: &UpstreamSettings| u.name == settings.name) {
             found.push(settings);
         }

@@ -3,6 +3,7 @@
 //! To add one: a variant of [`Action`], a line of [`WORDS`], its reader, and what [`super::Run`] does with it.
 
 mod answer;
+mod basic;
 mod cache;
 mod field;
 mod limit;
@@ -12,6 +13,7 @@ mod target;
 mod upstream;
 
 pub use answer::{Disturbance, Page};
+pub use basic::BasicAuth;
 pub use cache::Wish;
 pub use field::FieldChange;
 pub use limit::{ConcurrencyAction, RateAction};
@@ -48,6 +50,7 @@ pub enum Action {
     RateLimit(usize),
     ConcurrencyLimit(usize),
     RequireSession(usize),
+    BasicAuth(usize),
     Set {
         slot: usize,
         value: Expr,
@@ -206,6 +209,14 @@ pub const WORDS: &[Word] = &[
         .with::<limit::ConcurrencyKeys>(),
     word("require_session", REQUEST, None, session::require, "Who has no session is refused: `true`, or a map.")
         .with::<session::DemandKeys>(),
+    word(
+        "basic_auth",
+        REQUEST,
+        None,
+        basic::basic_auth,
+        "Who does not name a user of a file with the right password is refused.",
+    )
+    .with::<basic::BasicAuthKeys>(),
     word("set", ANY, None, note::set, "Sets variables to what expressions yield: `{NAME: expression}`."),
     word("log", ANY, Some(Phase::Log), note::log, "The same, and `$rules_log` tells them: `{NAME: expression}`."),
     word("sample", ANY, Some(Phase::Log), note::sample, "So many of these requests are logged: `1%`."),

@@ -71,6 +71,7 @@ impl<'v, 'a> Evaluation<'v, 'a> {
             Node::All(nodes) => self.join(nodes, false),
             Node::Any(nodes) => self.join(nodes, true),
             Node::Not(inner) => self.test(inner).map(|is| !is),
+            Node::Quick(quick, _) => quick.holds(self.view, &mut self.budget),
             Node::Compare(how, sides) => {
                 self.budget.spend(1)?;
                 self.compare(*how, sides)
@@ -105,7 +106,9 @@ impl<'v, 'a> Evaluation<'v, 'a> {
             Node::HasName(name) => Ok(Value::Bool(name.read(self.view).is_some())),
             Node::HasVariable(name) => Ok(Value::Bool(self.variable(name).is_some())),
             Node::Local(slot) => self.locals.get(*slot).cloned().ok_or_else(|| missing("variable")),
-            Node::Not(_) | Node::All(_) | Node::Any(_) | Node::Compare(..) => self.test(node).map(Value::Bool),
+            Node::Not(_) | Node::All(_) | Node::Any(_) | Node::Compare(..) | Node::Quick(..) => {
+                self.test(node).map(Value::Bool)
+            }
             Node::Negate(inner) => arithmetic::negate(self.value(inner)?),
             Node::Choice(nodes) => {
                 let [condition, yes, no] = &**nodes;

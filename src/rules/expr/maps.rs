@@ -61,7 +61,7 @@ impl<'v> Map<'v> {
     }
 
     /// The value of a field, cookie or argument.
-    fn field(&self, name: &str) -> Option<Cow<'v, [u8]>> {
+    pub(super) fn field(&self, name: &str) -> Option<Cow<'v, [u8]>> {
         match self {
             Map::Headers(headers) => {
                 let values = headers.iter().filter(|(n, _)| n.eq_ignore_ascii_case(name.as_bytes()));

@@ -11,12 +11,15 @@ mod check;
 mod eval;
 mod fault;
 mod functions;
+#[cfg(test)]
+pub(crate) mod fuzzed;
 mod grammar;
 mod maps;
 mod names;
 mod node;
 mod parse;
 mod precheck;
+mod quick;
 mod scope;
 mod time;
 mod tokens;
@@ -94,6 +97,12 @@ impl Expr {
         Evaluation::new(view).test(&self.node)
     }
 
+    /// Without what makes it quick.
+    #[cfg(test)]
+    fn slowed(self) -> Expr {
+        Expr { node: quick::slowed(self.node), kind: self.kind }
+    }
+
     pub fn evaluate<'v>(&'v self, view: &View<'v>) -> Result<Value<'v>, Fault> {
         Evaluation::new(view).whole(&self.node)
     }
@@ -102,10 +111,10 @@ impl Expr {
 fn compile(text: &str, scope: &Scope<'_>, condition: bool) -> Result<Expr, Vec<Mistake>> {
     let run = || {
         let parsed = parse::parse(text).map_err(|mistake| vec![mistake])?;
-        check::check(&parsed, scope, condition)
+        let typed = check::check(&parsed, scope, condition)?;
+        Ok(Expr { node: quick::quicken(typed.node), kind: typed.kind })
     };
     let unread =
         || vec![Mistake::new(0, text.len(), "this expression cannot be read: the system gave no thread for it")];
-    let typed = parse::on_a_deep_stack(run).ok_or_else(unread)??;
-    Ok(Expr { node: typed.node, kind: typed.kind })
+    parse::on_a_deep_stack(run).ok_or_else(unread)?
 }

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use super::functions::Function;
 use super::names::Name;
+use super::quick::Quick;
 use super::value::Value;
 
 #[derive(Debug)]
@@ -25,6 +26,8 @@ pub(super) enum Node {
     /// `a ? b : c`
     Choice(Box<[Node; 3]>),
     Compare(Comparison, Box<[Node; 2]>),
+    /// A comparison of texts, beside the node that says the same.
+    Quick(Box<Quick>, Box<Node>),
     Arithmetic(Arithmetic, Box<[Node; 2]>),
     In(Box<[Node; 2]>),
     /// `in` a long list of texts, which are known.
@@ -103,6 +106,7 @@ impl Node {
             | Node::HasVariable(_)
             | Node::Local(_) => {}
             Node::Not(inner)
+            | Node::Quick(_, inner)
             | Node::Negate(inner)
             | Node::InTexts(inner, _)
             | Node::Select(inner, _)

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::ops::{BitOr, BitOrAssign};
 
 use super::functions::Function;
+use super::functions::paths::is_below;
 use super::names::Name;
 use super::node::{Comparison, Node};
 use super::value::{List, Value};
@@ -61,6 +62,8 @@ pub struct Precheck {
 pub enum PathTest {
     Exact(Vec<u8>),
     Prefix(Vec<u8>),
+    /// As `below()` has it: what `;parameters` hide may be anywhere.
+    Below(Vec<u8>),
 }
 
 impl Precheck {
@@ -87,6 +90,7 @@ pub(super) fn needs(node: &Node) -> Needs {
 /// What must hold for a condition to be true.
 pub(super) fn precheck(node: &Node) -> Precheck {
     match node {
+        Node::Quick(_, whole) => precheck(whole),
         Node::Constant(Value::Bool(true)) => Precheck::default(),
         Node::Constant(_) => Precheck::impossible(),
         Node::All(nodes) => nodes.iter().map(precheck).fold(Precheck::default(), Precheck::and),
@@ -111,6 +115,7 @@ pub(super) fn precheck(node: &Node) -> Precheck {
             (Function::StartsWith, [Node::Name(Name::RequestPath), Node::Constant(start)]) => {
                 start.as_text().map_or_else(Precheck::default, of_prefix)
             }
+            (Function::Below, [Node::Name(Name::RequestPath), Node::Constant(others)]) => of_areas(others),
             (Function::Matches(pattern), [Node::Name(Name::RequestPath)]) => {
                 beginning(pattern.as_str()).map_or_else(Precheck::default, of_prefix)
             }
@@ -137,6 +142,19 @@ fn of_texts<'t>(name: Name, texts: impl Iterator<Item = &'t [u8]>) -> Precheck {
 
 fn of_prefix(start: &[u8]) -> Precheck {
     Precheck { paths: Some(BTreeSet::from([PathTest::Prefix(start.to_vec())])), ..Precheck::default() }
+}
+
+fn of_areas(others: &Value<'_>) -> Precheck {
+    let area = |other: &Value<'_>| {
+        let other = other.as_text()?;
+        // Below the root lies everything.
+        Some(other.strip_suffix(b"/").unwrap_or(other).to_vec()).filter(|other| !other.is_empty())
+    };
+    let areas: Option<BTreeSet<PathTest>> = match others {
+        Value::List(others) => others.as_slice().iter().map(|other| area(other).map(PathTest::Below)).collect(),
+        other => area(other).map(|other| BTreeSet::from([PathTest::Below(other)])),
+    };
+    Precheck { paths: areas, ..Precheck::default() }
 }
 
 /// The text with which whatever matches a regular expression begins, as far as that is plain to see.
@@ -197,6 +215,7 @@ impl PathTest {
         match self {
             PathTest::Exact(text) => path == text,
             PathTest::Prefix(text) => path.starts_with(text),
+            PathTest::Below(text) => path.contains(&b';') || is_below(path, text),
         }
     }
 
@@ -208,6 +227,9 @@ impl PathTest {
             }
             (PathTest::Prefix(a), PathTest::Prefix(b)) if a.starts_with(b) => Some(self.clone()),
             (PathTest::Prefix(a), PathTest::Prefix(b)) => b.starts_with(a).then(|| other.clone()),
+            // Both must hold; one of them is enough to know.
+            (PathTest::Below(_), PathTest::Prefix(_)) => Some(other.clone()),
+            (_, PathTest::Below(_)) => Some(self.clone()),
         }
     }
 }

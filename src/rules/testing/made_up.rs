@@ -127,6 +127,7 @@ fn peer(client: IpAddr, tls: bool, now: SystemTime) -> Peer {
         connected: None,
         announced: None,
         announced_server: None,
+        socket: None,
         tls,
         plain_to_tls: false,
         session: None,

@@ -250,6 +250,18 @@ impl Walk<'_> {
                     None => Met::Refused { retry_after: None },
                 }
             }
+            Need::Basic(basic) => {
+                let is_right = |(user, password): (Vec<u8>, Vec<u8>)| {
+                    let known = self.test.users.iter().flat_map(|users| &users.value.0);
+                    let mut of_name = known.filter(|(name, _)| name.as_bytes() == user);
+                    let stored = of_name.next().and_then(|(_, stored)| stored.as_deref());
+                    basic.means(&user) && stored.is_some_and(|stored| stored.as_bytes() == password)
+                };
+                match x.credentials().is_some_and(is_right) {
+                    true => Met::Passed,
+                    false => Met::Unauthorized(basic.demand(x)),
+                }
+            }
             Need::Demand { .. } if has_session => Met::Passed,
             Need::Demand { demand, .. } => Met::Answer(match &demand.redirect {
                 None => Answer::Status(401),

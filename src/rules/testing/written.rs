@@ -25,6 +25,8 @@ keys! {
         ["-"] times: u32 = "1",
         /// So much time lies between two of them.
         ["-"] every: Time = "0",
+        /// Who is there for `basic_auth`, whatever its file says: users and their passwords.
+        ["-"] users: Fields,
         /// They are all under way together.
         ["-"] at_once: bool = "false",
         /// What is drawn where a rule does something to some of a hundred requests: below its percentage, it does.

@@ -1,8 +1,9 @@
 //! What can be asked over the control socket: one table, a function for each row.
 
-use super::{Desk, cache, depart, session};
+use super::{Desk, cache, depart, rules, session};
 use crate::config::diagnostics::nearest;
-use crate::upstream::{Condition, DrainSwitch, Upstream};
+use crate::proxy::api;
+use crate::upstream::{DrainSwitch, Upstream};
 use std::fmt::Write;
 use std::future::Future;
 use std::pin::Pin;
@@ -50,12 +51,14 @@ const COMMANDS: &[Command] = &[
         arguments: &["UPSTREAM/SERVER", "MILLISECONDS", "HOW"],
         run: |desk, arguments| Box::pin(depart::depart(desk, &arguments[0], &arguments[1], &arguments[2])),
     },
+    Command { words: &["status"], arguments: &[], run: |desk, _| Box::pin(async move { status(desk) }) },
     Command { words: &["upstream", "list"], arguments: &[], run: |desk, _| Box::pin(async move { list(desk) }) },
     Command {
         words: &["session", "stats"],
         arguments: &["UPSTREAM"],
         run: |desk, arguments| Box::pin(async move { session::stats(desk, &arguments[0]) }),
     },
+    Command { words: &["rules", "stats"], arguments: &[], run: |desk, _| Box::pin(async move { rules::stats(desk) }) },
     Command {
         words: &["cache", "stats"],
         arguments: &["ZONE"],
@@ -151,6 +154,12 @@ fn sorted(mut upstreams: Vec<&Arc<Upstream>>) -> Vec<&Arc<Upstream>> {
     upstreams
 }
 
+/// The report of the live page, in one line of JSON.
+fn status(desk: &Desk) -> Answer {
+    let report = api::Report::of(&desk.snapshot.load());
+    Answer { out: format!("{}\n", report.to_json()), ..Answer::default() }
+}
+
 /// One line for each server: `UPSTREAM/SERVER`, its address, its state, its requests.
 fn list(desk: &Desk) -> Answer {
     let snapshot = desk.snapshot.load_full();
@@ -160,14 +169,7 @@ fn list(desk: &Desk) -> Answer {
         let peers = upstream.peers();
         for peer in peers.iter() {
             let (server, written) = (&peer.server, &peer.settings.address);
-            let departure = depart::condition(&snapshot.sessions, upstream, peer.place);
-            let state = match peer.condition(now) {
-                Condition::Up | Condition::Draining if departure.is_some() => departure.unwrap_or_default(),
-                Condition::Up => "up",
-                Condition::Down => "down",
-                Condition::Draining => "draining",
-                Condition::Failed => "failed",
-            };
+            let state = api::state(&snapshot, upstream, peer, now);
             // To write to a text does not fail.
             let _ = writeln!(
                 out,

@@ -3,7 +3,6 @@
 use super::Desk;
 use super::commands::{Answer, hint};
 use crate::proxy::sessions::Sessions;
-use crate::upstream::Upstream;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -48,11 +47,6 @@ pub async fn take_back(desk: &Desk, place: &str, answer: Answer) -> Answer {
         Ok(Some(told)) => Answer { out: format!("{}{place}: {told}\n", answer.out), ..answer },
         Err(why) => Answer::failed(format!("{place} is still left by its sessions: {why}")),
     }
-}
-
-/// For the list: what is done with the sessions of a server of the upstream.
-pub fn condition(all: &[Arc<Sessions>], upstream: &Upstream, place: usize) -> Option<&'static str> {
-    sessions_of(all, upstream.name())?.departure(place)
 }
 
 fn sessions_of<'s>(all: &'s [Arc<Sessions>], upstream: &str) -> Option<&'s Arc<Sessions>> {

@@ -10,6 +10,7 @@ mod cache;
 pub mod client;
 mod commands;
 mod depart;
+mod rules;
 mod session;
 
 pub use commands::Answer;

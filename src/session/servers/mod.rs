@@ -45,6 +45,8 @@ mod tests;
 mod watch;
 
 pub use answer::Question;
+#[cfg(test)]
+pub(crate) use answer::{Reading, read as read_answer};
 pub use campaign::Edge;
 pub use departure::Stance;
 pub use life::State;

@@ -3,7 +3,7 @@
 use super::Clients;
 use super::cluster::{Cluster, asked};
 use crate::memcached::{Key, Life};
-use crate::session::affinity::{Answered, To, Way};
+use crate::session::affinity::{Affinity, Answered, To, Way};
 use crate::session::takeover::{Cause, Context, Lost, Mode, SetCookie, Settings, State, Why};
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
@@ -91,6 +91,17 @@ async fn the_quick_answer_is_given_only_while_nothing_has_happened() {
     assert_eq!(to(&cluster, 0, &cookie).await.server, 0);
     assert_eq!(affinity.quick(&asked(&cookie)), Some(0), "it was asked since");
     assert_eq!(affinity.counts().takeover(Cause::Restarted), 1);
+    // Under other settings of a reload that is known still, unless they mean other servers or sessions.
+    let after = |settings: Settings, stays: bool| {
+        let edge = &cluster.edges[0];
+        let after = Affinity::after(affinity, settings, cluster.nodes.clone(), edge.eyes.clone(), stays);
+        assert_eq!(after.counts().takeover(Cause::Restarted), 1, "what was counted goes on in any case");
+        after.quick(&asked(&cookie))
+    };
+    let slower = Settings { takeover_wait: Duration::from_secs(9), ..Settings::new("web") };
+    assert_eq!(after(slower.clone(), true), Some(0));
+    assert_eq!(after(slower, false), None);
+    assert_eq!(after(form_login(), true), None);
 }
 
 #[tokio::test]

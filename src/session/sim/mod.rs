@@ -32,7 +32,18 @@ struct Tally {
     new: u32,
 }
 
+/// How many begin, and how many updates each sends at once.
+const SESSIONS: usize = 100;
+const UPDATES: usize = 6;
+
 static TOKEN: AtomicU32 = AtomicU32::new(1);
+
+/// A cluster, with clients whose sessions are all at its first server.
+async fn begin(tomcats: usize, nodes: usize, edges: usize) -> (Cluster, Clients) {
+    let cluster = Cluster::start(tomcats, nodes, edges);
+    let clients = Clients::of(&cluster, 0, SESSIONS).await;
+    (cluster, clients)
+}
 
 impl Client {
     async fn send(self: Arc<Client>, edge: Arc<cluster::Edge>, cookie: String) {
@@ -115,5 +126,13 @@ impl Clients {
         let acknowledged = tally.acknowledged;
         assert_eq!(tally, Tally { acknowledged, ..Tally::default() });
         acknowledged
+    }
+
+    /// All that was sent was acknowledged: nobody had to be turned away.
+    async fn are_served_and_kept(&self, cluster: &Cluster, bursts: usize) {
+        let acknowledged = self.nothing_is_lost(cluster).await;
+        assert_eq!(self.failures().await, 0);
+        assert_eq!(acknowledged, self.0.len() * (1 + bursts * UPDATES));
+        assert_eq!(cluster.lost(), 0);
     }
 }

@@ -18,8 +18,8 @@
 //! `put_back`; `probe_refused`, after which a client's request takes a probe's place; `rotated`, a login; `garbage`, a record that
 //! was written anew.
 
+use crate::count::Histogram;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::time::Duration;
 
 /// Why a session had to be taken over, or its owner asked before others may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,33 +55,6 @@ pub enum Lost {
     Vanished,
     /// Its owner was started anew and memcached has no key: lost, unless it was made since.
     NotKept,
-}
-
-/// Upper ends in milliseconds; what is longer is in one more.
-pub const BUCKETS: [u64; 11] = [1, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000];
-
-#[derive(Debug, Default)]
-pub struct Histogram {
-    buckets: [AtomicU64; BUCKETS.len() + 1],
-    micros: AtomicU64,
-}
-
-impl Histogram {
-    pub fn note(&self, time: Duration) {
-        let millis = time.as_millis() as u64;
-        let at = BUCKETS.iter().position(|end| millis < *end).unwrap_or(BUCKETS.len());
-        self.buckets[at].fetch_add(1, Relaxed);
-        self.micros.fetch_add(time.as_micros() as u64, Relaxed);
-    }
-
-    /// How many in each bucket of [`BUCKETS`], and longer.
-    pub fn buckets(&self) -> [u64; BUCKETS.len() + 1] {
-        std::array::from_fn(|at| self.buckets[at].load(Relaxed))
-    }
-
-    pub fn sum(&self) -> Duration {
-        Duration::from_micros(self.micros.load(Relaxed))
-    }
 }
 
 #[derive(Debug, Default)]
@@ -150,14 +123,5 @@ mod tests {
         assert_eq!((counts.takeover(Cause::Died), counts.takeover(Cause::Fenced)), (1, 0));
         assert_eq!((counts.lost(Lost::NotKept), counts.lost(Lost::NoKey)), (1, 0));
         assert_eq!(counts.lost_of_all_reasons(), 1);
-    }
-
-    #[test]
-    fn a_time_falls_into_one_bucket() {
-        let histogram = Histogram::default();
-        histogram.note(Duration::from_millis(7));
-        histogram.note(Duration::from_secs(9));
-        assert_eq!(histogram.buckets(), [0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 1]);
-        assert_eq!(histogram.sum(), Duration::from_millis(9007));
     }
 }

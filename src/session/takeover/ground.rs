@@ -24,15 +24,30 @@ pub struct Ground {
     pub servers: Arc<[Server]>,
     pub books: Books,
     pub world: Arc<dyn World>,
-    pub counts: Counts,
-    pub places: Places,
-    pub locks: Locks,
+    pub counts: Arc<Counts>,
+    pub places: Arc<Places>,
+    pub locks: Arc<Locks>,
     /// Probes that may be sent to each server now.
     pub probes: Vec<Semaphore>,
     /// Contexts in which a probe was not answered as Tomcat does.
     pub unprobed: Vec<AtomicBool>,
     pub saved: Arc<Semaphore>,
     lost: Mutex<Recent<Instant>>,
+}
+
+/// What is known of an upstream's sessions, whatever its settings are: it goes on where those change.
+#[derive(Clone)]
+pub struct Known {
+    counts: Arc<Counts>,
+    places: Arc<Places>,
+    locks: Arc<Locks>,
+}
+
+impl Known {
+    pub fn nothing(settings: &Settings) -> Known {
+        let places = Arc::new(Places::new(settings.contexts.len()));
+        Known { counts: Arc::default(), places, locks: Arc::default() }
+    }
 }
 
 /// The views of one moment.
@@ -61,13 +76,14 @@ impl Seen {
 }
 
 impl Ground {
-    pub fn new(settings: Settings, nodes: Vec<Arc<Node>>, world: Arc<dyn World>) -> Ground {
+    pub fn new(settings: Settings, nodes: Vec<Arc<Node>>, world: Arc<dyn World>, known: Known) -> Ground {
+        let Known { counts, places, locks } = known;
         let (servers, contexts) = (world.servers(), settings.contexts.len().max(1));
         Ground {
             books: Books::new(&settings, nodes),
-            counts: Counts::default(),
-            places: Places::new(contexts),
-            locks: Locks::default(),
+            counts,
+            places,
+            locks,
             probes: servers.iter().map(|_| Semaphore::new(settings.probes)).collect(),
             unprobed: (0..contexts).map(|_| AtomicBool::new(false)).collect(),
             saved: Arc::new(Semaphore::new(SAVED_BYTES)),
@@ -76,6 +92,17 @@ impl Ground {
             settings,
             world,
         }
+    }
+
+    /// What goes on under other settings. `stays`: with the same servers and nodes; else, or if sessions are found otherwise, nobody
+    /// knows where they are.
+    pub fn known_under(&self, settings: &Settings, stays: bool) -> Known {
+        let is_same = self.settings.contexts == settings.contexts && self.settings.mode == settings.mode;
+        let places = match stays && is_same {
+            true => self.places.clone(),
+            false => Known::nothing(settings).places,
+        };
+        Known { counts: self.counts.clone(), places, locks: self.locks.clone() }
     }
 
     pub fn see(&self) -> Seen {

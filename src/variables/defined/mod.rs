@@ -219,9 +219,11 @@ impl Exchange {
 
     /// A pattern was found in a subject: `$1` and the named groups are its own from now on.
     pub fn capture(&mut self, pattern: &Pattern, subject: &[u8]) {
+        // The names of groups are variables like others, and what nobody asks for is not kept.
+        let is_asked = self.asks_captures || self.defined.definitions.is_some();
         let captures = match pattern.groups() {
-            0 => Captures::default(),
-            _ => Captures::new(pattern.clone(), subject.to_vec()),
+            1.. if is_asked => Captures::new(pattern.clone(), subject.to_vec()),
+            _ => Captures::default(),
         };
         self.defined.captured(pattern, &captures);
         self.captures = captures;

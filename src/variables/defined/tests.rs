@@ -184,3 +184,23 @@ fn a_range_within_another_takes_its_part() {
         assert_eq!(find(address), expected.map(str::as_bytes), "{address}");
     }
 }
+
+#[test]
+fn what_a_pattern_captures_is_kept_only_where_a_text_may_ask_for_it() {
+    let pattern = Pattern::compile(r"\.(js|css)$", false).unwrap();
+    let none = Defined::default();
+    assert!(text("a$1", &none).uses_captures() && !text("a$uri", &none).uses_captures());
+    for (asked, expected) in [(true, "css"), (false, "")] {
+        let mut x = exchange();
+        x.asks_captures = asked;
+        x.capture(&pattern, b"/a.css");
+        assert_eq!(said("$1", &none, &x), expected);
+    }
+    // A name is a variable like others.
+    let pattern = Pattern::compile(r"\.(?<kind>js|css)$", false).unwrap();
+    let names = names(&["kind"]);
+    let mut x = request(names.clone(), vec![Definition::Captured]);
+    x.asks_captures = false;
+    x.capture(&pattern, b"/a.css");
+    assert_eq!(said("$kind", &names, &x), "css");
+}

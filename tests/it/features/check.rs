@@ -78,9 +78,10 @@ impl Feature {
             let bytes = std::fs::read(log).unwrap_or_default();
             String::from_utf8_lossy(&bytes).lines().map(str::to_owned).collect()
         };
-        let _ = wait::until(Duration::from_secs(2), || (lines > 0 && read().len() >= lines).then_some(()));
         // nginx writes lines as they come; edge's may be on their way.
-        if lines == 0 && log.exists() {
+        if lines > 0 {
+            let _ = wait::until(Duration::from_secs(2), || (read().len() >= lines).then_some(()));
+        } else if log.exists() {
             std::thread::sleep(Duration::from_millis(200));
         }
         Side { results, log: read() }

@@ -32,6 +32,8 @@ fn sources() -> BTreeMap<String, String> {
             }
         }
     }
+    let small: Vec<String> = super::small::all().into_iter().map(|(_, text)| text).collect();
+    sources.insert("features/small".into(), small.concat());
     sources
 }
 

@@ -50,6 +50,7 @@ const ALL: &[Wanted] = &[
     wanted("real_ip any field: log", "addr", MAPPED),
     wanted("satisfy *: *-who/a.txt*", "header:www-authenticate", DEMAND),
     wanted("auth_basic and error_page: /shut", "header:www-authenticate", ONCE),
+    wanted("small cache*: *", "header:age", "a stored answer tells its age (RFC 9111 5.1)"),
     wanted("cache*: *", "header:age", "a stored answer tells its age (RFC 9111 5.1)"),
     wanted("revalidate: *", "header:age", "a stored answer tells its age (RFC 9111 5.1)"),
     wanted("no revalidate: *", "header:age", "a stored answer tells its age (RFC 9111 5.1)"),
@@ -125,11 +126,6 @@ const ALL: &[Wanted] = &[
     ),
     wanted("error_page of applications: /plain/hangup", "a: requests", KEEPS),
     wanted("error_page of applications: /plain/garbage", "answer", NOT_HTTP),
-    wanted(
-        "error_page of refusals: POST /up/x",
-        "b: field content-length",
-        "the page is asked for with GET, which has no body to speak of (RFC 9110 8.6)",
-    ),
     wanted(
         "error_page of refusals: CONNECT",
         "status",
@@ -266,6 +262,7 @@ const ALL: &[Wanted] = &[
     wanted("sub_filter*: /206", "*", PART),
     wanted("sub_filter*: /coded", "*", CODED),
     wanted("charset to utf-8: *", "body", QUESTIONED),
+    wanted("odd memcached: /cut", "*", "an item is sent once it is there as a whole; nginx has sent its beginning"),
     wanted("try_files: /c200/x", "*", "nginx says nothing for =200"),
 ];
 

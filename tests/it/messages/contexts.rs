@@ -1,5 +1,7 @@
 //! What a user is told of a Tomcat's context.xml or server.xml, word for word, in `context_xml.txt`; and `edge convert`.
 
+use edge::convert::tomcat::Source;
+use edge::server::Options;
 use serde_yaml::Value as Yaml;
 use std::path::Path;
 
@@ -68,6 +70,13 @@ fn a_check_tells_what_loses_sessions_too_and_fails_for_what_cannot_be() {
     assert!(said.stderr.contains("error: conf/none.xml: No such file or directory"), "{}", said.stderr);
 }
 
+/// What an nginx.conf and files of Tomcats come to.
+fn tree_of(conf: &str, tomcats: &[String]) -> Yaml {
+    let tomcats = tomcats.iter().map(|file| Source { address: None, path: file.into() }).collect();
+    let options = Options { file: conf.into(), offline: true, check_only: true, tomcats, ..Options::default() };
+    options.read().tree.expect("a tree").to_yaml()
+}
+
 /// Also nginx's own mime.types, which names one type in several lines.
 #[test]
 fn what_is_converted_says_the_same() {
@@ -81,7 +90,7 @@ fn what_is_converted_says_the_same() {
         assert!(said.status.success(), "{file}: {}", said.stderr);
         serde_yaml::from_str::<Yaml>(&said.stdout).unwrap()
     };
-    let (before, after) = (tree(conf), tree("edge.yaml"));
+    let (before, after) = (tree_of(conf, &[]), tree("edge.yaml"));
     assert_eq!(before, after);
     let extensions = after["types"]["application/octet-stream"].as_sequence().unwrap();
     assert!(extensions.len() >= 10, "{extensions:?}");
@@ -109,7 +118,8 @@ fn what_is_converted_with_the_tomcats_files_passes_the_check_and_says_the_same()
         assert!(said.status.success(), "{arguments:?}: {}", said.stderr);
         serde_yaml::from_str::<Yaml>(&said.stdout).unwrap()
     };
-    let (direct, converted) = (tree(&[&[&nginx[..]], &files[..]].concat()), tree(&["edge.yaml"]));
+    let paths = [context.clone(), desk.path("1.xml").display().to_string(), desk.path("2.xml").display().to_string()];
+    let (direct, converted) = (tree_of(&nginx, &paths), tree(&["edge.yaml"]));
     assert_eq!(direct, converted);
     let shipped = tree(&[&format!("{conf}/edge.yaml")]);
     assert_eq!(direct["session_store"], shipped["session_store"]);

@@ -1,6 +1,7 @@
 //! Rust code with a say over requests, in a program that embeds edge: this test's own, started once more.
 
 use super::origin;
+use crate::support::client::Client;
 use crate::support::process::{self, Process};
 use crate::support::request::{self, Request};
 use crate::support::{ports, wait};
@@ -10,7 +11,7 @@ use edge::rules::{Outcome, View};
 use edge::server::Options;
 use std::process::Command;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Where the program that is started finds its configuration.
 const FILE: &str = "EDGE_TEST_EMBEDDED";
@@ -27,6 +28,8 @@ impl Filter for Door {
         // Somebody is asked.
         tokio::task::yield_now().await;
         match seen.exchange.head.headers.get("x-badge") {
+            Some(b"broken") => panic!("the door is broken"),
+            Some(b"slow") => std::future::pending::<()>().await,
             Some(badge) => assert!(outcome.set_request_header("X-From-Rule", badge)),
             None => outcome.respond(401),
         }
@@ -40,6 +43,7 @@ impl Filter for Door {
     fn response(&self, seen: &View<'_>, outcome: &mut Outcome) {
         let status = seen.response.map_or(0, |answer| answer.status.as_u16());
         outcome.set_response_header("X-Status", status.to_string());
+        assert!(seen.exchange.path != b"/late", "too late");
     }
 
     fn log(&self, seen: &View<'_>, _: &mut Outcome) {
@@ -95,5 +99,25 @@ fn a_filter_decides_as_rules_do() {
         Some(program.output()).filter(|output| output.contains("logged /shut 403"))
     });
     let output = output.expect("the request is logged");
+
+    // Code of others that fails takes its own request with it at the most.
+    let ask = |target: &str, badge: &str| request::get(target).header("X-Badge", badge).send(address);
+    assert_eq!((ask("/a", "broken").status(), ask("/a", "seven").text().as_str()), (500, "/a seven"));
+    let late = ask("/late", "seven");
+    assert_eq!((late.status(), late.text().as_str(), late.header("X-Status")), (200, "/late seven", Some("200")));
+    assert_eq!(ask("/a", "seven").status(), 200);
+    let errors = || std::fs::read_to_string(home.path().join("logs/error.log")).unwrap_or_default() + &program.output();
+    for told in ["the filter door has panicked: the door is broken", "panicked in the phase `response`: too late"] {
+        let is_told = || errors().contains(told).then_some(());
+        assert!(wait::until(Duration::from_secs(10), is_told).is_some(), "{told}: {}", errors());
+    }
+    if std::env::var_os("EDGE_TEST_LONG").is_some() {
+        let begun = Instant::now();
+        let mut client = Client::connect(address);
+        client.set_patience(Duration::from_secs(80));
+        let slow = request::get("/a").header("X-Badge", "slow");
+        assert_eq!(client.ask(&slow).unwrap().status(), 500);
+        assert!((60..70).contains(&begun.elapsed().as_secs()), "{:?}", begun.elapsed());
+    }
     assert!(output.contains("logged /a 401") && output.contains("logged /a 200"), "{output}");
 }

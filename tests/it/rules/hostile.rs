@@ -73,6 +73,7 @@ fn exchange(method: &str, target: &[u8], fields: &[(String, Vec<u8>)], defined: 
         connected: None,
         announced: None,
         announced_server: None,
+        socket: None,
         tls: false,
         plain_to_tls: false,
         session: None,

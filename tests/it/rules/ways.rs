@@ -220,3 +220,68 @@ fn a_reload_with_a_broken_rule_changes_nothing() {
     assert!(wait::until(SOON, || (get(&edge, "/b").status() == 403).then_some(())).is_some());
     assert_eq!(get(&edge, "/a").status(), 204);
 }
+
+#[test]
+fn a_password_is_asked_for_whatever_a_client_sends() {
+    let origin = Backend::start(|seen, answer| {
+        let text = format!("{:?} {:?}", seen.all("x-remote-user"), seen.all("authorization"));
+        answer.write(backend::ok(&text));
+    });
+    let edge =
+        with_rules("      - { file: lua-free-rules/passwords.yaml, with: { inside: [203.0.113.0/24] } }", &origin);
+    let asked = |target: &str, authorization: &str| {
+        let request = request::get(target).header("X-Remote-User", "root").header("X-Forwarded-For", "203.0.113.9");
+        match authorization {
+            "" => request.send(edge.address()),
+            said => request.header("Authorization", said).send(edge.address()),
+        }
+    };
+    const RIGHT: &str = "Basic ZXZlOnNlY3JldA==";
+    assert_eq!(asked("/admin", RIGHT).status(), 403, "nobody is known as long as there is no file");
+    // The file counts as it is when a request comes.
+    std::fs::write(edge.file("users"), "adam:$apr1$broken\neve:{PLAIN}secret\n").unwrap();
+    for said in [
+        "",
+        "Basic",
+        "Basic !!!",
+        "Bearer ZXZlOnNlY3JldA==",
+        "Basic ZXZlOm90aGVy",
+        "Basic YWRhbTpzZWNyZXQ=",
+        "Basic ZXZl",
+    ] {
+        let answer = asked("/admin", said);
+        let found = (answer.status(), answer.header("WWW-Authenticate"));
+        assert_eq!(found, (401, Some("Basic realm=\"restricted\"")), "{said}");
+    }
+    for target in
+        ["/admin/", "/%61dmin/users", "//admin", "/shop/../admin", "/shop/..;/admin", "/admin;x=1", "/shop/..%3B/admin"]
+    {
+        assert_eq!(asked(target, "").status(), 401, "{target}");
+        let let_in = asked(target, RIGHT);
+        assert_eq!((let_in.status(), let_in.text().as_str()), (200, r#"["eve"] []"#), "{target}");
+    }
+    assert_eq!(asked("/", RIGHT).text(), format!("[] [\"{RIGHT}\"]"));
+    std::fs::write(edge.file("users"), "eve:{PLAIN}another\n").unwrap();
+    assert_eq!(asked("/admin", RIGHT).status(), 401);
+    assert!(logged(&edge, "401 claimed-user,password -") && edge.wait_error("user \"eve\": password mismatch"));
+}
+
+#[test]
+fn the_page_that_asks_for_a_password_is_not_behind_it() {
+    let rule =
+        "[{ name: staff, then: [{ basic_auth: { users_file: users, realm: 'staff of $host', users: [eve] } }] }]";
+    let locations = format!(
+        "      - match: /\n        error_page: {{ 401: /denied }}\n        return: {{ status: 200, text: inside }}\n        rules: {rule}\n        \
+         location: [{{ match: /denied, return: {{ status: 200, text: the page }} }}]"
+    );
+    let edge = start("", "", &locations);
+    std::fs::write(edge.file("users"), "eve:{PLAIN}secret\nmallory:{PLAIN}secret\n").unwrap();
+    for authorization in ["Basic eA==", "Basic bWFsbG9yeTpzZWNyZXQ="] {
+        let denied = request::get("/a").host("h").header("Authorization", authorization).send(edge.address());
+        assert_eq!((denied.status(), denied.text().as_str()), (401, "the page"), "{authorization}");
+        assert_eq!(denied.header("WWW-Authenticate"), Some("Basic realm=\"staff of h\""));
+    }
+    assert!(edge.wait_error("user \"mallory\" is none of those who may come in"));
+    let inside = request::get("/a").header("Authorization", "Basic ZXZlOnNlY3JldA==").send(edge.address());
+    assert_eq!((inside.status(), inside.text().as_str()), (200, "inside"));
+}

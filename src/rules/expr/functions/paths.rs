@@ -58,7 +58,8 @@ pub fn below<'v>(path: &Value<'_>, others: &Value<'_>, budget: &mut Budget) -> R
     }
 }
 
-fn is_below(path: &[u8], other: &[u8]) -> bool {
+/// Whether a path, as it stands, is another or lies below it.
+pub fn is_below(path: &[u8], other: &[u8]) -> bool {
     let other = other.strip_suffix(b"/").unwrap_or(other);
     path.strip_prefix(other).is_some_and(|rest| matches!(rest.first(), None | Some(b'/')))
 }

@@ -63,6 +63,13 @@ fn what_must_hold_for_a_condition_is_known() {
     assert_eq!(precheck("request.path.matches('(?i)^/a')"), Precheck::default());
     assert_eq!(precheck("request.path.startsWith('/a') && request.path.startsWith('/a/b')"), paths(&[prefix("/a/b")]));
     assert_eq!(precheck("request.path.startsWith('/a') && request.path in ['/b', '/a/c']"), paths(&[exact("/a/c")]));
+    let below = |path: &str| PathTest::Below(path.into());
+    assert_eq!(precheck("below(request.path, '/a/')"), paths(&[below("/a")]));
+    assert_eq!(precheck("below(request.path, ['/a', '/b/c'])"), paths(&[below("/a"), below("/b/c")]));
+    assert_eq!(precheck("below(request.path, with.paths)"), paths(&[below("/login"), below("/shop/Cart a")]));
+    assert_eq!(precheck("below(request.path, '/a') && request.path in ['/b', '/a/c']"), paths(&[exact("/a/c")]));
+    assert_eq!(precheck("below(request.path, ['/a', '/'])"), Precheck::default());
+    assert_eq!(precheck("!below(request.path, '/a')"), Precheck::default());
     assert_eq!(precheck("request.host == 'a' && client.tls").hosts, Some(BTreeSet::from([b"a".to_vec()])));
     assert_eq!(precheck("request.method == 'GET' || client.tls"), Precheck::default());
     assert_eq!(precheck("!(request.method == 'GET')"), Precheck::default());

@@ -76,6 +76,7 @@ fn exchange() -> Exchange {
         connected: None,
         announced: None,
         announced_server: None,
+        socket: None,
         tls: true,
         plain_to_tls: false,
         session: None,
