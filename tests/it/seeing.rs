@@ -7,16 +7,20 @@ use crate::messages::{Desk, Said};
 use crate::support::backend::Backend;
 use crate::support::edge::Edge;
 use crate::support::response::Response;
-use crate::support::{ports, request};
+use crate::support::{ports, request, wait};
 use prometheus::Metrics;
 use serde_json::Value;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 /// An edge with an upstream of one server that is there and one that is not, a cache, and the report on a socket of its own.
 struct Seen {
     edge: Edge,
     admin: SocketAddr,
     backend: Backend,
+    /// How many requests were answered.
+    answered: AtomicU64,
 }
 
 impl Seen {
@@ -27,18 +31,27 @@ impl Seen {
         });
         let (port, admin) = (ports::free(), ports::free());
         let text = configuration(port, admin, backend.address(), "");
-        Seen { edge: Edge::yaml(&text, port).start(), admin: ([127, 0, 0, 1], admin).into(), backend }
+        Seen {
+            edge: Edge::yaml(&text, port).start(),
+            admin: ([127, 0, 0, 1], admin).into(),
+            backend,
+            answered: AtomicU64::new(0),
+        }
     }
 
     fn get(&self, target: &str) -> Response {
-        request::get(target).host("shop.test").send(self.edge.address())
+        let answer = request::get(target).host("shop.test").send(self.edge.address());
+        self.answered.fetch_add(1, Ordering::Relaxed);
+        answer
     }
 
     fn ask(&self, target: &str) -> Response {
         request::get(target).send(self.admin)
     }
 
+    /// What the report says of all that was answered: an answer is counted after its last byte, which may be a moment later.
     fn metrics(&self) -> Metrics {
+        self.status();
         let answer = self.ask("/metrics");
         assert_eq!(
             (answer.status(), answer.header("Content-Type")),
@@ -48,9 +61,16 @@ impl Seen {
     }
 
     fn status(&self) -> Value {
-        let answer = self.ask("/status");
-        assert_eq!((answer.status(), answer.header("Content-Type")), (200, Some("application/json")));
-        serde_json::from_str(&answer.text()).unwrap()
+        let answered = self.answered.load(Ordering::Relaxed);
+        let ask = || {
+            let answer = self.ask("/status");
+            assert_eq!((answer.status(), answer.header("Content-Type")), (200, Some("application/json")));
+            let status: Value = serde_json::from_str(&answer.text()).unwrap();
+            let traffic = status["traffic"].as_array().unwrap();
+            let counted: u64 = traffic.iter().map(|of| of["requests"].as_u64().unwrap()).sum();
+            (counted == answered).then_some(status)
+        };
+        wait::until(Duration::from_secs(10), ask).unwrap_or_else(|| panic!("{answered} answers are not counted"))
     }
 
     fn say(&self, words: &[&str]) -> Said {
