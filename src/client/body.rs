@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::future::poll_fn;
 use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
@@ -10,7 +11,7 @@ use bytes::{Bytes, BytesMut};
 
 use super::Connection;
 use super::chunked::Piece;
-use super::settings::BodyLimits;
+use super::settings::{BodyLimits, InFile};
 use super::wire::{BodyState, Wire};
 use crate::http::Headers;
 use crate::http::pages::internal::CLIENT_CLOSED;
@@ -55,6 +56,44 @@ impl BodyError {
 pub struct Body {
     pub bytes: Bytes,
     pub trailers: Headers,
+    /// The same in a file, where `client_body_in_file_only` wants one.
+    pub file: Option<Arc<BodyFile>>,
+}
+
+/// A file with a body, which others may read. It goes with whoever holds it last, unless it is to stay.
+#[derive(Debug)]
+pub struct BodyFile {
+    path: PathBuf,
+    stays: bool,
+}
+
+impl BodyFile {
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Writes one, on a thread that may block. What edge itself sends is not read from there: others may change it.
+    async fn write(bytes: &Bytes, limits: &BodyLimits) -> io::Result<Option<Arc<BodyFile>>> {
+        if limits.in_file == InFile::No {
+            return Ok(None);
+        }
+        let (bytes, dir, stays) = (bytes.clone(), limits.temp_dir.clone(), limits.in_file == InFile::Stays);
+        let written = tokio::task::spawn_blocking(move || {
+            let mut file = tempfile::Builder::new().prefix("body-").tempfile_in(dir)?;
+            file.write_all(&bytes)?;
+            let (_, path) = file.keep().map_err(|e| e.error)?;
+            Ok::<_, io::Error>(Arc::new(BodyFile { path, stays }))
+        });
+        written.await.map_err(io::Error::other)?.map(Some)
+    }
+}
+
+impl Drop for BodyFile {
+    fn drop(&mut self) {
+        if !self.stays {
+            let _ = std::fs::remove_file(&self.path);
+        }
+    }
 }
 
 /// The smallest piece of a body that is sent on at once.
@@ -72,7 +111,7 @@ impl Body {
 
     /// The chunks Pingora reads in the place of a body.
     fn stand_in(bytes: &Bytes) -> Vec<u8> {
-        let body = Body { bytes: bytes.clone(), trailers: Headers::default() };
+        let body = Body { bytes: bytes.clone(), ..Body::default() };
         let pieces = bytes.len().div_ceil(body.piece());
         [PIECE_STAND_IN.repeat(pieces), b"0\r\n\r\n".to_vec()].concat()
     }
@@ -100,8 +139,10 @@ impl Connection {
             }
         }
         let bytes = spool.finish().await;
-        let bytes = bytes.map_err(|e| self.with_wire(|wire| wire.break_body(BodyError::Storage(e.kind()))))?;
-        Ok(self.with_wire(|wire| wire.end_collecting(bytes)))
+        let broken = |e: io::Error| self.with_wire(|wire| wire.break_body(BodyError::Storage(e.kind())));
+        let bytes = bytes.map_err(broken)?;
+        let file = BodyFile::write(&bytes, limits).await.map_err(broken)?;
+        Ok(Body { file, ..self.with_wire(|wire| wire.end_collecting(bytes)) })
     }
 }
 
@@ -136,7 +177,9 @@ impl Wire {
                 return Poll::Ready(Ok(None));
             };
             let piece = decoder.next(&mut self.inbox);
-            if limits.max_size.is_some_and(|max| decoder.total() > max) {
+            // As nginx, with the first byte of a chunk that is too long, not before it.
+            let is_data = matches!(piece, Ok(Piece::Data(_)));
+            if is_data && limits.max_size.is_some_and(|max| decoder.announced() > max) {
                 return Poll::Ready(Err(self.break_body(BodyError::TooLarge)));
             }
             match piece {
@@ -165,7 +208,7 @@ impl Wire {
             self.script.extend_from_slice(&stand_in);
             self.wake_reader();
         }
-        Body { bytes, trailers: self.trailers.clone() }
+        Body { bytes, trailers: self.trailers.clone(), file: None }
     }
 }
 

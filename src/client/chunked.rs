@@ -72,6 +72,14 @@ impl Decoder {
         self.total
     }
 
+    /// Those, and what is known to follow: the rest of the length that was said, or of the chunk that has begun.
+    pub fn announced(&self) -> u64 {
+        match self.state {
+            State::Length(left) | State::Data(left) => self.total.saturating_add(left),
+            _ => self.total,
+        }
+    }
+
     /// The bytes still to come, where the length was said.
     pub fn remaining(&self) -> Option<u64> {
         match self.state {

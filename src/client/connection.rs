@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::SystemTime;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 use pingora_core::protocols::tls::SslDigest;
 use pingora_core::protocols::{Digest, GetSocketDigest, SocketDigest, Stream};
@@ -249,6 +249,14 @@ impl Connection {
         })
     }
 
+    /// A body that was collected is not for the upstream: Pingora finds an empty one.
+    pub fn forget_body(self: &Arc<Self>) {
+        self.with_wire(|wire| {
+            wire.script = BytesMut::from(&b"0\r\n\r\n"[..]);
+            wire.wake_reader();
+        });
+    }
+
     /// The answer is complete: the connection goes on to the next request even if Pingora drops its handle.
     pub fn keep(&self) {
         self.kept.store(true, Ordering::Release);
@@ -302,6 +310,11 @@ impl Connection {
     /// The client gets what Pingora writes.
     pub fn restore_answer(&self) {
         self.lock().replaced = None;
+    }
+
+    /// Whether what is written waits for what comes after it.
+    pub fn hold(&self, holds: bool) {
+        self.lock().holds = holds;
     }
 
     /// How the answer waits for a slow client, from the next write on.

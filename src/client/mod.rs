@@ -94,6 +94,6 @@ pub use connection::{Connection, Facts};
 pub use handle::{Client, Spare};
 pub use outbox::QUEUED_BY_ALL;
 pub use parse::Refusal;
-pub use settings::{BodyLimits, Buffering, Settings};
+pub use settings::{BodyLimits, Buffering, InFile, Settings};
 pub use unattended::{Attended, attended, unattended};
 pub use waits::Waits;

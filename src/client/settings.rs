@@ -66,6 +66,18 @@ pub struct BodyLimits {
     pub timeout: Duration,
     /// `client_body_temp_path`.
     pub temp_dir: Arc<Path>,
+    /// `client_body_in_file_only`.
+    pub in_file: InFile,
+}
+
+/// Whether a collected body is in a file with a name, too.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum InFile {
+    #[default]
+    No,
+    /// As long as its request is there.
+    ForRequest,
+    Stays,
 }
 
 impl Default for BodyLimits {
@@ -75,6 +87,7 @@ impl Default for BodyLimits {
             buffer: 16 << 10,
             timeout: Duration::from_secs(60),
             temp_dir: std::env::temp_dir().into(),
+            in_file: InFile::No,
         }
     }
 }
@@ -82,8 +95,8 @@ impl Default for BodyLimits {
 impl BodyLimits {
     /// Becomes a copy. Each request begins with one, and its directory is mostly the one that is here already.
     pub(super) fn follow(&mut self, other: &BodyLimits) {
-        let BodyLimits { max_size, buffer, timeout, temp_dir } = other;
-        (self.max_size, self.buffer, self.timeout) = (*max_size, *buffer, *timeout);
+        let BodyLimits { max_size, buffer, timeout, temp_dir, in_file } = other;
+        (self.max_size, self.buffer, self.timeout, self.in_file) = (*max_size, *buffer, *timeout, *in_file);
         follow(&mut self.temp_dir, temp_dir);
     }
 }

@@ -77,6 +77,10 @@ pub struct Wire {
     pub pace: Pace,
     pub limits: BodyLimits,
     pub outbox: Outbox,
+    /// What is written waits in `held` for what comes next, so that a head leaves with its body: a client that has closed
+    /// takes one write and no second.
+    pub holds: bool,
+    pub held: BytesMut,
     /// What the loop found out of a request, for whoever gets it from Pingora.
     pub(super) carried: Option<Box<dyn Any + Send>>,
     pub settings: Arc<Settings>,
@@ -117,6 +121,8 @@ impl Wire {
             pace: Pace::default(),
             limits: settings.body.clone(),
             outbox: Outbox::new(settings.buffering.clone()),
+            holds: false,
+            held: BytesMut::new(),
             carried: None,
             settings,
             head: None,
@@ -145,6 +151,8 @@ impl Wire {
         self.limits.follow(&settings.body);
         self.outbox.limits.follow(&settings.buffering);
         self.outbox.throttle = None;
+        self.holds = false;
+        self.held = BytesMut::new();
         self.script = BytesMut::new();
         self.body = BodyState::Over;
         self.pace.begin_anew();
@@ -307,7 +315,9 @@ impl Wire {
                 return Poll::Ready(Ok(()));
             };
             let piece = match decoder.next(&mut self.inbox) {
-                Ok(_) if self.limits.max_size.is_some_and(|max| decoder.total() > max) => Err(BodyError::TooLarge),
+                Ok(Piece::Data(_)) if self.limits.max_size.is_some_and(|max| decoder.announced() > max) => {
+                    Err(BodyError::TooLarge)
+                }
                 other => other,
             };
             match piece {

@@ -4,14 +4,40 @@ use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+use bytes::Buf;
 use tokio::io::AsyncWrite;
 
 use super::wire::{Wire, poll_timer};
 
 impl Wire {
+    /// Writes, what was held before it and with it. What is to be held waits.
+    pub fn poll_write(&mut self, cx: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        if self.holds {
+            bufs.iter().for_each(|buf| self.held.extend_from_slice(buf));
+            return Poll::Ready(Ok(bufs.iter().map(|buf| buf.len()).sum()));
+        }
+        while !self.held.is_empty() {
+            let mut held = std::mem::take(&mut self.held);
+            let all: Vec<IoSlice<'_>> = std::iter::once(IoSlice::new(&held)).chain(bufs.iter().copied()).collect();
+            let poll = self.poll_write_now(cx, &all);
+            match poll {
+                Poll::Ready(Ok(n)) if n > held.len() => return Poll::Ready(Ok(n - held.len())),
+                Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                Poll::Ready(Ok(n)) => held.advance(n),
+                Poll::Ready(Err(e)) => return Poll::Ready(Err(e)),
+                Poll::Pending => {}
+            }
+            self.held = held;
+            if poll.is_pending() {
+                return Poll::Pending;
+            }
+        }
+        self.poll_write_now(cx, bufs)
+    }
+
     /// Writes to the socket, or to the queue where the socket takes nothing. What is fetched for others as well goes on
     /// when its client left: nobody gets what is written then.
-    pub fn poll_write(&mut self, cx: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+    fn poll_write_now(&mut self, cx: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
         let poll = match self.replaced.take() {
             None => match self.trailing.take() {
                 None => self.poll_send(cx, bufs),
@@ -124,6 +150,12 @@ impl Wire {
 
     /// Sees to it that what was written leaves; only without buffers does it wait for that.
     pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.holds {
+            return Poll::Ready(Ok(()));
+        }
+        if !self.held.is_empty() {
+            ready!(self.poll_write(cx, &[]))?;
+        }
         match self.poll_drained(cx) {
             Poll::Pending if !self.outbox.limits.is_off() => Poll::Ready(Ok(())),
             Poll::Ready(Err(_)) if self.goes_on => Poll::Ready(Ok(())),

@@ -197,7 +197,7 @@ async fn arming_again_replaces_the_settings() {
 fn replacing(ctx: &mut HttpModuleCtx) {
     use crate::filter::{Chain, Substitute, Substitution};
     let pair = Substitution { from: b"abc".to_vec(), to: b"x".to_vec() };
-    let chain = Chain::new(vec![Box::new(Substitute::new([pair], false))], None);
+    let chain = Chain::new(vec![Box::new(Substitute::new([pair], false))], None, &std::env::temp_dir());
     ctx.get_mut::<Compression>().unwrap().set_filters(chain);
 }
 

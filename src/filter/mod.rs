@@ -4,8 +4,9 @@
 //! neither requests nor heads: which of them a body goes through is decided where both are known (`proxy/filters.rs`).
 //!
 //! What always holds: the same body gives the same bytes however it is cut into pieces; what a machine holds back is
-//! bounded by what the configuration says, not by the body; the end is given on only if it was seen, and a body that is
-//! not as long as its head had said ends in an error.
+//! bounded by what the configuration says, not by the body, and what one piece becomes waits in memory up to [`LARGE`]
+//! bytes, beyond that in a file: a few bytes of gzip may be millions; the end is given on only if it was seen, and a body
+//! that is not as long as its head had said ends in an error.
 //!
 //! | machine | does |
 //! |---|---|
@@ -25,6 +26,9 @@ pub use gunzip::Gunzip;
 pub use substitute::{Substitute, Substitution};
 
 use bytes::Bytes;
+use std::fs::File;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
 
 /// A body that cannot go on.
 #[derive(Debug, thiserror::Error)]
@@ -37,6 +41,8 @@ pub enum FilterError {
     Unfinished,
     #[error("bytes behind the end of the body")]
     Over,
+    #[error("what a piece of the body has become could not be put into a file: {0}")]
+    File(std::io::Error),
 }
 
 /// One filter over one body.
@@ -45,9 +51,16 @@ pub trait Machine: Send + Sync {
     fn feed(&mut self, piece: &[u8], last: bool, out: &mut Vec<u8>) -> Result<(), FilterError>;
 }
 
+/// So much goes through the machines at once. gzip makes no more than a thousand times as much of it.
+const STEP: usize = 512;
+/// So much of what a piece becomes is held in memory.
+const LARGE: usize = 1 << 20;
+
 /// The filters of one body, in the order in which it goes through them.
 pub struct Chain {
     machines: Vec<Box<dyn Machine>>,
+    /// Where the file of a piece is that becomes very long.
+    directory: PathBuf,
     /// What Content-Length said of the body as it comes.
     expected: Option<u64>,
     seen: u64,
@@ -55,8 +68,8 @@ pub struct Chain {
 }
 
 impl Chain {
-    pub fn new(machines: Vec<Box<dyn Machine>>, expected: Option<u64>) -> Chain {
-        Chain { machines, expected, seen: 0, is_over: false }
+    pub fn new(machines: Vec<Box<dyn Machine>>, expected: Option<u64>, directory: &Path) -> Chain {
+        Chain { machines, directory: directory.to_owned(), expected, seen: 0, is_over: false }
     }
 
     /// Takes a piece of the body. After the last one only nothing may come.
@@ -69,13 +82,63 @@ impl Chain {
             return Err(FilterError::Length);
         }
         self.is_over = last;
-        let mut out: Option<Vec<u8>> = None;
-        for machine in &mut self.machines {
-            let mut next = Vec::new();
-            machine.feed(out.as_deref().unwrap_or(piece), last, &mut next)?;
-            out = Some(next);
+        let mut made = Made { memory: Vec::new(), file: None, directory: &self.directory };
+        let mut rest = piece;
+        loop {
+            let (step, after) = rest.split_at(rest.len().min(STEP));
+            rest = after;
+            made.push(through(&mut self.machines, step, last && rest.is_empty())?).map_err(FilterError::File)?;
+            if rest.is_empty() {
+                return made.finish().map_err(FilterError::File);
+            }
         }
-        Ok(out.map_or_else(|| Bytes::copy_from_slice(piece), Bytes::from))
+    }
+}
+
+/// What comes out at the end.
+fn through(machines: &mut [Box<dyn Machine>], step: &[u8], last: bool) -> Result<Vec<u8>, FilterError> {
+    let mut out: Option<Vec<u8>> = None;
+    for machine in machines {
+        let mut next = Vec::new();
+        machine.feed(out.as_deref().unwrap_or(step), last, &mut next)?;
+        out = Some(next);
+    }
+    Ok(out.unwrap_or_else(|| step.to_vec()))
+}
+
+/// What a piece has become so far.
+struct Made<'d> {
+    memory: Vec<u8>,
+    file: Option<File>,
+    directory: &'d Path,
+}
+
+impl Made<'_> {
+    fn push(&mut self, bytes: Vec<u8>) -> std::io::Result<()> {
+        if self.memory.is_empty() {
+            self.memory = bytes;
+        } else {
+            self.memory.extend_from_slice(&bytes);
+        }
+        if self.memory.len() <= LARGE {
+            return Ok(());
+        }
+        let mut file = match self.file.take() {
+            Some(file) => file,
+            None => tempfile::tempfile_in(self.directory)?,
+        };
+        file.write_all(&self.memory)?;
+        self.memory.clear();
+        self.file = Some(file);
+        Ok(())
+    }
+
+    fn finish(self) -> std::io::Result<Bytes> {
+        let Some(mut file) = self.file else { return Ok(self.memory.into()) };
+        file.write_all(&self.memory)?;
+        // SAFETY: the file has no name and this is its last descriptor, so nobody can change or shorten it.
+        let map = unsafe { memmap2::Mmap::map(&file)? };
+        Ok(Bytes::from_owner(map))
     }
 }
 
@@ -110,7 +173,30 @@ mod tests {
     fn chain(expected: Option<u64>) -> Chain {
         let around = Around::new(Bytes::from_static(b"<"), Bytes::from_static(b">"));
         let outer = Around::new(Bytes::from_static(b"["), Bytes::from_static(b"]"));
-        Chain::new(vec![Box::new(around), Box::new(outer)], expected)
+        Chain::new(vec![Box::new(around), Box::new(outer)], expected, &std::env::temp_dir())
+    }
+
+    #[test]
+    fn what_a_piece_becomes_is_the_same_in_memory_and_in_a_file() {
+        use flate2::{Compression, write::GzEncoder};
+        for length in [LARGE - 1, LARGE, LARGE + 1, 5 * LARGE] {
+            let body: Vec<u8> = (0..length).map(|n| (n / 4096) as u8).collect();
+            let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+            encoder.write_all(&body).unwrap();
+            let packed = encoder.finish().unwrap();
+            let mut chain = Chain::new(vec![Box::new(Gunzip::default())], None, &std::env::temp_dir());
+            assert!(chain.feed(&packed, true).unwrap() == body, "{length}");
+        }
+    }
+
+    #[test]
+    fn where_no_file_can_be_the_body_breaks_off() {
+        use flate2::{Compression, write::GzEncoder};
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+        encoder.write_all(&vec![0; 2 * LARGE]).unwrap();
+        let packed = encoder.finish().unwrap();
+        let mut chain = Chain::new(vec![Box::new(Gunzip::default())], None, Path::new("/nonexistent"));
+        assert!(matches!(chain.feed(&packed, true), Err(FilterError::File(_))));
     }
 
     #[test]

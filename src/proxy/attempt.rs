@@ -265,7 +265,8 @@ impl Request {
             PassTarget::Upstream { host, port, .. } => (host.clone(), port.clone()),
             PassTarget::Variable(url) => {
                 let url = url.evaluate(&self.exchange).into_owned();
-                let parsed = std::str::from_utf8(&url).ok().and_then(|url| super::snapshot::Url::parse(url).ok());
+                let text = std::str::from_utf8(&url).ok();
+                let parsed = text.and_then(|text| super::snapshot::Url::parse_for(pass.grpc, text).ok());
                 match parsed {
                     Some(parsed) => (parsed.host().to_owned().into(), parsed.port().to_owned().into()),
                     None => return,
@@ -278,12 +279,14 @@ impl Request {
 
     async fn variable_upstream(&mut self, url: &[u8]) -> Result<(Arc<Upstream>, Bytes, Bytes, bool), u16> {
         let text = std::str::from_utf8(url).map_err(|_| 500_u16)?;
-        let parsed = super::snapshot::Url::parse(text).map_err(|why| {
-            self.log_error(format_args!("`proxy_pass` became \"{text}\": {why}"));
+        let grpc = self.pass().is_some_and(|pass| pass.grpc);
+        let directive = if grpc { "grpc_pass" } else { "proxy_pass" };
+        let parsed = super::snapshot::Url::parse_for(grpc, text).map_err(|why| {
+            self.log_error(format_args!("`{directive}` became \"{text}\": {why}"));
             500_u16
         })?;
         if parsed.tls && self.pass().is_none_or(|pass| pass.secure.is_none()) {
-            self.log_error(format_args!("`proxy_pass` became \"{text}\", but begins with http://"));
+            self.log_error(format_args!("`{directive}` became \"{text}\", but begins without TLS"));
             return Err(500);
         }
         self.attempts.variable_uri = parsed.uri.map(|u| u.as_bytes().to_vec());

@@ -132,14 +132,31 @@ pub async fn find(request: &mut Request, client: Option<&Arc<Connection>>) -> Co
 pub async fn sent_inside(request: &mut Request, target: &[u8]) -> Content {
     let step = match target.first() {
         Some(b'@') => enter_named(request, &String::from_utf8_lossy(target)),
-        Some(b'/') => {
-            ask_for_page(request);
-            redirect_inside(request, target)
-        }
-        _ => failed(request, 500, Vec::new()),
+        _ => match safe_uri(target) {
+            Some((path, args)) => {
+                ask_for_page(request);
+                redirect_to(request, path, args)
+            }
+            None => {
+                let target = String::from_utf8_lossy(target);
+                request.log_error(format_args!("unsafe URI \"{target}\" was detected"));
+                failed(request, 404, Vec::new())
+            }
+        },
     };
     let content = run(request, step, None).await;
     settled(request, content).await
+}
+
+/// A URI that comes from outside, its path decoded; nothing if it leads upwards or to no path.
+fn safe_uri(uri: &[u8]) -> Option<(Vec<u8>, Option<Vec<u8>>)> {
+    let (path, args) = match memchr::memchr(b'?', uri) {
+        Some(at) => (&uri[..at], Some(uri[at + 1..].to_vec())),
+        None => (uri, None),
+    };
+    let path = escape::unescape(path, escape::Unescape::All).into_owned();
+    let is_safe = path.starts_with(b"/") && !path.contains(&0) && path.split(|b| *b == b'/').all(|part| part != b"..");
+    is_safe.then_some((path, args))
 }
 
 /// What a status ends in: its `error_page`, or edge's own page.
@@ -257,6 +274,7 @@ async fn at_location(request: &mut Request, client: Option<&Arc<Connection>>) ->
             }
         }
     }
+    request.exchange.adds_path = false;
     // An `if` may have put another one in its place.
     let location = if location.script.steps.is_empty() { location } else { request.location.clone() };
     if location.try_files.is_some() || matches!(location.handler, Handler::Files) {
@@ -277,10 +295,14 @@ async fn at_location(request: &mut Request, client: Option<&Arc<Connection>>) ->
     }
     request.mirror = location.mirror.clone().filter(|_| !request.is_subrequest);
     if let Some(try_files) = &location.try_files {
+        if is_misled(request, &location) {
+            return failed(request, 500, Vec::new());
+        }
         match first_that_exists(request, &location, &try_files.candidates).await {
             // The upstream, if there is one, still gets the client's own URI.
-            Some(path) => {
-                request.exchange.path = path;
+            Some(found) => {
+                request.exchange.adds_path = location.is_regex && location.roots.alias.is_some() && found.is_some();
+                request.exchange.path = found.unwrap_or_else(|| std::mem::take(&mut request.exchange.path));
                 note_files(request, &location);
             }
             None => return last_resort(request, &try_files.last),
@@ -315,8 +337,9 @@ fn returned(request: &mut Request, return_: &Return) -> Step {
             status => failed(request, status, Vec::new()),
         };
     };
-    let content = template.evaluate(&request.exchange).into_owned();
     let status = return_.status;
+    request.exchange.answer.status = status;
+    let content = template.evaluate(&request.exchange).into_owned();
     if RawReturn::is_redirect(status) {
         let location = redirect::absolute(request, content);
         if request.location.error_page(status).is_some() && !request.error_pages_over {
@@ -341,22 +364,41 @@ fn note_files(request: &mut Request, location: &Location) {
     x.root = location.roots.directory(x).into_owned().into();
 }
 
-pub(super) fn mapping<'m>(root: &'m [u8], location: &Location) -> files::Mapping<'m> {
+pub(super) fn mapping<'m>(root: &'m [u8], location: &Location, adds_path: bool) -> files::Mapping<'m> {
     match (&location.roots.alias, location.is_regex) {
+        (Some(_), true) if adds_path => files::Mapping::Alias { path: root, prefix_len: 0 },
         (Some(_), true) => files::Mapping::Whole(root),
         (Some(_), false) => files::Mapping::Alias { path: root, prefix_len: location.prefix },
         (None, _) => files::Mapping::Root(root),
     }
 }
 
-/// The first path of `try_files` whose file exists.
-async fn first_that_exists(request: &Request, location: &Location, candidates: &[Candidate]) -> Option<Vec<u8>> {
+/// Whether an `alias` would take a path for another one: it no longer begins with the location's prefix.
+fn is_misled(request: &Request, location: &Location) -> bool {
+    let is_misled = location.roots.alias.is_some() && !request.prefix_holds;
+    if is_misled {
+        request.log_error(format_args!(
+            r#""alias" cannot be used in location "{}" where URI was rewritten"#,
+            location.pattern
+        ));
+    }
+    is_misled
+}
+
+/// The first of `try_files` that exists: the path that the request has from then on, if it has another one.
+async fn first_that_exists(
+    request: &Request,
+    location: &Location,
+    candidates: &[Candidate],
+) -> Option<Option<Vec<u8>>> {
     let root = request.exchange.root.clone();
     for candidate in candidates {
-        let path = candidate.path.evaluate(&request.exchange).into_owned();
-        let Ok(file) = files::path::map(mapping(&root, location), &path) else {
-            continue;
+        let (rest, path) = tried(request, location, candidate);
+        let mapping = match location.roots.alias {
+            Some(_) => files::Mapping::Alias { path: &root, prefix_len: 0 },
+            None => files::Mapping::Root(&root),
         };
+        let Ok(file) = files::path::map(mapping, &rest) else { continue };
         let want_directory = candidate.directory;
         let found = files::open::off_runtime(move || std::fs::metadata(file)).await;
         let Ok(Ok(found)) = found else { continue };
@@ -365,6 +407,23 @@ async fn first_that_exists(request: &Request, location: &Location, candidates: &
         }
     }
     None
+}
+
+/// What stands behind the root or the alias, and the path it leads to. Behind the alias of a prefix a text with variables
+/// loses that prefix, if it has it; an alias of a regular expression is all that stands before a directory.
+fn tried(request: &Request, location: &Location, candidate: &Candidate) -> (Vec<u8>, Option<Vec<u8>>) {
+    let x = &request.exchange;
+    let name = candidate.path.evaluate(x).into_owned();
+    match (&location.roots.alias, location.is_regex) {
+        (None, _) => (name.clone(), Some(name)),
+        (Some(_), true) => (name.clone(), Some(name).filter(|_| !candidate.directory)),
+        (Some(_), false) => {
+            let prefix = x.path.get(..location.prefix).unwrap_or(&x.path);
+            let is_fixed = candidate.path.as_literal().is_some();
+            let rest = name.strip_prefix(prefix).filter(|_| !is_fixed).unwrap_or(&name);
+            (rest.to_vec(), Some([prefix, rest].concat()))
+        }
+    }
 }
 
 fn last_resort(request: &mut Request, last: &LastResort) -> Step {
@@ -384,7 +443,11 @@ fn redirect_inside(request: &mut Request, uri: &[u8]) -> Step {
         Some(at) => (&uri[..at], Some(uri[at + 1..].to_vec())),
         None => (uri, None),
     };
-    request.exchange.path = path.to_vec();
+    redirect_to(request, path.to_vec(), args)
+}
+
+fn redirect_to(request: &mut Request, path: Vec<u8>, args: Option<Vec<u8>>) -> Step {
+    request.exchange.path = path;
     request.exchange.args = args;
     request.changed = true;
     request.internal = true;
@@ -402,6 +465,9 @@ fn enter_named(request: &mut Request, name: &str) -> Step {
 }
 
 async fn local_file(request: &mut Request, location: &Arc<Location>) -> Step {
+    if is_misled(request, location) {
+        return failed(request, 500, Vec::new());
+    }
     let x = &request.exchange;
     let headers = headers_of(request);
     let accepts = super::headers::accepted_encodings(request);
@@ -414,7 +480,7 @@ async fn local_file(request: &mut Request, location: &Arc<Location>) -> Step {
         uri: &x.path,
         args: x.args.as_deref().unwrap_or_default(),
         headers: &headers,
-        mapping: mapping(&root, location),
+        mapping: mapping(&root, location, x.adds_path),
         index: if index.is_empty() { &location.index } else { &index },
         accepts_gzip: accepts.gzip,
         accepts_br: accepts.brotli,

@@ -44,7 +44,9 @@ pub async fn deliver(
     request.pace(connection, None);
     filters::arm(session, request, connection, &mut head).await?;
     headers::trailers::announce(request, connection, &mut head)?;
-    write(session, request, head, payload).await?;
+    // Whoever is no longer there to be told is logged with it all the same.
+    request.exchange.answer.status = head.status.as_u16();
+    write(session, request, connection, head, payload).await?;
     request.exchange.completed = true;
     Ok(())
 }
@@ -174,7 +176,13 @@ pub fn is_bodiless(request: &Request, head: &ResponseHeader) -> bool {
     request.is_head() || matches!(head.status.as_u16(), 204 | 304)
 }
 
-async fn write(session: &mut Session, request: &Request, mut head: ResponseHeader, payload: Payload) -> Result<()> {
+async fn write(
+    session: &mut Session,
+    request: &Request,
+    connection: &Connection,
+    mut head: ResponseHeader,
+    payload: Payload,
+) -> Result<()> {
     let bodiless = is_bodiless(request, &head);
     close_without_length(session, request, &mut head);
     let payload = if bodiless { Payload::Nothing } else { payload };
@@ -182,7 +190,10 @@ async fn write(session: &mut Session, request: &Request, mut head: ResponseHeade
         Payload::Nothing => session.write_response_header(Box::new(head), true).await,
         Payload::Bytes(bytes) if bytes.is_empty() => session.write_response_header(Box::new(head), true).await,
         Payload::Bytes(bytes) => {
-            session.write_response_header(Box::new(head), false).await?;
+            connection.hold(true);
+            let written = session.write_response_header(Box::new(head), false).await;
+            connection.hold(false);
+            written?;
             session.write_response_body(Some(bytes), true).await
         }
         Payload::Stored(mut body) => {

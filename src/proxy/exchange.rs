@@ -111,6 +111,10 @@ pub async fn settle(
     // Whether and how long it is stored may be theirs to say.
     request.rule_answer(answer);
     request.begin_storing(answer);
+    if answer.version == http::Version::HTTP_2 {
+        // It came without a reason: nginx's.
+        answer.set_reason_phrase(Some(crate::http::status::reason(answer.status.as_u16())))?;
+    }
     let met_here = caching::admit(request, connection, answer);
     if let Some(status) = request.error_status {
         answer.set_status(status)?;

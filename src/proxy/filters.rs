@@ -33,6 +33,7 @@ struct Plan {
 /// The charset that is named, and the one the body comes in if it has to be changed.
 #[derive(Debug, PartialEq, Eq)]
 struct Recoded {
+    to: String,
     from: Option<String>,
     keeps_length: bool,
 }
@@ -95,7 +96,7 @@ pub async fn arm(
     }
     if let Some(compression) = session.downstream_modules_ctx.get_mut::<Compression>().filter(|_| !machines.is_empty())
     {
-        compression.set_filters(Chain::new(machines, expected));
+        compression.set_filters(Chain::new(machines, expected, &request.location.buffering.temp_dir));
     }
     Ok(())
 }
@@ -121,7 +122,8 @@ fn plan(filters: &Filters, request: &Request, status: u16, fields: &HeaderMap) -
     plan.gunzip = filters.gunzip && !is_part && is_gzip(coding) && !takes_gzip(request, fields);
     let kind = fields.get(CONTENT_TYPE).map(|kind| kind.as_bytes());
     if let (Some(recoding), Some(kind)) = (&filters.recoding, kind) {
-        plan.recoding = recoded(recoding, kind, coding.is_none() || plan.gunzip);
+        let to = String::from_utf8_lossy(&recoding.to.evaluate(&request.exchange)).into_owned();
+        plan.recoding = recoded(recoding, to, kind, coding.is_none() || plan.gunzip);
         plan.recoding.take_if(|recoded| is_part && !recoded.keeps_length);
     }
     if is_part || (coding.is_some() && !plan.gunzip) || length(fields) == Some(0) {
@@ -153,30 +155,31 @@ fn named(kind: &[u8]) -> Option<String> {
 }
 
 /// `None`: the charset is not named, and nothing is changed.
-fn recoded(recoding: &Recoding, kind: &[u8], is_readable: bool) -> Option<Recoded> {
+fn recoded(recoding: &Recoding, to: String, kind: &[u8], is_readable: bool) -> Option<Recoded> {
     let own = named(kind);
     let is_listed = match own {
         Some(_) => recoding.overrides,
         None => recoding.types.matches(Some(kind)),
     };
-    if !is_listed {
+    // A variable may say nothing.
+    if !is_listed || to.is_empty() {
         return None;
     }
     let from = own.or_else(|| recoding.from.clone());
-    let Some(from) = from.filter(|from| !from.eq_ignore_ascii_case(&recoding.to)) else {
-        return Some(Recoded { from: None, keeps_length: true });
+    let Some(from) = from.filter(|from| !from.eq_ignore_ascii_case(&to)) else {
+        return Some(Recoded { to, from: None, keeps_length: true });
     };
-    if !recoding.tables.has(&from, &recoding.to) {
-        log::error!("no \"charset_map\" between the charsets \"{from}\" and \"{}\"", recoding.to);
+    if !recoding.tables.has(&from, &to) {
+        log::error!("no \"charset_map\" between the charsets \"{from}\" and \"{to}\"");
         return None;
     }
-    let keeps_length = recoding.tables.keeps_length(&from, &recoding.to);
-    is_readable.then_some(Recoded { from: Some(from), keeps_length })
+    let keeps_length = recoding.tables.keeps_length(&from, &to);
+    is_readable.then_some(Recoded { to, from: Some(from), keeps_length })
 }
 
 fn recoder(plan: &Plan, filters: &Filters) -> Option<Recoder> {
     let (recoded, recoding) = (plan.recoding.as_ref()?, filters.recoding.as_ref()?);
-    recoding.tables.recoder(recoded.from.as_ref()?, &recoding.to)
+    recoding.tables.recoder(recoded.from.as_ref()?, &recoded.to)
 }
 
 fn looks_for_something(sub: &Sub, request: &Request) -> bool {
@@ -198,8 +201,8 @@ fn rewrite_as(plan: &Plan, filters: &Filters, request: &Request, head: &mut Resp
             add_vary(head)?;
         }
     }
-    if let (Some(_), Some(recoding)) = (&plan.recoding, &filters.recoding) {
-        name_charset(head, &recoding.to)?;
+    if let Some(recoded) = &plan.recoding {
+        name_charset(head, &recoded.to)?;
     }
     if plan.gunzip {
         head.remove_header(&CONTENT_ENCODING);

@@ -48,7 +48,7 @@ fn negotiated_for_another(request: &Request, host: &[u8], name: Option<&str>) ->
     let virtual_ = request.bound.virtual_for(request.exchange.peer.local);
     match name {
         Some(name) if name.as_bytes().eq_ignore_ascii_case(host) => false,
-        Some(name) if virtual_.names.find(name.to_ascii_lowercase().as_bytes()).0.is_some() => true,
+        Some(name) if virtual_.names.knows(name.to_ascii_lowercase().as_bytes()) => true,
         // Without a name, or by an unknown one, it was the default server's.
         _ => !Arc::ptr_eq(&request.server, &virtual_.default),
     }

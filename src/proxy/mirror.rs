@@ -1,4 +1,4 @@
-//! `mirror`: copies of a request go to other locations, and nobody waits for what is answered.
+//! `mirror`, `post_action`: copies of a request go to other locations, and nobody waits for what is answered.
 //!
 //! But for reading the body first, where the copies are to have it, nothing of this delays the client. Where there are too
 //! many requests of edge's own already, a copy is not sent.
@@ -32,4 +32,12 @@ pub async fn send(request: &mut Request, connection: &Arc<Connection>) -> Option
         subrequest::send(&request.exchange.head, connection, &request.exchange.request_uri, copy);
     }
     None
+}
+
+/// `post_action`: what is asked when the request was answered. As in nginx it has no arguments.
+pub fn act_afterwards(request: &Request, connection: &Arc<Connection>, path: String) {
+    let method = request.exchange.method.as_str().to_owned();
+    let body = request.body.as_ref().map(|body| body.bytes.clone());
+    let copy = Copy { path, args: None, method, body };
+    subrequest::send(&request.exchange.head, connection, &request.exchange.request_uri, copy);
 }

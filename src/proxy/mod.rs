@@ -267,7 +267,9 @@ impl ProxyHttp for Edge {
         request.store(None, true);
         // They are about the whole.
         if request.told.is_none() {
-            connection.set_trailers(headers::trailers::with_own(request, trailers.clone()));
+            let told = headers::trailers::with_own(request, trailers.clone());
+            request.exchange.answer.trailers = Some(Box::new(told.clone()));
+            connection.set_trailers(told);
         }
         Ok(None)
     }

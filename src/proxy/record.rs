@@ -2,6 +2,8 @@
 
 use super::access;
 use super::caching;
+use super::headers::trailers::with_own;
+use super::mirror;
 use super::request::Request;
 use crate::client::Connection;
 use crate::http::pages::internal::CLIENT_CLOSED;
@@ -70,12 +72,18 @@ pub async fn answered(
     if let Some(head) = head {
         request.note_sent_head(head);
     }
+    if request.has_trailers && request.exchange.answer.trailers.is_none() {
+        request.exchange.answer.trailers = Some(Box::new(with_own(request, http::HeaderMap::new())));
+    }
     request.exchange.completed = answered && delivered.is_ok() && (e.is_none() || request.exchange.completed);
     request.exchange.request_length = request.exchange.request_length();
     // As in nginx, what edge asks for itself is not logged.
     if connection.facts().errand.is_some() {
         access::tell(request, connection, head);
         return;
+    }
+    if let Some(path) = &request.location.post_action {
+        mirror::act_afterwards(request, connection, path.clone());
     }
     caching::count(request);
     count(request);

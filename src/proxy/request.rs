@@ -80,6 +80,8 @@ pub struct Request {
     pub keepalive: bool,
     /// The body, if it was read before an upstream was asked.
     pub body: Option<Body>,
+    /// The same where the upstream does not get it.
+    pub kept_body: Option<Body>,
     pub attempts: Attempts,
     /// Where its session wants it to go.
     pub placed: Placed,
@@ -149,6 +151,7 @@ impl Request {
             kept: Vec::new(),
             keepalive: true,
             body: None,
+            kept_body: None,
             attempts: Attempts::default(),
             placed: Placed::default(),
             decided: None,

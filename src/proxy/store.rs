@@ -93,7 +93,8 @@ impl Request {
         let path = match &store.path {
             None => {
                 let root = location.roots.directory(&self.exchange);
-                files::path::map(content::mapping(&root, location), &self.exchange.path).map_err(|e| e.to_string())?
+                files::path::map(content::mapping(&root, location, self.exchange.adds_path), &self.exchange.path)
+                    .map_err(|e| e.to_string())?
             }
             Some(path) => PathBuf::from(OsStr::from_bytes(&path.evaluate(&self.exchange))),
         };

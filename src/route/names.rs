@@ -142,6 +142,11 @@ impl<T> ServerNames<T> {
         })
     }
 
+    /// Whether a server has the name, so that not only the default one takes it.
+    pub fn knows(&self, host: &[u8]) -> bool {
+        self.search(host).0.is_some()
+    }
+
     /// The server for a host as `validate_host` returns it (`""`: none was sent), or the default one; and what its regex
     /// captured, if it was found by one that captures.
     pub fn find(&self, host: &[u8]) -> (Option<&T>, Option<Captures>) {

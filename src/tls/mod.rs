@@ -16,6 +16,7 @@ mod ciphers;
 mod clients;
 mod curves;
 mod legacy;
+pub mod locked;
 mod names;
 mod pairs;
 pub mod pem;
@@ -67,6 +68,9 @@ pub struct Settings {
     pub session_cache: bool,
     pub session_timeout: Duration,
     pub session_tickets: bool,
+    /// `ssl_session_ticket_key`: secrets that the keys of tickets are made of; the first makes tickets. Without any the
+    /// process has keys of its own.
+    pub ticket_keys: Vec<Vec<u8>>,
     pub verify_client: VerifyClient,
     pub client_certificate: Option<Pem>,
     pub trusted_certificate: Option<Pem>,
@@ -93,6 +97,7 @@ impl Default for Settings {
             session_cache: false,
             session_timeout: Duration::from_secs(300),
             session_tickets: true,
+            ticket_keys: Vec::new(),
             verify_client: VerifyClient::Off,
             client_certificate: None,
             trusted_certificate: None,

@@ -58,7 +58,10 @@ pub fn key(file: &Pem) -> Result<PrivateKeyDer<'static>, Flaw> {
         || contains(&file.bytes, b"Proc-Type: 4,ENCRYPTED");
     if encrypted {
         return Err(Flaw::new(format!("the key in `{}` is encrypted with a passphrase", file.path))
-            .with_help(format!("decrypt it: `openssl pkey -in {} -out decrypted.key`", file.path)));
+            .with_help(format!(
+                "name a file with the passphrase by `ssl_password_file`, or decrypt it: `openssl pkey -in {} -out decrypted.key`",
+                file.path
+            )));
     }
     items::<PrivateKeyDer>(file)?.into_iter().next().ok_or_else(|| no_key(file))
 }

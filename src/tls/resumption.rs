@@ -23,6 +23,8 @@ const LARGEST: usize = 8 * 1024;
 /// TLS 1.3 allows tickets no longer life.
 const LONGEST: u64 = 7 * 24 * 3600;
 
+const DAY: u64 = 24 * 3600;
+
 const KEY_NAME: usize = 16;
 const OVERHEAD: usize = KEY_NAME + NONCE_LEN;
 
@@ -75,6 +77,16 @@ impl Key {
         random.fill(&mut secret).ok()?;
         Some(Key { name, made, aead: LessSafeKey::new(UnboundKey::new(&AES_256_GCM, &secret).ok()?) })
     }
+
+    /// The key of a day, out of a secret that several processes have: all of them make the same, and none makes so many
+    /// tickets that two could have one nonce.
+    fn of_day(secret: &[u8], day: u64) -> Option<Key> {
+        let part = |what: &[u8]| Scope::of([what, secret, &day.to_be_bytes()]).0;
+        let mut name = [0; KEY_NAME];
+        name.copy_from_slice(&part(b"name")[..KEY_NAME]);
+        let aead = LessSafeKey::new(UnboundKey::new(&AES_256_GCM, &part(b"key")).ok()?);
+        Some(Key { name, made: day * DAY, aead })
+    }
 }
 
 /// The keys of all tickets with one lifetime, the newest first. A key makes tickets for as long as they live, a day at
@@ -120,15 +132,34 @@ impl Keys {
 pub struct Tickets {
     scope: Scope,
     keys: Arc<Keys>,
+    /// What keys are made of, where the configuration says it.
+    secrets: Vec<Vec<u8>>,
 }
 
 impl Tickets {
-    pub fn new(scope: Scope, timeout: Duration) -> Tickets {
-        Tickets { scope, keys: Keys::of(timeout.as_secs().min(LONGEST)) }
+    pub fn new(scope: Scope, timeout: Duration, secrets: Vec<Vec<u8>>) -> Tickets {
+        Tickets { scope, keys: Keys::of(timeout.as_secs().min(LONGEST)), secrets }
+    }
+
+    fn newest(&self, now: u64) -> Option<Arc<Key>> {
+        match self.secrets.first() {
+            Some(secret) => Key::of_day(secret, now / DAY).map(Arc::new),
+            None => self.keys.newest(now),
+        }
+    }
+
+    /// The key of this name; of a day gone by only if its tickets may still live. Clocks may differ by an hour.
+    fn named(&self, name: &[u8], now: u64) -> Option<Arc<Key>> {
+        if self.secrets.is_empty() {
+            return self.keys.named(name);
+        }
+        let days = now.saturating_sub(self.keys.timeout) / DAY..=(now + 3600) / DAY;
+        let mut keys = days.flat_map(|day| self.secrets.iter().filter_map(move |secret| Key::of_day(secret, day)));
+        keys.find(|key| key.name == name).map(Arc::new)
     }
 
     fn seal(&self, state: &[u8], now: u64) -> Option<Vec<u8>> {
-        let key = self.keys.newest(now)?;
+        let key = self.newest(now)?;
         let mut nonce = [0; NONCE_LEN];
         SystemRandom::new().fill(&mut nonce).ok()?;
         let mut sealed = stamp(now, state);
@@ -140,7 +171,7 @@ impl Tickets {
     fn open(&self, ticket: &[u8], now: u64) -> Option<Vec<u8>> {
         let (head, sealed) = ticket.split_at_checked(OVERHEAD)?;
         let (name, nonce) = head.split_at(KEY_NAME);
-        let key = self.keys.named(name)?;
+        let key = self.named(name, now)?;
         let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
         let mut sealed = sealed.to_vec();
         let opened = key.aead.open_in_place(nonce, Aad::from(self.scope.0), &mut sealed).ok()?;
@@ -214,7 +245,7 @@ mod tests {
     use super::*;
 
     fn tickets(scope: &[u8], seconds: u64) -> Tickets {
-        Tickets::new(Scope::of([scope]), Duration::from_secs(seconds))
+        Tickets::new(Scope::of([scope]), Duration::from_secs(seconds), Vec::new())
     }
 
     #[test]
@@ -241,6 +272,23 @@ mod tests {
         assert!(tickets.open(&ticket, 4999).is_none());
         tickets.seal(b"much later", 9000).unwrap();
         assert_eq!(tickets.keys.ring.read().unwrap().len(), 1, "old keys are forgotten");
+    }
+
+    #[test]
+    fn tickets_of_a_secret_are_read_wherever_it_is_known() {
+        let of = |secrets: &[&[u8]]| {
+            let secrets = secrets.iter().map(|secret| secret.to_vec()).collect();
+            Tickets::new(Scope::of([&b"a"[..]]), Duration::from_secs(300), secrets)
+        };
+        let at = 10 * DAY - 10;
+        let ticket = of(&[b"new", b"old"]).seal(b"state", at).unwrap();
+        assert_eq!(of(&[b"new"]).open(&ticket, at).as_deref(), Some(&b"state"[..]));
+        assert!(of(&[b"newer", b"new"]).open(&ticket, at + 300).is_some(), "the next day");
+        assert!(of(&[b"new"]).open(&ticket, at + 301).is_none());
+        assert!(of(&[b"old"]).open(&ticket, at).is_none());
+        assert!(tickets(b"a", 300).open(&ticket, at).is_none());
+        let tomorrow = of(&[b"new"]).seal(b"state", at + 20).unwrap();
+        assert_ne!(ticket[..KEY_NAME], tomorrow[..KEY_NAME]);
     }
 
     #[test]

@@ -72,7 +72,7 @@ fn compile(settings: &Settings, mistakes: &mut Vec<Mistake>) -> Option<Server> {
         config.session_storage = Arc::new(Cache::new(scope, settings.session_timeout));
     }
     if settings.session_tickets {
-        config.ticketer = Arc::new(Tickets::new(scope, settings.session_timeout));
+        config.ticketer = Arc::new(Tickets::new(scope, settings.session_timeout, settings.ticket_keys.clone()));
     }
     Some(Server { config: Some(config.into()), clients, verify_client: settings.verify_client })
 }

@@ -47,8 +47,12 @@ pub struct Exchange {
     /// The directory that the file of this request was looked for in, and the file.
     pub root: Bytes,
     pub filename: Bytes,
+    /// The path stands behind the alias of a regular expression's location, where `try_files` has found it.
+    pub adds_path: bool,
     /// The body, if it was read before somebody is asked, and fits into memory. `$request_body`
     pub body: Option<Bytes>,
+    /// The file it is in, where `client_body_in_file_only` wants one. `$request_body_file`
+    pub body_file: Option<Bytes>,
     pub started: Instant,
     pub started_at: SystemTime,
     /// How long the body of the request turned out to be.
@@ -104,6 +108,7 @@ impl Roots {
     pub fn file(&self, x: &Exchange) -> Vec<u8> {
         let directory = self.directory(x);
         match (&self.alias, self.is_regex) {
+            (Some(_), true) if x.adds_path => [&directory, &*x.path].concat(),
             (Some(_), true) => directory.into_owned(),
             (Some(_), false) => [&directory, x.path.get(self.prefix..).unwrap_or_default()].concat(),
             (None, _) => [&*directory, &x.path].concat(),
@@ -161,6 +166,8 @@ pub struct Answer {
     pub sent: Option<Box<pingora_http::ResponseHeader>>,
     /// The fields as the last server gave them. `$upstream_http_…`
     pub upstream: Option<Box<pingora_http::ResponseHeader>>,
+    /// The fields behind the body, if there are any. `$sent_trailer_…`
+    pub trailers: Option<Box<http::HeaderMap>>,
     /// All bytes sent. `$bytes_sent`
     pub bytes: u64,
     /// The bytes of the body, as they went over the wire. `$body_bytes_sent`
@@ -221,8 +228,10 @@ impl Exchange {
             warns_of_uninitialized: false,
             roots: None,
             body: None,
+            body_file: None,
             root: Bytes::new(),
             filename: Bytes::new(),
+            adds_path: false,
             started: Instant::now(),
             started_at: SystemTime::now(),
             body_length: 0,
@@ -258,7 +267,8 @@ impl Exchange {
             field.split(|b| *b == b';').find_map(|pair| {
                 let pair = pair.trim_ascii_start();
                 let at = pair.iter().position(|b| *b == b'=')?;
-                pair[..at].eq_ignore_ascii_case(name.as_bytes()).then_some(&pair[at + 1..])
+                let named = pair[..at].trim_ascii_end().eq_ignore_ascii_case(name.as_bytes());
+                named.then(|| pair[at + 1..].trim_ascii_start())
             })
         })
     }

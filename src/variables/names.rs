@@ -93,6 +93,8 @@ pub enum Variable {
     RequestHeader(String),
     /// `$sent_http_NAME`: a field of the answer.
     SentHeader(String),
+    /// `$sent_trailer_NAME`: a field behind the body of the answer.
+    SentTrailer(String),
     /// `$upstream_http_NAME`: a field of the last server's answer.
     UpstreamHeader(String),
     /// `$upstream_cookie_NAME`: a cookie the last server set.
@@ -229,6 +231,7 @@ const FAMILIES: &[Family] = &[
     ("upstream_http_", Variable::UpstreamHeader),
     ("upstream_cookie_", Variable::UpstreamCookie),
     ("sent_http_", Variable::SentHeader),
+    ("sent_trailer_", Variable::SentTrailer),
     ("http_", Variable::RequestHeader),
     ("cookie_", Variable::Cookie),
     ("arg_", Variable::Arg),

@@ -6,8 +6,8 @@ use super::tls::TlsField;
 use super::{Exchange, Try, clock, counts};
 use crate::http::escape::{self, LogEscape};
 use crate::http::{Framing, Version};
+use http::HeaderMap;
 use pingora_core::protocols::l4::ext::TCP_INFO;
-use pingora_http::ResponseHeader;
 use std::borrow::Cow;
 use std::io::Write as _;
 use std::net::{IpAddr, SocketAddr};
@@ -63,8 +63,7 @@ pub fn value(variable: &Variable, x: &Exchange, out: &mut Vec<u8>) -> bool {
         RemoteUser => remote_user(x, out),
         Request => bytes(&x.head.line, out),
         RequestBody => optional(x.body.as_deref(), out),
-        // The files of bodies have no names.
-        RequestBodyFile => false,
+        RequestBodyFile => optional(x.body_file.as_deref(), out),
         RequestCompletion => bytes(if x.completed { b"OK" } else { b"" }, out),
         RequestFilename => optional(x.roots.as_deref().map(|roots| roots.file(x)).as_deref(), out),
         RequestId => request_id(x, out),
@@ -105,8 +104,9 @@ pub fn value(variable: &Variable, x: &Exchange, out: &mut Vec<u8>) -> bool {
         Placed(asked) => x.place.as_ref().is_some_and(|place| place.value(*asked, x, out)),
         Tls(asked) => tls(*asked, x, out),
         RequestHeader(name) => field(x, name, out),
-        SentHeader(name) => header(x.answer.sent.as_deref(), name, out),
-        UpstreamHeader(name) => header(x.answer.upstream.as_deref(), name, out),
+        SentHeader(name) => header(x.answer.sent.as_deref().map(|head| &head.headers), name, out),
+        SentTrailer(name) => header(x.answer.trailers.as_deref(), name, out),
+        UpstreamHeader(name) => header(x.answer.upstream.as_deref().map(|head| &head.headers), name, out),
         UpstreamCookie(name) => upstream_cookie(x, name, out),
         Cookie(name) => optional(x.cookie(name), out),
         Arg(name) => optional(x.argument(name), out),
@@ -285,9 +285,9 @@ fn joined<'v>(values: impl Iterator<Item = &'v [u8]>, separator: &[u8], out: &mu
     found
 }
 
-fn header(head: Option<&ResponseHeader>, name: &str, out: &mut Vec<u8>) -> bool {
-    let Some(head) = head else { return false };
-    let fields = head.headers.iter().filter(|(field, _)| is_named(field.as_str().as_bytes(), name));
+fn header(fields: Option<&HeaderMap>, name: &str, out: &mut Vec<u8>) -> bool {
+    let Some(fields) = fields else { return false };
+    let fields = fields.iter().filter(|(field, _)| is_named(field.as_str().as_bytes(), name));
     joined(fields.map(|(_, value)| value.as_bytes()), b", ", out)
 }
 

@@ -140,6 +140,22 @@ async fn client_max_body_size_holds_for_said_and_for_counted_lengths() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_chunk_beyond_client_max_body_size_is_refused_with_its_first_byte() {
+    let limits = BodyLimits { max_size: Some(5), ..BodyLimits::default() };
+    for (body, error) in [
+        (&b"3\r\nabc\r\nffff\r\nd"[..], BodyError::TooLarge),
+        (b"6\r\na", BodyError::TooLarge),
+        // Nothing of it has come: whether it will is unknown.
+        (b"6\r\n", BodyError::Closed),
+        (b"5\r\na", BodyError::Closed),
+    ] {
+        for result in taken(&chunked(body), limits.clone()).await {
+            assert_eq!(result, Err(error), "{}", body.escape_ascii());
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_collected_body_goes_to_a_file_beyond_its_buffer_and_comes_back_whole() {
     let body: Vec<u8> = (0..3_000_000u32).map(|n| (n % 251) as u8).collect();
     let request = [post(body.len()), body.clone()].concat();

@@ -92,10 +92,6 @@ keys! {
         /// Accepted; tables size themselves.
         ["h"] map_hash_bucket_size: Accepted,
         /// Accepted; tables size themselves.
-        ["h"] types_hash_max_size: Accepted,
-        /// Accepted; tables size themselves.
-        ["h"] types_hash_bucket_size: Accepted,
-        /// Accepted; tables size themselves.
         ["h"] variables_hash_max_size: Accepted,
         /// Accepted; tables size themselves.
         ["h"] variables_hash_bucket_size: Accepted,

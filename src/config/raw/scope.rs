@@ -51,7 +51,7 @@ keys! {
         ["hsl"] autoindex_format: AutoindexFormat = "html",
         /// A list of files in HTML tells times of the local zone; `off`: of UTC.
         ["hsl"] autoindex_localtime: bool = "false",
-        /// The charset named in `Content-Type`; `off`: none.
+        /// The charset named in `Content-Type`, which may have variables; `off`: none.
         ["hsli"] charset: String = "off",
         /// The types that get a charset; `text/html` always does.
         ["hsl"] charset_types: Vec<String> = "[text/html, text/xml, text/plain, text/vnd.wap.wml, application/javascript, application/rss+xml]",
@@ -61,7 +61,8 @@ keys! {
         ["hsl"] chunked_transfer_encoding: bool = "true",
         /// A body up to this size is kept in memory, a larger one in a temporary file.
         ["hsl"] client_body_buffer_size: Size = "16k",
-        /// Accepted, but for `on`: a body that is kept in a file has no name, and is gone with its request.
+        /// A body that is read before an upstream is asked is put into a file, which `$request_body_file` names: with `clean` for as
+        /// long as the request takes, with `on` it stays, and nothing removes it.
         ["hsl"] client_body_in_file_only: BodyInFile = "off",
         /// Where bodies are kept that are too large for memory, relative to the prefix.
         ["hsl"] client_body_temp_path: TempPath,
@@ -84,6 +85,8 @@ keys! {
         ["hsl"] etag: bool = "true",
         /// `Expires` and `Cache-Control: max-age`: `15m`, `-1`, `@15h30m`, `modified +24h`, `epoch`, `max`, `off`.
         ["hsli"] expires: String = "off",
+        /// The address that connections to gRPC upstreams come from, with variables; `off`: the system chooses.
+        ["hsl"] grpc_bind: BindAddress = "off",
         /// The longest head of an answer to a gRPC call.
         ["hsl"] grpc_buffer_size: Size = "4k",
         /// The longest wait for a connection to a gRPC upstream.
@@ -122,6 +125,8 @@ keys! {
         ["hsl"] grpc_ssl_crl: String,
         /// The name that the upstream's certificate must have, and that is sent as SNI; `$proxy_host` by default.
         ["hsl"] grpc_ssl_name: String,
+        /// The file with the passphrases of an encrypted `grpc_ssl_certificate_key`, each in a line; they are tried in turn.
+        ["hsl"] grpc_ssl_password_file: String,
         /// The versions of TLS: `TLSv1.2` and `TLSv1.3` are always offered, older ones never.
         ["hsl"] grpc_ssl_protocols: Vec<Spanned<String>> = "[TLSv1.2, TLSv1.3]",
         /// The name is sent as SNI. It always is where the certificate is verified.
@@ -237,6 +242,9 @@ keys! {
         ["hsl"] mirror: Mirrors = "off",
         /// Copies of requests have the body, which is read before the request itself goes on.
         ["hsl"] mirror_request_body: bool = "true",
+        /// The path of a location that is asked once more when a request was answered, with its method, its fields and the body that
+        /// was read; nobody sees that answer, and the log tells of the request itself. `off`: none.
+        ["hsl"] post_action: Mirrors = "off",
         /// Redirects edge makes name the port.
         ["hsl"] port_in_redirect: bool = "true",
         /// A charset that the answer names itself is changed to `charset` as well.
@@ -312,7 +320,7 @@ keys! {
         ["hsl"] proxy_cookie_path: CookieRewrites = "off",
         /// Fields of the upstream's answer that the client does not see.
         ["hsl"] proxy_hide_header: FieldNames,
-        /// Parts are sent of every answer that is stored or being stored, whether or not its upstream would.
+        /// Parts are sent of every answer whose length is known, whether or not its upstream would.
         ["hsl"] proxy_force_ranges: bool = "false",
         /// The version of HTTP spoken to upstreams. `2`: over TLS if the upstream agrees to it (ALPN; else 1.1), without TLS by prior knowledge (h2c). Like nginx edge asks one thing at a time of a connection.
         ["hsl"] proxy_http_version: UpstreamVersion = "1.1",
@@ -372,6 +380,8 @@ keys! {
         ["hsl"] proxy_ssl_crl: String,
         /// The name that the upstream's certificate must have, and that is sent as SNI; `$proxy_host` by default.
         ["hsl"] proxy_ssl_name: String,
+        /// The file with the passphrases of an encrypted `proxy_ssl_certificate_key`, each in a line; they are tried in turn.
+        ["hsl"] proxy_ssl_password_file: String,
         /// The versions of TLS: `TLSv1.2` and `TLSv1.3` are always offered, older ones never.
         ["hsl"] proxy_ssl_protocols: Vec<Spanned<String>> = "[TLSv1.2, TLSv1.3]",
         /// The name is sent as SNI. It always is where the certificate is verified.
@@ -395,6 +405,10 @@ keys! {
         ["hsl"] real_ip_header: String = "X-Real-IP",
         /// Of several addresses the last that is no trusted proxy's counts, not the last.
         ["hsl"] real_ip_recursive: bool = "false",
+        /// Accepted; tables size themselves.
+        ["hsl"] types_hash_max_size: Accepted,
+        /// Accepted; tables size themselves.
+        ["hsl"] types_hash_bucket_size: Accepted,
         /// Accepted; tables size themselves.
         ["sl"] referer_hash_bucket_size: Accepted,
         /// Accepted; tables size themselves.

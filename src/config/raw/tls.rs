@@ -13,6 +13,8 @@ keys! {
         ["hs"] ssl_certificate: Repeated<Spanned<String>>,
         /// The file with the key in PEM; one for each `ssl_certificate`, in the same order.
         ["hs"] ssl_certificate_key: Repeated<Spanned<String>>,
+        /// The file with the passphrases of encrypted keys, each in a line; they are tried in turn.
+        ["hs"] ssl_password_file: String,
         /// The versions clients may speak; those before TLSv1.2 are not spoken, whatever is said here.
         ["hs"] ssl_protocols: Vec<Spanned<TlsVersion>> = "[TLSv1.2, TLSv1.3]",
         /// The cipher suites of TLSv1.2, in OpenSSL's words.
@@ -25,6 +27,9 @@ keys! {
         ["hs"] ssl_session_cache: SessionCache = "none",
         /// Sessions are resumed by tickets, which clients keep.
         ["hs"] ssl_session_tickets: bool = "true",
+        /// The file of 48 or 80 bytes (`openssl rand 80 > FILE`) that the keys of tickets are made of, so that several edges take one
+        /// another's; the first of several makes tickets, all of them read them.
+        ["hs"] ssl_session_ticket_key: Repeated<Spanned<String>>,
         /// How long a session can be resumed.
         ["hs"] ssl_session_timeout: Time = "5m",
         /// Whether clients are asked for a certificate.

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{parameters, read_short, short_or_map, short_schema};
+use super::{Accepted, parameters, read_short, short_or_map, short_schema};
 use crate::config::value::{Arg, Size, Value};
 use crate::config::{Diagnostics, Node};
 use crate::keys;
@@ -10,7 +10,7 @@ use crate::keys;
 keys! {
     /// An address to listen on.
     pub struct ListenKeys {
-        /// `8888`, `127.0.0.1:80`, `[::]:80`, `*:80`, `localhost:80` or `unix:/path`.
+        /// `8888`, `127.0.0.1:80`, `[::]:80`, `*:80`, `localhost:80`, `unix:/path`, or a range of ports: `127.0.0.1:8000-8007`.
         ["-"] address: String,
         /// The server that answers requests whose host no server of this address names.
         ["-"] default_server: bool = "false",
@@ -28,6 +28,10 @@ keys! {
         ["-"] reuseport: bool = "false",
         /// Accepted; accept filters are a matter of FreeBSD.
         ["-"] deferred: bool = "false",
+        /// Accepted, likewise.
+        ["-"] accept_filter: Accepted,
+        /// Accepted; connections are opened as always.
+        ["-"] fastopen: Accepted,
         /// Accepted; edge always binds on its own.
         ["-"] bind: bool = "false",
         /// TCP keepalive probes on accepted connections.

@@ -77,9 +77,10 @@ words! {
 }
 
 words! {
-    /// Whether bodies are kept in files. That they stay there is not offered.
+    /// Whether bodies are kept in files with names, and for how long.
     pub enum BodyInFile {
         Off = "off" | "false",
+        On = "on" | "true",
         Clean = "clean",
     }
 }

@@ -36,7 +36,7 @@ pub enum Confirmed {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MetHere {
     Nothing,
-    /// As in nginx, where the answer itself forbids to store it: a range if `proxy_force_ranges` is on.
+    /// As in nginx, where nothing is stored: a range if `proxy_force_ranges` is on.
     ForcedRanges,
     /// Conditions and ranges.
     All,
@@ -150,7 +150,7 @@ fn with_fields(old: &ResponseHeader, fields: &HeaderMap) -> ResponseHeader {
 
 /// Begins to store an upstream's answer, if it may be stored; to be called with its head as it came.
 pub fn admit(request: &mut Request, connection: &Arc<Connection>, answer: &ResponseHeader) -> MetHere {
-    let Some(mut work) = request.cache.take() else { return MetHere::Nothing };
+    let Some(mut work) = request.cache.take() else { return MetHere::ForcedRanges };
     work.copy = None;
     if !work.storing {
         return MetHere::Nothing;

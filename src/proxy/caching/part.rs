@@ -53,7 +53,7 @@ pub fn of_range(request: &Request, head: &mut ResponseHeader, len: Option<u64>) 
 
 /// `proxy_force_ranges`
 pub fn forces(request: &Request) -> bool {
-    request.pass().and_then(|pass| pass.caching.as_ref()).is_some_and(|caching| caching.force_ranges)
+    request.pass().is_some_and(|pass| pass.force_ranges)
 }
 
 fn ranged(

@@ -24,7 +24,10 @@ pub fn for_client(answer: &mut ResponseHeader, request: &mut Request, from_upstr
         filter_upstream(answer, pass, request)?;
     }
     for (name, value) in std::mem::take(&mut request.kept) {
-        answer.insert_header(name, value)?;
+        match name {
+            "Set-Cookie" => drop(answer.append_header(name, value)?),
+            _ => answer.insert_header(name, value)?,
+        }
     }
     if !answer.headers.contains_key(SERVER) {
         let tokens = location.answer.server_tokens;

@@ -42,7 +42,7 @@ pub fn sends_elsewhere(answer: &ResponseHeader, request: &mut Request) -> Option
         }
         None => return None,
     };
-    let fields = names.iter().filter_map(|name| Some((*name, answer.headers.get(*name)?.clone())));
+    let fields = names.iter().flat_map(|name| answer.headers.get_all(*name).iter().map(|value| (*name, value.clone())));
     request.kept = fields.collect();
     Some(pending)
 }

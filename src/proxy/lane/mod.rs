@@ -71,6 +71,7 @@ fn takes(request: &Request) -> bool {
     is_plain
         && is_whole
         && pass.store.is_none()
+        && !pass.force_ranges
         && !pass.grpc
         && pass.http_version != UpstreamVersion::Http2
         && request.cache.is_none()

@@ -78,7 +78,6 @@ pub struct Caching {
     pub revalidate: bool,
     pub convert_head: bool,
     pub max_range_offset: Option<u64>,
-    pub force_ranges: bool,
     /// Who may send PURGE.
     pub purge: Vec<Network>,
     /// Bytes of one part; `None`: an answer is stored as a whole.
@@ -204,7 +203,6 @@ pub(super) fn compile(scope: &Scope, texts: &Texts<'_>, diagnostics: &mut Diagno
         revalidate: scope.proxy_cache_revalidate(),
         convert_head: scope.proxy_cache_convert_head(),
         max_range_offset: scope.proxy_cache_max_range_offset.as_ref().map(|offset| offset.value.0),
-        force_ranges: scope.proxy_force_ranges(),
         purge: networks(scope, diagnostics),
         slice,
     }))

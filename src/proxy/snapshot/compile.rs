@@ -22,7 +22,8 @@ use crate::rules::file::Library;
 use crate::session::sticky::LearnedTables;
 use crate::session::store::{Store, Stores};
 use crate::system;
-use crate::tls::Pem;
+use crate::tls::pem::Flaw;
+use crate::tls::{Pem, locked};
 use crate::upstream::{self, Table};
 use crate::variables::{Defined, Template, Variable};
 use std::cell::{Cell, RefCell};
@@ -264,6 +265,20 @@ impl Texts<'_> {
                 diagnostics.error(written.span, format!("{} cannot be read: {}", path.display(), plain(&e)));
                 None
             }
+        }
+    }
+
+    /// A key whose passphrase, if it has one, stands in a file; `None`: that file cannot be read. It is not looked at where
+    /// nothing is encrypted: it may be a pipe that has each passphrase once.
+    pub fn unlock(
+        &self,
+        key: Pem,
+        passwords: Option<&Spanned<String>>,
+        diagnostics: &mut Diagnostics,
+    ) -> Option<Result<Pem, Flaw>> {
+        match passwords.filter(|_| locked::is_locked(&key)) {
+            Some(file) => Some(locked::unlocked(key, &self.pem(file, diagnostics)?)),
+            None => Some(Ok(key)),
         }
     }
 

@@ -32,7 +32,7 @@ pub struct Sub {
 #[derive(Debug)]
 pub struct Recoding {
     /// `charset`
-    pub to: String,
+    pub to: Template,
     /// `source_charset`
     pub from: Option<String>,
     /// `override_charset`
@@ -98,9 +98,10 @@ fn addition(scope: &Scope, diagnostics: &mut Diagnostics) -> Option<Addition> {
 fn recoding(scope: &Scope, texts: &Texts<'_>, diagnostics: &mut Diagnostics) -> Option<Recoding> {
     let named = |name: String| Some(name).filter(|name| !matches!(name.as_str(), "off" | ""));
     let (from, overrides) = (named(scope.source_charset()), scope.override_charset());
-    let to = named(scope.charset()).filter(|_| from.is_some() || overrides)?;
+    let to = named(scope.charset()).filter(|to| from.is_some() || overrides || to.contains('$'))?;
     let tables = texts.charsets.clone();
     if let (Some(from), Some(written)) = (&from, &scope.source_charset)
+        && !to.contains('$')
         && !from.eq_ignore_ascii_case(&to)
         && !tables.has(from, &to)
     {
@@ -108,6 +109,8 @@ fn recoding(scope: &Scope, texts: &Texts<'_>, diagnostics: &mut Diagnostics) -> 
             .error(written.span, format!("no \"charset_map\" between the charsets \"{from}\" and \"{to}\""))
             .help("write the bytes of one and what they are in the other as `charset_map`");
     }
+    let at = scope.charset.as_ref().map(|charset| charset.span).unwrap_or_default();
+    let to = texts.template(&to, at, diagnostics);
     Some(Recoding { to, from, overrides, types: Types::new(scope.charset_types()), tables })
 }
 

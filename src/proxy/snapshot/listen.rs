@@ -59,6 +59,22 @@ impl ListenAddress {
         }
     }
 
+    /// The same, and a range of ports behind the address: `127.0.0.1:8000-8007`.
+    pub fn parse_all(text: &str) -> Result<Vec<ListenAddress>, String> {
+        let (before, last) = text.rsplit_once('-').unwrap_or((text, ""));
+        let (host, first) =
+            before.rsplit_once(':').map_or(("", before), |(host, first)| (&before[..=host.len()], first));
+        let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+        if text.starts_with("unix:") || !is_number(first) || !is_number(last) {
+            return ListenAddress::parse(text).map(|address| vec![address]);
+        }
+        let (first, last) = (port(first)?, port(last)?);
+        if first == 0 || last < first {
+            return Err(format!("`{first}-{last}` is no range of ports"));
+        }
+        (first..=last).map(|port| ListenAddress::parse(&format!("{host}{port}"))).collect()
+    }
+
     fn is_wildcard(&self) -> bool {
         matches!(self, ListenAddress::Tcp(address) if address.ip().is_unspecified())
     }
@@ -168,18 +184,16 @@ pub(super) struct Wish {
 }
 
 impl Wish {
-    pub fn read(listen: &Spanned<Listen>, server: usize, diagnostics: &mut Diagnostics) -> Option<Wish> {
+    /// One for each port.
+    pub fn read(listen: &Spanned<Listen>, server: usize, diagnostics: &mut Diagnostics) -> Vec<Wish> {
         let keys = &listen.value.0;
-        let written = keys.address.as_ref()?;
-        let address = match ListenAddress::parse(written) {
-            Ok(address) => address,
-            Err(why) => {
-                diagnostics
-                    .error(written.span, format!("cannot listen on `{}`: {why}", written.value))
-                    .help(as_map(written).unwrap_or_else(|| ADDRESSES.into()));
-                return None;
-            }
-        };
+        let Some(written) = &keys.address else { return Vec::new() };
+        let addresses = ListenAddress::parse_all(written).unwrap_or_else(|why| {
+            diagnostics
+                .error(written.span, format!("cannot listen on `{}`: {why}", written.value))
+                .help(as_map(written).unwrap_or_else(|| ADDRESSES.into()));
+            Vec::new()
+        });
         let options = SocketOptions {
             backlog: keys.backlog(),
             ipv6only: keys.ipv6only(),
@@ -189,7 +203,11 @@ impl Wish {
             keepalive: keys.so_keepalive() != "off",
         };
         let speaks = Speaks { proxy_protocol: keys.proxy_protocol(), tls: keys.ssl(), http2: keys.http2() };
-        Some(Wish { address, default: keys.default_server(), options, speaks, at: listen.span, server })
+        let wish = |address| {
+            let options = options.clone();
+            Wish { address, default: keys.default_server(), options, speaks, at: listen.span, server }
+        };
+        addresses.into_iter().map(wish).collect()
     }
 }
 
@@ -256,6 +274,15 @@ mod tests {
         }
         for wrong in ["70000", "127.0.0.1:x", "unix:", "no-such-host.invalid:80"] {
             assert!(ListenAddress::parse(wrong).is_err(), "{wrong}");
+        }
+        let all =
+            |text| ListenAddress::parse_all(text).map(|all| all.iter().map(ToString::to_string).collect::<Vec<_>>());
+        assert_eq!(all("127.0.0.1:8000-8001"), Ok(vec!["127.0.0.1:8000".into(), "127.0.0.1:8001".into()]));
+        assert_eq!(all("81-81"), Ok(vec!["0.0.0.0:81".into()]));
+        assert_eq!(all("[::1]:81-82"), Ok(vec!["[::1]:81".into(), "[::1]:82".into()]));
+        assert_eq!(all("unix:/a:1-2"), Ok(vec!["unix:/a:1-2".into()]));
+        for wrong in ["82-81", "0-3", "1-70000", "127.0.0.1:80-", "-80"] {
+            assert!(all(wrong).is_err(), "{wrong}");
         }
     }
 }

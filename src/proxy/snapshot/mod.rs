@@ -204,6 +204,8 @@ pub struct Location {
     pub try_files: Option<TryFiles>,
     /// Where copies of requests are sent.
     pub mirror: Option<Arc<Mirror>>,
+    /// The path that is asked when a request was answered.
+    pub post_action: Option<String>,
     pub handler: Handler,
 
     // what is read from the client

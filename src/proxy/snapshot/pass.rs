@@ -61,6 +61,8 @@ pub struct Pass {
     pub intercept_errors: bool,
     pub ignore_client_abort: bool,
     pub socket_keepalive: bool,
+    /// `proxy_force_ranges`
+    pub force_ranges: bool,
     /// `proxy_cache`
     pub caching: Option<Arc<Caching>>,
     /// `proxy_store`
@@ -193,6 +195,7 @@ impl Pass {
             buffering: scope.proxy_buffering(),
             limit_rate: Amount::compile(scope.proxy_limit_rate.as_ref(), texts, diagnostics),
             ignore_client_abort: scope.proxy_ignore_client_abort(),
+            force_ranges: scope.proxy_force_ranges(),
             caching: cache::compile(scope, texts, diagnostics).filter(|_| store.is_none()),
             store,
             ..Self::plain(written, target, scope, &settings, texts, diagnostics)
@@ -232,13 +235,8 @@ impl Pass {
         texts: &Texts<'_>,
         diagnostics: &mut Diagnostics,
     ) -> Option<Pass> {
-        if written.contains('$') {
-            diagnostics
-                .error(written.span, "`grpc_pass` has no variables")
-                .help("write a location for each upstream, or `proxy_pass` with `proxy_http_version: 2`");
-            return None;
-        }
         let target = match Url::parse_grpc(written) {
+            _ if written.contains('$') => PassTarget::Variable(texts.template(written, written.span, diagnostics)),
             Ok(url) => Self::target(&url, written, texts, diagnostics)?,
             Err(why) => {
                 diagnostics.error(written.span, format!("`grpc_pass: {}`: {why}", written.value)).help(
@@ -248,7 +246,8 @@ impl Pass {
             }
         };
         let settings = Settings::grpc(scope);
-        let pass = Pass { grpc: true, ..Self::plain(written, target, scope, &settings, texts, diagnostics) };
+        let bind = bind(scope.grpc_bind.as_ref(), texts, diagnostics);
+        let pass = Pass { grpc: true, bind, ..Self::plain(written, target, scope, &settings, texts, diagnostics) };
         pass.tell_sessions();
         Some(pass)
     }
@@ -264,7 +263,7 @@ impl Pass {
     ) -> Pass {
         let tls = match &target {
             PassTarget::Upstream { tls, .. } => *tls,
-            PassTarget::Variable(_) => !written.starts_with("http://"),
+            PassTarget::Variable(_) => !["http://", "grpc://"].iter().any(|scheme| written.starts_with(scheme)),
         };
         // Who names the scheme by a variable may mean plain HTTP only, and is not warned.
         let certain = matches!(&target, PassTarget::Upstream { .. }) || written.starts_with("https://");
@@ -296,6 +295,7 @@ impl Pass {
             intercept_errors: settings.intercept_errors,
             ignore_client_abort: false,
             socket_keepalive: settings.socket_keepalive,
+            force_ranges: false,
             caching: None,
             store: None,
         }

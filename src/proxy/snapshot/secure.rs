@@ -37,6 +37,7 @@ pub(super) struct TlsKeys<'k> {
     pub server_name: bool,
     pub certificate: &'k Option<Spanned<String>>,
     pub key: &'k Option<Spanned<String>>,
+    pub passwords: &'k Option<Spanned<String>>,
     pub protocols: &'k Option<Spanned<Vec<Spanned<String>>>>,
     pub crl: &'k Option<Spanned<String>>,
 }
@@ -254,7 +255,7 @@ fn certificates(file: &Spanned<String>, texts: &Texts<'_>, diagnostics: &mut Dia
     Some(found.into_iter().map(|der| der.to_vec()).collect())
 }
 
-fn tell(flaw: pem::Flaw, at: Span, diagnostics: &mut Diagnostics) {
+pub(super) fn tell(flaw: pem::Flaw, at: Span, diagnostics: &mut Diagnostics) {
     let told = diagnostics.error(at, flaw.message);
     if let Some(help) = flaw.help {
         told.help(help);
@@ -286,7 +287,8 @@ fn identity(keys: &TlsKeys<'_>, texts: &Texts<'_>, diagnostics: &mut Diagnostics
         _ => return None,
     };
     let chain = certificates(file, texts, diagnostics);
-    let read = pem::key(&texts.pem(key_file, diagnostics)?);
+    let locked = texts.pem(key_file, diagnostics)?;
+    let read = texts.unlock(locked, keys.passwords.as_ref(), diagnostics)?.and_then(|key| pem::key(&key));
     let key = read.map_err(|flaw| tell(flaw, key_file.span, diagnostics)).ok()?;
     let chain = chain?;
     let der = key.secret_der().to_vec();

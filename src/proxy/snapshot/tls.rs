@@ -28,6 +28,7 @@ pub(super) fn compile(
     let trusted_certificate = files.optional(&keys.ssl_trusted_certificate, speaks_tls && asks, diagnostics);
     let crl = files.optional(&keys.ssl_crl, speaks_tls && asks, diagnostics);
     let stapling = files.optional(&keys.ssl_stapling_file, speaks_tls, diagnostics);
+    let ticket_keys = files.ticket_keys(keys, diagnostics);
     let pairs = pairs?;
     if pairs.is_empty() && !keys.ssl_reject_handshake() {
         return None;
@@ -42,6 +43,7 @@ pub(super) fn compile(
         session_cache: keys.ssl_session_cache().0,
         session_timeout: keys.ssl_session_timeout().0,
         session_tickets: keys.ssl_session_tickets(),
+        ticket_keys: ticket_keys?,
         verify_client: match keys.ssl_verify_client() {
             VerifyClient::Off => tls::VerifyClient::Off,
             VerifyClient::On => tls::VerifyClient::On,
@@ -166,8 +168,27 @@ impl Files<'_> {
             .zip(private)
             .map(|(certificate, key)| {
                 let certificate = self.texts.pem(certificate, diagnostics);
-                let key = self.texts.pem(key, diagnostics);
+                let locked = self.texts.pem(key, diagnostics);
+                let unlocked = self.texts.unlock(locked?, keys.ssl_password_file.as_ref(), diagnostics)?;
+                let key = unlocked.map_err(|flaw| super::secure::tell(flaw, key.span, diagnostics)).ok();
                 Some(Pair { certificate: certificate?, key: key? })
+            })
+            .collect();
+        read.into_iter().collect()
+    }
+
+    /// What the keys of tickets are made of.
+    fn ticket_keys(&self, keys: &TlsKeys, diagnostics: &mut Diagnostics) -> Option<Vec<Vec<u8>>> {
+        let files = keys.ssl_session_ticket_key.iter().flat_map(|files| &files.0);
+        let read: Vec<Option<Vec<u8>>> = files
+            .map(|file| {
+                let bytes = self.texts.pem(file, diagnostics)?.bytes;
+                if matches!(bytes.len(), 48 | 80) {
+                    return Some(bytes);
+                }
+                let why = format!("{} must have 48 or 80 bytes, and has {}", file.value, bytes.len());
+                diagnostics.error(file.span, why).help("`openssl rand 80 > FILE` makes one");
+                None
             })
             .collect();
         read.into_iter().collect()

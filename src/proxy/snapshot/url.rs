@@ -21,6 +21,11 @@ impl<'u> Url<'u> {
         }
     }
 
+    /// That of either directive.
+    pub fn parse_for(grpc: bool, text: &'u str) -> Result<Url<'u>, &'static str> {
+        if grpc { Self::parse_grpc(text) } else { Self::parse(text) }
+    }
+
     /// A URL of `grpc_pass`, whose scheme may be missing.
     pub fn parse_grpc(text: &'u str) -> Result<Url<'u>, &'static str> {
         let url = match (text.strip_prefix("grpc://"), text.strip_prefix("grpcs://")) {

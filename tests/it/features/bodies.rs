@@ -1,8 +1,14 @@
 //! Bodies of requests: how large, when they are asked for.
 
+use std::io::Write;
+use std::net::TcpStream;
+use std::time::Duration;
+
 use super::backends::Act;
 use super::setup::Feature;
 use crate::differential::case;
+use crate::support::edge::Edge;
+use crate::support::{ports, wait};
 
 const TEXT: &str = r#"server { listen {port}; client_max_body_size 10; root {files};
     location /p/ { proxy_pass http://{a}; }
@@ -171,4 +177,29 @@ fn requests_in_a_row() {
         ))
         .case(case::pipelined("close at the end", &[get("/p/1"), close("/t/")]))
         .check();
+}
+
+/// A head with its page is one write: a client that closes at once takes one, and the second would fail.
+#[test]
+fn a_413_is_logged_with_what_was_sent_to_a_client_that_has_closed() {
+    let port = ports::free();
+    let text = format!(
+        "events {{}} http {{ log_format l '$status $body_bytes_sent $request_completion'; access_log logs/l.log l; client_max_body_size 10;
+            server {{ listen 127.0.0.1:{port}; location / {{ proxy_pass http://127.0.0.1:1; }} }} }}"
+    );
+    let edge = Edge::nginx_conf(&text, port).start();
+    for more in
+        ["Content-Length: 300\r\n\r\n", "Transfer-Encoding: chunked\r\n\r\n20\r\n01234567890123456789012345678901\r\n"]
+    {
+        let mut client = TcpStream::connect(edge.address()).expect("a connection");
+        client.write_all(format!("POST / HTTP/1.1\r\nHost: a\r\n{more}").as_bytes()).expect("a request");
+    }
+    let lines = || std::fs::read_to_string(edge.file("logs/l.log")).ok().filter(|log| log.lines().count() == 2);
+    let log = wait::until(Duration::from_secs(10), lines).expect("two lines in the log");
+    for line in log.lines() {
+        let mut words = line.split(' ');
+        assert_eq!(words.next(), Some("413"), "{log}");
+        assert!(words.next().is_some_and(|sent| sent.parse::<u64>().is_ok_and(|sent| sent > 100)), "{log}");
+        assert_eq!(words.next(), Some("OK"), "{log}");
+    }
 }

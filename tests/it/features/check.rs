@@ -39,7 +39,7 @@ impl Feature {
         }
         let nginx = {
             let nginx = Nginx::start(&text, self.port);
-            self.side(&nginx.file("logs/lines.log"), 0)
+            self.side(&nginx.file("logs/lines.log"), None)
         };
         assert!(
             wait::until(Duration::from_secs(10), || (!wait::accepts(ports::local(self.port))).then_some(())).is_some(),
@@ -47,7 +47,7 @@ impl Feature {
         );
         let edge = {
             let edge = Edge::nginx_conf(&text, self.port).start();
-            self.side(&edge.file("logs/lines.log"), nginx.log.len())
+            self.side(&edge.file("logs/lines.log"), Some(&nginx))
         };
         let mut used = Vec::new();
         let problems = self.differences(&nginx, &edge, &mut used);
@@ -56,7 +56,9 @@ impl Feature {
         assert!(unused.is_empty(), "these wanted differences are none any more: {unused:?}");
     }
 
-    fn side(&self, log: &Path, lines: usize) -> Side {
+    /// `other`: what the other one made of it, whose lines in the log are waited for.
+    fn side(&self, log: &Path, other: Option<&Side>) -> Side {
+        let lines = other.map_or(0, |other| other.log.len());
         for (name, table, backend) in &self.backends {
             backend.now(behaviour(name, table));
         }
@@ -68,6 +70,14 @@ impl Feature {
             let mut outcome = run::run_probing(case, number, address, |_, _| true);
             outcome.answers.iter_mut().for_each(name_boundaries);
             outcome.answers.iter_mut().for_each(count_from_date);
+            if let Some(other) = other.filter(|_| self.awaits) {
+                let all: usize = other.results[number].seen.iter().map(Vec::len).sum();
+                let come = || {
+                    let seen = self.backends.iter().zip(&before);
+                    (seen.map(|((_, _, b), from)| b.seen().len() - from).sum::<usize>() >= all).then_some(())
+                };
+                let _ = wait::until(Duration::from_secs(10), come);
+            }
             // A request that was broken off may be noticed any time later.
             let whole = |seen: &Seen| seen.whole.then(|| seen.clone());
             let seen = self.backends.iter().zip(before);

@@ -20,6 +20,8 @@ pub struct Feature {
     pub port: u16,
     pub other_port: u16,
     pub probes: bool,
+    /// Whether backends are asked after the client was answered: then edge's are waited for.
+    pub awaits: bool,
     /// Whether the case of letters in names of fields is compared.
     pub spelled: bool,
     /// Whether it is also looked at that edge.yaml says the same.
@@ -51,6 +53,7 @@ impl Feature {
             port: ports::free(),
             other_port: ports::free(),
             probes: true,
+            awaits: false,
             spelled: false,
             converts: false,
             dead: ports::dead(),

@@ -8,8 +8,11 @@
 //! #: unprobed
 //! ```
 //!
-//! Bodies without a framing of their own get a `Content-Length`. Unprobed: no further request is sent on a connection, because
-//! requests are counted or logged. `{memcached}` is a memcached that has a few items.
+//! Bodies without a framing of their own get a `Content-Length`. `#> RAW GET / HTTP/1.0\r\n\r\n` is sent as it stands.
+//! Unprobed: no further request is sent on a connection, because requests are counted or logged. `#: awaited`: backends are
+//! asked after the client was answered. `{memcached}` is a memcached
+//! that has a few items, `{tls}` a directory with an authority, what it has signed and revoked, and a key with a passphrase,
+//! `{secure}` the address of a third listener.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -17,7 +20,9 @@ use std::path::Path;
 use super::backends::{Act, Table};
 use super::setup::Feature;
 use crate::differential::case;
+use crate::support::certificates::{Authority, Issued};
 use crate::support::memcached::Memcached;
+use crate::support::{ports, process};
 
 /// What both applications do.
 const APPLICATION: Table = &[
@@ -28,6 +33,21 @@ const APPLICATION: Table = &[
     ("/status/500", Act::Say("HTTP/1.1 500 Internal Server Error\r\nContent-Length: 4\r\n\r\n500\n")),
     ("/status/503", Act::Say("HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nContent-Length: 4\r\n\r\n503\n")),
     ("/accelexpires", Act::Say("HTTP/1.1 200 OK\r\nX-Accel-Expires: 60\r\nContent-Length: 2\r\n\r\nx\n")),
+    ("/accel_args", Act::Say("HTTP/1.1 200 OK\r\nX-Accel-Redirect: /show?a=b&c\r\nContent-Length: 0\r\n\r\n")),
+    (
+        "/accel_encoded",
+        Act::Say("HTTP/1.1 200 OK\r\nX-Accel-Redirect: /show%20a%3fb%2fc?d%20\r\nContent-Length: 0\r\n\r\n"),
+    ),
+    ("/accel_up", Act::Say("HTTP/1.1 200 OK\r\nX-Accel-Redirect: /show/%2e%2e/x\r\nContent-Length: 0\r\n\r\n")),
+    ("/accel_nowhere", Act::Say("HTTP/1.1 200 OK\r\nX-Accel-Redirect: nowhere\r\nContent-Length: 0\r\n\r\n")),
+    (
+        "/accel_cookies",
+        Act::Say(
+            "HTTP/1.1 404 Not Found\r\nX-Accel-Redirect: /hidden/a.txt\r\nContent-Type: text/special\r\nSet-Cookie: a=1\r\n\
+             Set-Cookie: b=2\r\nCache-Control: no-cache\r\nContent-Disposition: attachment\r\nContent-Language: de\r\n\
+             Content-Length: 0\r\n\r\n",
+        ),
+    ),
     ("/accel_named", Act::Say("HTTP/1.1 200 OK\r\nX-Accel-Redirect: @inside\r\nContent-Length: 0\r\n\r\n")),
     (
         "/accel",
@@ -92,8 +112,37 @@ fn items() -> Memcached {
     memcached
 }
 
+/// `ca.pem`, `other.pem` of another authority; of `one.test`, `two.test`, `client` and `revoked` certificate and key;
+/// `revoked.crl`; `locked.key`, the client's, which the second of the `passwords` opens; `ticket.key`.
+fn certificates(home: &Path) {
+    let (authority, other) = (Authority::new("authority"), Authority::new("other authority"));
+    let put = |name: &str, text: &str| std::fs::write(home.join(name), text).expect("a file of a certificate");
+    put("ca.pem", &authority.pem());
+    let install = |issued: &Issued, name: &str| {
+        issued.install(&home.join(format!("{name}.pem")), &home.join(format!("{name}.key")));
+    };
+    for name in ["one.test", "two.test"] {
+        install(&authority.server(&[name]), name);
+    }
+    let (client, revoked) = (authority.client("client"), authority.client("revoked"));
+    install(&client, "client");
+    install(&revoked, "revoked");
+    install(&other.client("stranger"), "stranger");
+    std::fs::copy(authority.revoking(&[&revoked]), home.join("revoked.crl")).expect("a list of revoked certificates");
+    put("other.pem", &other.pem());
+    put("passwords", "wrong\nsecret\n");
+    put("ticket.key", &"0123456789".repeat(8));
+    let mut lock = std::process::Command::new("openssl");
+    lock.args(["pkey", "-aes256", "-passout", "pass:secret", "-in"]).arg(home.join("client.key"));
+    assert!(lock.arg("-out").arg(home.join("locked.key")).status().expect("openssl").success());
+}
+
 /// `GET /target | Field: value || body`
 fn with_request(feature: Feature, number: usize, line: &str) -> Feature {
+    if let Some(raw) = line.strip_prefix("RAW ") {
+        let bytes = raw.replace("\\r", "\r").replace("\\n", "\n").into_bytes();
+        return feature.case(case::raw(&format!("{number} {raw}"), bytes));
+    }
     let (head, body) = line.split_once(" || ").unwrap_or((line, ""));
     let body = body.replace("\\r", "\r").replace("\\n", "\n");
     let mut parts = head.split(" | ");
@@ -118,12 +167,19 @@ fn with_request(feature: Feature, number: usize, line: &str) -> Feature {
 fn check(name: &str, text: &str) {
     let memcached = text.contains("{memcached}").then(items);
     let address = memcached.as_ref().map(|memcached| memcached.address().to_string()).unwrap_or_default();
-    let filled = text.replace("{memcached}", &address);
+    let tls = text.contains("{tls}").then(|| process::temporary_directory("tls"));
+    let tls_path = tls.as_ref().map(|tls| tls.path().display().to_string()).unwrap_or_default();
+    if let Some(tls) = &tls {
+        certificates(tls.path());
+    }
+    let secure = format!("127.0.0.1:{}", ports::free());
+    let filled = text.replace("{memcached}", &address).replace("{tls}", &tls_path).replace("{secure}", &secure);
     let name: &'static str = format!("small {name}").leak();
     let mut feature = Feature::new(name, &filled).backend(APPLICATION).backend(APPLICATION);
     if text.lines().any(|line| line == "#: unprobed") {
         feature = feature.without_probes();
     }
+    feature.awaits = text.lines().any(|line| line == "#: awaited");
     let requests = text.lines().filter_map(|line| line.strip_prefix("#> "));
     let feature = requests.enumerate().fold(feature, |feature, (at, line)| with_request(feature, at + 1, line));
     assert!(!feature.cases.is_empty(), "{name} asks nothing");

@@ -66,6 +66,11 @@ const ALL: &[Wanted] = &[
     wanted("cache*: GET /end*", "header:transfer-encoding", LENGTH),
     wanted("cache*: *end*", "header:content-length", LENGTH),
     wanted("cache*: *Range: *", "header:accept-ranges", "an answer that is a part says that there are parts"),
+    wanted(
+        "small answers_on_their_way: *Range: *",
+        "header:accept-ranges",
+        "an answer that is a part says that there are parts",
+    ),
     wanted("cache*: *Range: bytes=10-*", "header:*", "a page says nothing of how long the answer holds"),
     wanted("cache first*: GET *T3 [] *", "*", WHOLE),
     wanted("cache first*: GET *D3 [] *", "*", WHOLE),
