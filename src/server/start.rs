@@ -20,9 +20,8 @@ use std::process::ExitCode;
 /// while the process has one thread.
 pub fn run(options: Options, in_background: bool) -> Result<ExitCode, Failure> {
     errors::install();
-    // Mistakes are told when it is read anew, by who serves.
-    let raw = options.read().raw;
-    let in_background = in_background || raw.main.daemon.as_ref().map_or(options.as_nginx, |daemon| daemon.value);
+    let wishes = Wishes::read(&options);
+    let in_background = in_background || wishes.daemon;
     let mut heritage = Heritage { sockets: Inherited::take(), background: None };
     if in_background {
         heritage.background = match heritage.sockets.is_some() {
@@ -34,10 +33,10 @@ pub fn run(options: Options, in_background: bool) -> Result<ExitCode, Failure> {
         };
     }
     // What only root may do at all: as the user the limit could not be raised any more.
-    limits::raise(raw.main.worker_rlimit_nofile.as_ref().map(|n| n.value));
-    match (raw.main.user.as_ref().map(|user| user.value.as_str()), is_root()) {
+    limits::raise(wishes.nofile);
+    match (wishes.user, is_root()) {
         (Some(user), true) => {
-            let account = Account::find(user)?;
+            let account = Account::find(&user)?;
             if account.user != 0
                 && let keeper::Side::Keeper(status) = keeper::split(&options, account, &mut heritage)?
             {
@@ -51,6 +50,25 @@ pub fn run(options: Options, in_background: bool) -> Result<ExitCode, Failure> {
         (None, false) => {}
     }
     serve(Loader::new(options), heritage, || ()).map(|()| ExitCode::SUCCESS)
+}
+
+/// What must be known before there are threads.
+struct Wishes {
+    daemon: bool,
+    user: Option<String>,
+    nofile: Option<u64>,
+}
+
+impl Wishes {
+    /// Mistakes are told when the configuration is read anew, by who serves.
+    fn read(options: &Options) -> Wishes {
+        let main = options.read().raw.main;
+        Wishes {
+            daemon: main.daemon.map_or(options.as_nginx, |daemon| daemon.value),
+            user: main.user.map(|user| user.value),
+            nofile: main.worker_rlimit_nofile.map(|most| most.value),
+        }
+    }
 }
 
 /// Every listener is bound: whoever waits for that is told, and the terminal is let go.
