@@ -20,6 +20,7 @@ use std::process::ExitCode;
 /// while the process has one thread.
 pub fn run(options: Options, in_background: bool) -> Result<ExitCode, Failure> {
     errors::install();
+    hide_authorities();
     // Mistakes are told when it is read anew, by who serves.
     let raw = options.read().raw;
     let in_background = in_background || raw.main.daemon.as_ref().map_or(options.as_nginx, |daemon| daemon.value);
@@ -51,6 +52,17 @@ pub fn run(options: Options, in_background: bool) -> Result<ExitCode, Failure> {
         (None, false) => {}
     }
     serve(Loader::new(options), heritage, || ()).map(|()| ExitCode::SUCCESS)
+}
+
+/// Shows Pingora an empty list of the system's authorities. Its connectors read the list when they are made, and panic where there
+/// is none, as in a small image; none of edge's connections goes by it: each that checks names its own. To be called while
+/// the process has one thread.
+pub fn hide_authorities() {
+    // SAFETY: nobody else reads or writes the environment: there is one thread.
+    unsafe {
+        std::env::set_var("SSL_CERT_FILE", "/dev/null");
+        std::env::remove_var("SSL_CERT_DIR");
+    }
 }
 
 /// Every listener is bound: whoever waits for that is told, and the terminal is let go.
