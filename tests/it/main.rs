@@ -9,6 +9,7 @@ mod balancing;
 mod cache;
 mod converted;
 mod demo;
+mod dependencies;
 mod differential;
 mod documents;
 mod failing;
