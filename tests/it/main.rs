@@ -35,6 +35,7 @@ mod session_nodes;
 mod session_show;
 mod session_visible;
 mod sessions;
+mod shipping;
 mod short_way;
 mod slices;
 mod snapshots;
