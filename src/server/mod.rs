@@ -38,7 +38,7 @@ mod successor;
 pub use early::EarlyLog;
 pub use load::{Loaded, Options};
 pub use pid::running_pid;
-pub use start::run;
+pub use start::{hide_authorities, run};
 
 use crate::health::Checks;
 use crate::observe::{self, errors};

@@ -20,6 +20,7 @@ use std::process::ExitCode;
 /// while the process has one thread.
 pub fn run(options: Options, in_background: bool) -> Result<ExitCode, Failure> {
     errors::install();
+    hide_authorities();
     let wishes = Wishes::read(&options);
     let in_background = in_background || wishes.daemon;
     let mut heritage = Heritage { sockets: Inherited::take(), background: None };
@@ -68,6 +69,17 @@ impl Wishes {
             user: main.user.map(|user| user.value),
             nofile: main.worker_rlimit_nofile.map(|most| most.value),
         }
+    }
+}
+
+/// Shows Pingora an empty list of the system's authorities. Its connectors read the list when they are made, and panic where there
+/// is none, as in a small image; none of edge's connections goes by it: each that checks names its own. To be called while
+/// the process has one thread.
+pub fn hide_authorities() {
+    // SAFETY: nobody else reads or writes the environment: there is one thread.
+    unsafe {
+        std::env::set_var("SSL_CERT_FILE", "/dev/null");
+        std::env::remove_var("SSL_CERT_DIR");
     }
 }
 
