@@ -8,6 +8,7 @@ use crate::limit;
 use crate::observe::traffic::TrafficTable;
 use crate::proxy::rules::{Embedded, Filter};
 use crate::proxy::snapshot::{self, Resources, Snapshot};
+use crate::rules::counts::RuleTable;
 use crate::session::sticky::LearnedTables;
 use crate::session::store::Stores;
 use crate::upstream::{NamesSettings, Upstreams};
@@ -63,6 +64,7 @@ pub struct Loader {
     learned: Arc<LearnedTables>,
     limits: Arc<limit::Zones>,
     traffic: Arc<TrafficTable>,
+    rules: Arc<RuleTable>,
     embedded: Embedded,
 }
 
@@ -136,8 +138,8 @@ fn default_error_log(tree: &mut Node, path: &str) {
 impl Loader {
     pub fn new(options: Options) -> Loader {
         let names = NamesSettings { offline: options.offline, ..NamesSettings::default() };
-        let (zones, stores, learned, limits, traffic, embedded) = Default::default();
-        Loader { options, upstreams: Upstreams::new(names), zones, stores, learned, limits, traffic, embedded }
+        let (zones, stores, learned, limits, traffic, rules, embedded) = Default::default();
+        Loader { options, upstreams: Upstreams::new(names), zones, stores, learned, limits, traffic, rules, embedded }
     }
 
     /// With Rust code that has a say over requests, in every configuration.
@@ -182,6 +184,7 @@ impl Loader {
             learned: self.learned.clone(),
             limits: self.limits.clone(),
             traffic: self.traffic.clone(),
+            rules: self.rules.clone(),
             embedded: self.embedded.clone(),
             prefix: self.prefix(),
             check_only: self.options.check_only,

@@ -6,6 +6,7 @@ use crate::count::{BOUNDS, Times};
 use crate::observe::traffic::{Counted, Name};
 use crate::proxy::sessions::Sessions;
 use crate::proxy::snapshot::Snapshot;
+use crate::rules::counts::{self as counts_of_rules, Attached};
 use crate::upstream::{Condition, Peer, Upstream};
 use crate::variables::counts::{self, Counts};
 use serde_json::{Map, Value, json};
@@ -28,6 +29,8 @@ pub struct Report {
     pub workers: usize,
     pub connections: Counts,
     pub traffic: Vec<(Name, Counted)>,
+    /// The rules, each where it is attached.
+    pub rules: Vec<(Attached, counts_of_rules::Counted)>,
     pub upstreams: Vec<UpstreamReport>,
     pub caches: Vec<CacheReport>,
     pub sessions: Vec<SessionReport>,
@@ -93,6 +96,7 @@ impl Report {
             workers: snapshot.process.workers,
             connections: counts::read(),
             traffic: snapshot.traffic.read(),
+            rules: snapshot.rules.read(),
             upstreams,
             caches,
             sessions,
@@ -120,6 +124,7 @@ impl Report {
             "requests": self.connections.requests,
             "bounds": BOUNDS.map(|micros| seconds(Duration::from_micros(micros))),
             "traffic": self.traffic.iter().map(traffic).collect::<Vec<_>>(),
+            "rules": self.rules.iter().map(rule).collect::<Vec<_>>(),
             "upstreams": self.upstreams.iter().map(UpstreamReport::to_json).collect::<Vec<_>>(),
             "caches": self.caches.iter().map(CacheReport::to_json).collect::<Vec<_>>(),
             "sessions": self.sessions.iter().map(SessionReport::to_json).collect::<Vec<_>>(),
@@ -195,6 +200,22 @@ fn traffic((name, counted): &(Name, Counted)) -> Value {
         "sent": counted.sent,
     }));
     with_times(map, &counted.times)
+}
+
+fn rule((attached, counted): &(Attached, counts_of_rules::Counted)) -> Value {
+    json!({
+        "server": attached.server,
+        "location": attached.location,
+        "rule": attached.rule,
+        "asked": counted.asked,
+        "fired": counted.fired,
+        "faults": counted.faults,
+        "answered": counted.answered,
+        "passed": counted.passed,
+        "delayed": counted.delayed,
+        "refused": counted.refused,
+        "alone": counted.alone,
+    })
 }
 
 impl UpstreamReport {

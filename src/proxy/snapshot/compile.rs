@@ -18,6 +18,7 @@ use crate::observe::{self, LogFile, Mask};
 use crate::pattern::Pattern;
 use crate::proxy::rules::Embedded;
 use crate::proxy::sessions::{LogKey, Sessions};
+use crate::rules::counts::{Attached, RuleCounts, RuleTable};
 use crate::rules::file::Library;
 use crate::session::sticky::LearnedTables;
 use crate::session::store::{Store, Stores};
@@ -39,6 +40,7 @@ pub struct Resources {
     pub learned: Arc<LearnedTables>,
     pub limits: Arc<limit::Zones>,
     pub traffic: Arc<TrafficTable>,
+    pub rules: Arc<RuleTable>,
     /// Of the program that embeds edge.
     pub embedded: Embedded,
     /// Where relative paths begin.
@@ -132,6 +134,7 @@ pub fn compile(raw: &Raw, resources: &Resources, diagnostics: &mut Diagnostics) 
         asked,
         edge,
         traffic: resources.traffic.clone(),
+        rules: resources.rules.clone(),
         embedded: resources.embedded.clone(),
         log_key,
     };
@@ -220,6 +223,17 @@ impl Texts<'_> {
 
     /// The counts of a location of the server that is compiled.
     pub fn traffic(&self, location: &str) -> Arc<Traffic> {
+        self.resources.traffic.of(Name { server: self.server_label(), location: location.to_owned() })
+    }
+
+    /// The counts of a rule of the server that is compiled.
+    pub fn rule_counts(&self, location: &str, rule: &str) -> Arc<RuleCounts> {
+        let (server, location, rule) = (self.server_label(), location.to_owned(), rule.to_owned());
+        self.resources.rules.of(Attached { server, location, rule })
+    }
+
+    /// What metrics call the server that is compiled: its first name, or its address.
+    fn server_label(&self) -> String {
         let keys = self.server.map(|server| &server.keys);
         let first = |keys: &raw::ServerKeys| match keys.server_name().first().filter(|name| !name.is_empty()) {
             Some(name) => name.value.clone(),
@@ -229,8 +243,7 @@ impl Texts<'_> {
                 .map(|listen| listen.0.address.as_ref().map(|a| a.value.clone()).unwrap_or_default())
                 .unwrap_or_default(),
         };
-        let server = keys.map(first).unwrap_or_default();
-        self.resources.traffic.of(Name { server, location: location.to_owned() })
+        keys.map(first).unwrap_or_default()
     }
 
     /// A path relative to the prefix.

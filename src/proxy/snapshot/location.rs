@@ -193,7 +193,8 @@ pub(super) fn compile(
         }
     }
     location.demand = session::demand(scope, &location.handler, texts, diagnostics);
-    location.rules = rules::compile(scope.rules.as_deref(), Some(&location.handler), texts, diagnostics);
+    let place = Some((&*location.pattern, &location.handler));
+    location.rules = rules::compile(scope.rules.as_deref(), place, texts, diagnostics);
     location.rules_alone = scope.rules_inherit() == types::RulesInherit::Off;
     location
 }

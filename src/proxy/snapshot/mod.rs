@@ -62,6 +62,7 @@ use crate::proxy::rules::{Embedded, PlacedRules};
 use crate::proxy::sessions::{Demand, LogKey, Sessions};
 use crate::route::Locations;
 use crate::rules::EdgeFacts;
+use crate::rules::counts::RuleTable;
 use crate::session::sticky::Sticky;
 use crate::session::store::StoreSettings;
 use crate::upstream::{Table, retry};
@@ -96,6 +97,8 @@ pub struct Snapshot {
     pub edge: EdgeFacts,
     /// What is counted of requests.
     pub traffic: Arc<TrafficTable>,
+    /// What is counted of rules.
+    pub rules: Arc<RuleTable>,
     /// Rust code that has a say over requests.
     pub embedded: Embedded,
     /// Of the hashes that stand for sessions.
