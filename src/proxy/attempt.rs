@@ -146,7 +146,8 @@ impl Request {
         self.attempts.began.get_or_insert(now);
         self.attempts.counted += u32::from(!std::mem::take(&mut self.attempts.again));
         self.attempts.body_sent = 0;
-        self.exchange.tries.push(Try { address: chosen.address().to_string(), redirected, ..Try::default() });
+        let address = chosen.address().to_string();
+        self.exchange.tries.push(Try { address, redirected, began: Some(now), ..Try::default() });
         self.attempts.current = Some(Attempt {
             chosen,
             upstream,

@@ -5,6 +5,7 @@ use crate::config::node::{Entry, Kind};
 use crate::config::{Diagnostics, Node, Raw, yaml};
 use crate::convert::{self, tomcat};
 use crate::limit;
+use crate::observe::trace::Exporters;
 use crate::observe::traffic::TrafficTable;
 use crate::proxy::rules::{Embedded, Filter};
 use crate::proxy::snapshot::{self, Resources, Snapshot};
@@ -65,6 +66,7 @@ pub struct Loader {
     limits: Arc<limit::Zones>,
     traffic: Arc<TrafficTable>,
     rules: Arc<RuleTable>,
+    exporters: Arc<Exporters>,
     embedded: Embedded,
 }
 
@@ -138,8 +140,9 @@ fn default_error_log(tree: &mut Node, path: &str) {
 impl Loader {
     pub fn new(options: Options) -> Loader {
         let names = NamesSettings { offline: options.offline, ..NamesSettings::default() };
-        let (zones, stores, learned, limits, traffic, rules, embedded) = Default::default();
-        Loader { options, upstreams: Upstreams::new(names), zones, stores, learned, limits, traffic, rules, embedded }
+        let upstreams = Upstreams::new(names);
+        let (zones, stores, learned, limits, traffic, rules, exporters, embedded) = Default::default();
+        Loader { options, upstreams, zones, stores, learned, limits, traffic, rules, exporters, embedded }
     }
 
     /// With Rust code that has a say over requests, in every configuration.
@@ -185,6 +188,7 @@ impl Loader {
             limits: self.limits.clone(),
             traffic: self.traffic.clone(),
             rules: self.rules.clone(),
+            exporters: self.exporters.clone(),
             embedded: self.embedded.clone(),
             prefix: self.prefix(),
             check_only: self.options.check_only,

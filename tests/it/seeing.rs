@@ -3,6 +3,7 @@
 mod browser;
 mod prometheus;
 mod rules;
+mod traces;
 
 use crate::messages::{Desk, Said};
 use crate::support::backend::Backend;
@@ -128,7 +129,13 @@ fn every_family_is_what_its_head_says_and_stands_in_the_table() {
     }
     // What there is nothing of is not there.
     let missing: Vec<&str> = known.into_iter().filter(|name| metrics.family(name).is_none()).collect();
-    assert!(missing.iter().all(|name| *name == "edge_sessions_total" || name.starts_with("edge_rule_")), "{missing:?}");
+    assert!(
+        missing
+            .iter()
+            .all(|name| ["edge_sessions_total", "edge_trace_spans_total"].contains(name)
+                || name.starts_with("edge_rule_")),
+        "{missing:?}"
+    );
 }
 
 #[test]

@@ -66,6 +66,11 @@ pub const FAMILIES: &[(&str, &str, &str)] = &[
         "counter",
         "What happened to sessions, by upstream; the words are those of `edge session stats`.",
     ),
+    (
+        "edge_trace_spans_total",
+        "counter",
+        "Spans of sampled requests: `sent`, `dropped` (more than could wait) or `failed` (the collector did not take them).",
+    ),
 ];
 
 const CLASS_WORDS: [&str; CLASSES] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
@@ -86,6 +91,10 @@ pub fn text(report: &Report) -> String {
         for (outcome, count) in &sessions.counts {
             page.value("", &[("upstream", &sessions.upstream), ("outcome", outcome)], count);
         }
+    }
+    page.family("edge_trace_spans_total");
+    for (outcome, count) in &report.spans {
+        page.value("", &[("outcome", outcome)], count);
     }
     page.out
 }

@@ -3,6 +3,7 @@
 use crate::cache::policy::CacheStatus;
 use crate::cache::store;
 use crate::count::{BOUNDS, Times};
+use crate::observe::trace;
 use crate::observe::traffic::{Counted, Name};
 use crate::proxy::sessions::Sessions;
 use crate::proxy::snapshot::Snapshot;
@@ -34,6 +35,8 @@ pub struct Report {
     pub upstreams: Vec<UpstreamReport>,
     pub caches: Vec<CacheReport>,
     pub sessions: Vec<SessionReport>,
+    /// What became of spans; nothing where there never was a `trace`.
+    pub spans: Vec<(&'static str, u64)>,
 }
 
 pub struct UpstreamReport {
@@ -89,6 +92,8 @@ impl Report {
         };
         let mut sessions: Vec<_> = snapshot.sessions.iter().map(of_sessions).collect();
         sessions.sort_by(|a, b| a.upstream.cmp(&b.upstream));
+        let spans = trace::counts();
+        let has_spans = snapshot.tracing.is_some() || spans.iter().any(|(_, count)| *count > 0);
         Report {
             started,
             age: since.elapsed(),
@@ -100,6 +105,7 @@ impl Report {
             upstreams,
             caches,
             sessions,
+            spans: if has_spans { spans.into() } else { Vec::new() },
         }
     }
 
@@ -127,6 +133,7 @@ impl Report {
             "rules": self.rules.iter().map(rule).collect::<Vec<_>>(),
             "upstreams": self.upstreams.iter().map(UpstreamReport::to_json).collect::<Vec<_>>(),
             "caches": self.caches.iter().map(CacheReport::to_json).collect::<Vec<_>>(),
+            "spans": self.spans.iter().map(|(word, count)| ((*word).to_owned(), (*count).into())).collect::<Map<_, _>>(),
             "sessions": self.sessions.iter().map(SessionReport::to_json).collect::<Vec<_>>(),
         })
     }

@@ -4,7 +4,7 @@ use super::cache::{self, ZonePlace};
 use super::limits::{self, LimitZones};
 use super::{
     Asked, Server, Snapshot, defined, definitions, filters, process, references, rules, server, session, session_store,
-    sticky, tls,
+    sticky, tls, trace,
 };
 use crate::cache::store::Zones;
 use crate::config::diagnostics::{nearest, plain};
@@ -13,6 +13,7 @@ use crate::config::types::TempPath;
 use crate::config::{Diagnostics, Span, Spanned};
 use crate::filter::Tables;
 use crate::limit;
+use crate::observe::trace::Exporters;
 use crate::observe::traffic::{Name, Traffic, TrafficTable};
 use crate::observe::{self, LogFile, Mask};
 use crate::pattern::Pattern;
@@ -41,6 +42,7 @@ pub struct Resources {
     pub limits: Arc<limit::Zones>,
     pub traffic: Arc<TrafficTable>,
     pub rules: Arc<RuleTable>,
+    pub exporters: Arc<Exporters>,
     /// Of the program that embeds edge.
     pub embedded: Embedded,
     /// Where relative paths begin.
@@ -90,6 +92,7 @@ pub fn compile(raw: &Raw, resources: &Resources, diagnostics: &mut Diagnostics) 
     let texts = Texts { sessions: &sessions, mask: session::mask(&sessions), ..texts };
     let sticky = sticky::sticky(raw, &texts, diagnostics);
     let process = process::compile(raw, &texts, diagnostics);
+    let tracing = trace::compile(&texts, diagnostics);
     references::check(raw, &texts, diagnostics);
     let definitions = definitions::compile(raw, &texts, diagnostics);
     let wishes = server::wishes(raw, diagnostics);
@@ -135,6 +138,7 @@ pub fn compile(raw: &Raw, resources: &Resources, diagnostics: &mut Diagnostics) 
         edge,
         traffic: resources.traffic.clone(),
         rules: resources.rules.clone(),
+        tracing,
         embedded: resources.embedded.clone(),
         log_key,
     };

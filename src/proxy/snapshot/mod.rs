@@ -31,6 +31,7 @@ mod settings;
 mod sticky;
 mod store;
 mod tls;
+mod trace;
 mod upstream;
 mod url;
 
@@ -49,6 +50,7 @@ pub use script::{Condition, Return, Rewrite, Script, Settable, Step, Subject};
 pub use secure::{Secure, seed};
 pub use session_store::session_stores;
 pub use store::Store;
+pub use trace::Tracing;
 pub use url::Url;
 
 use crate::client;
@@ -99,6 +101,8 @@ pub struct Snapshot {
     pub traffic: Arc<TrafficTable>,
     /// What is counted of rules.
     pub rules: Arc<RuleTable>,
+    /// Which requests are told of to a collector.
+    pub tracing: Option<Tracing>,
     /// Rust code that has a say over requests.
     pub embedded: Embedded,
     /// Of the hashes that stand for sessions.
