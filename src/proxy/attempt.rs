@@ -105,7 +105,7 @@ impl Request {
     pub fn pass(&self) -> Option<&Pass> {
         match &self.location.handler {
             Handler::Proxy(pass) => Some(pass),
-            Handler::Memcached(_) | Handler::Files | Handler::EmptyGif | Handler::Status | Handler::Api => None,
+            Handler::Memcached(_) | Handler::Files | Handler::EmptyGif | Handler::Status | Handler::Api(_) => None,
         }
     }
 

@@ -69,7 +69,7 @@ impl Request {
         let Some(trace) = self.exchange.trace.filter(|trace| trace.sampled) else { return };
         let Some(tracing) = &self.bound.snapshot.tracing else { return };
         // Who looks at edge is no part of what is looked at.
-        let Some(exporter) = tracing.exporter.as_ref().filter(|_| !matches!(self.location.handler, Handler::Api))
+        let Some(exporter) = tracing.exporter.as_ref().filter(|_| !matches!(self.location.handler, Handler::Api(_)))
         else {
             return;
         };

@@ -1,6 +1,7 @@
 //! How edge does, for people and for machines: metrics, the status, the live page, `edge top`.
 
 mod browser;
+mod orders;
 mod prometheus;
 mod rules;
 mod traces;

@@ -14,6 +14,7 @@ use super::node::{Entry, Kind, Node};
 use super::value::{Arg, Value, mismatch};
 
 mod access;
+mod admin;
 mod balance;
 mod bodies;
 mod cache;
@@ -39,6 +40,7 @@ mod variables;
 mod words;
 
 pub use access::*;
+pub use admin::*;
 pub use balance::*;
 pub use bodies::*;
 pub use cache::*;

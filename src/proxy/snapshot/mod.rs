@@ -53,6 +53,7 @@ pub use store::Store;
 pub use trace::Tracing;
 pub use url::Url;
 
+use crate::access::tokens::Token;
 use crate::client;
 use crate::compress;
 use crate::config::raw::tls::VerifyClient;
@@ -260,8 +261,8 @@ pub enum Handler {
     EmptyGif,
     /// `stub_status`
     Status,
-    /// `api`
-    Api,
+    /// `api`, and who may change something there; `None`: nobody.
+    Api(Option<Token>),
     Proxy(Box<Pass>),
     /// `memcached_pass`
     Memcached(Box<Memcached>),
