@@ -58,6 +58,7 @@ pub async fn answer(client: &mut Client, slot: &Slot, lane: &mut Lane, ending: b
     let is_plain = is_plain(&head);
     let peer = request::peer_of(&connection, connection.requests());
     let mut request = Box::new(Request::new(head, peer, slot.bound()));
+    request.begin_trace(&connection);
     let content = match content::decide(&mut request, &connection).await {
         None => match lane::serve(client, &mut request, &connection, lane, ending).await {
             End::Answered => return Went::Answered,

@@ -55,6 +55,7 @@ pub async fn request_for_server(request: &mut Request, version: http::Version) -
     }
     let mut sent = headers::for_upstream(request, pass, BodyFraming::of(request, pass), version)?;
     request.exchange_session_id(&mut sent)?;
+    request.trace_upstream(&mut sent)?;
     request.rule_upstream_request(&mut sent).await;
     let length = record::request_length(&sent);
     if let Some(last) = request.exchange.tries.last_mut() {

@@ -29,7 +29,7 @@ pub async fn send(request: &mut Request, connection: &Arc<Connection>) -> Option
             method: request.exchange.method.as_str().to_owned(),
             body: body.clone(),
         };
-        subrequest::send(&request.exchange.head, connection, &request.exchange.request_uri, copy);
+        subrequest::send(&request.exchange, connection, copy);
     }
     None
 }

@@ -59,6 +59,9 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 
+/// How long the collector of traces is waited for at the end.
+const LAST_SPANS: Duration = Duration::from_secs(1);
+
 /// Why the process could not start or had to end.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
@@ -175,8 +178,17 @@ async fn obey(
     }
     checking.abort();
     following.abort();
+    flush_traces(&running).await;
     log::info!(target: "edge::notice", "exit");
     Ok(())
+}
+
+/// What the last requests were is told, unless the collector takes its time.
+async fn flush_traces(running: &Running) {
+    let tracing = running.snapshot.tracing.as_ref();
+    let Some(exporter) = tracing.and_then(|tracing| tracing.exporter.clone()) else { return };
+    // A thread that may wait; if it breaks off, so do the spans.
+    let _ = tokio::task::spawn_blocking(move || exporter.flush(LAST_SPANS)).await;
 }
 
 /// Waits for the last request, at the most for `worker_shutdown_timeout`, or until told a second time.

@@ -46,7 +46,7 @@ impl Running {
     ) -> Result<Running, Failure> {
         let snapshot = desk.snapshot.load_full();
         let inherits = inherited.is_some();
-        let mut listeners = Listeners::inheriting(inherited.unwrap_or_default());
+        let mut listeners = Listeners::inheriting(inherited.unwrap_or_default(), desk.clone());
         let opened = listeners.open(&snapshot)?;
         errors::use_log(snapshot.process.error_log.clone());
         let control = open_control(snapshot.process.control.as_ref(), inherits, &desk)?;

@@ -31,6 +31,15 @@ fn every_metric_stands_in_the_documents() {
 }
 
 #[test]
+fn every_variable_stands_in_the_documents() {
+    let rows = edge::variables::Variable::documented().map(|(name, what)| format!("| `${name}` | {what} |\n"));
+    let known = std::fs::read_to_string(page("logs.md")).unwrap();
+    let (before, _) = known.split_once("| field |").expect("the page has its table at the end");
+    let table = format!("| field | what it is |\n|---|---|\n{}", rows.collect::<String>());
+    is_as_made("logs.md", &format!("{before}{table}"));
+}
+
+#[test]
 fn every_key_stands_in_the_reference() {
     is_as_made("reference.md", &edge::config::reference::page());
 }
