@@ -35,7 +35,7 @@ pub fn ask_nobody(request: &mut Request, status: u16) {
 /// changed in it, or is not plain.
 pub fn text_for_server(request: &mut Request) -> Result<Option<Wire>> {
     let Some(pass) = request.pass() else { return Ok(None) };
-    if request.changes_what_is_sent() {
+    if request.exchange.trace.is_some() || request.changes_what_is_sent() {
         return Ok(None);
     }
     let wire = headers::plain_for_upstream(request, pass, BodyFraming::of(request, pass))?;
