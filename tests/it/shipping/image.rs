@@ -1,8 +1,8 @@
 //! The image, built from the Dockerfile on a Debian made for it, and run as a container would be: as nobody, with a root that
 //! nobody can write to.
 //!
-//! It needs root and what `tests/run` installs for it, but no service and no image of others. Where one of these cannot be had it
-//! says so and is not run; `tests/run image` insists.
+//! It needs root and what `tests/run` installs for it, but no service and no image of others. It keeps a disk busy, so `tests/run`
+//! runs it behind all others (`EDGE_TEST_IMAGE=try`) and says so where it cannot be; `tests/run image` insists (`=yes`).
 
 use super::{home, program};
 use crate::support::edge::{self, Edge};
@@ -143,9 +143,10 @@ fn words(value: &Value) -> Vec<&str> {
 
 #[test]
 fn the_image_is_built_answers_is_healthy_and_ends_as_it_says() {
+    let Some(wish) = std::env::var_os("EDGE_TEST_IMAGE") else { return println!("not run: EDGE_TEST_IMAGE is not set") };
     let store = Store(temporary_directory("image"));
     if let Err(why) = is_possible().and_then(|()| store.make_base()) {
-        assert!(std::env::var_os("EDGE_TEST_IMAGE").is_none(), "{why}");
+        assert!(wish == "try", "{why}");
         return println!("not run: {why}");
     }
     store.make_image();
