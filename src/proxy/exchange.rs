@@ -5,7 +5,7 @@ use super::access;
 use super::caching::{self, Confirmed};
 use super::content::{self, Content};
 use super::failure;
-use super::headers::{self, BodyFraming};
+use super::headers::{self, BodyFraming, Wire};
 use super::record;
 use super::refuse;
 use super::request::{Pending, Request};
@@ -29,6 +29,20 @@ pub async fn instead(request: &mut Request) -> Option<Content> {
 /// No server could be asked: what is looked for next.
 pub fn ask_nobody(request: &mut Request, status: u16) {
     request.pending = Some(give_up_asking(request, Failure::Error, status));
+}
+
+/// What a server of HTTP/1 is sent, as text. `None`: a request for the map of [`request_for_server`], because something may be
+/// changed in it, or is not plain.
+pub fn text_for_server(request: &mut Request) -> Result<Option<Wire>> {
+    let Some(pass) = request.pass() else { return Ok(None) };
+    if request.exchange.trace.is_some() || request.changes_what_is_sent() {
+        return Ok(None);
+    }
+    let wire = headers::plain_for_upstream(request, pass, BodyFraming::of(request, pass))?;
+    if let (Some(wire), Some(last)) = (&wire, request.exchange.tries.last_mut()) {
+        last.bytes_sent = wire.text.len() as u64;
+    }
+    Ok(wire)
 }
 
 /// What the server is sent. `version`: what its connection speaks.

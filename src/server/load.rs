@@ -137,6 +137,13 @@ fn default_error_log(tree: &mut Node, path: &str) {
     }
 }
 
+impl Loaded {
+    /// What is to run, without what it was made of, which is several times as large and of no use any more.
+    pub fn into_snapshot(self) -> Option<Arc<Snapshot>> {
+        self.snapshot
+    }
+}
+
 impl Loader {
     pub fn new(options: Options) -> Loader {
         let names = NamesSettings { offline: options.offline, ..NamesSettings::default() };

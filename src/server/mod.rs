@@ -38,7 +38,7 @@ mod successor;
 pub use early::EarlyLog;
 pub use load::{Loaded, Options};
 pub use pid::running_pid;
-pub use start::run;
+pub use start::{hide_authorities, run};
 
 use crate::health::Checks;
 use crate::observe::{self, errors};
@@ -46,6 +46,7 @@ use crate::proxy::api;
 use crate::proxy::rules::Filter;
 use crate::proxy::sessions::Kept;
 use crate::proxy::snapshot::Snapshot;
+use crate::system;
 use arc_swap::ArcSwap;
 use background::Background;
 use control::Desk;
@@ -107,7 +108,8 @@ fn serve(loader: Loader, heritage: Heritage, ready: impl FnOnce()) -> Result<(),
     let loaded = loader.load();
     eprint!("{}", loaded.diagnostics);
     early.tell_all(&loaded.diagnostics);
-    let snapshot = loaded.snapshot.ok_or(Failure::Configuration)?;
+    let snapshot = loaded.into_snapshot().ok_or(Failure::Configuration)?;
+    system::give_memory_back();
     limits::raise(snapshot.process.nofile);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(snapshot.process.workers)
