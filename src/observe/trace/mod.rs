@@ -19,7 +19,7 @@ pub use post::{BadEndpoint, Endpoint, status_of};
 
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, TrySendError, channel, sync_channel};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, TrySendError, channel, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -202,10 +202,8 @@ fn gather(first: Message, messages: &Receiver<Message>) -> (Vec<Span>, Option<Se
         if batch.len() >= BATCH {
             break;
         }
-        next = match messages.recv_timeout(until.saturating_duration_since(Instant::now())) {
-            Ok(message) => Some(message),
-            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => None,
-        };
+        // Nothing more for now, or for good.
+        next = messages.recv_timeout(until.saturating_duration_since(Instant::now())).ok();
     }
     (batch, None)
 }
