@@ -1,9 +1,35 @@
-//! Numbers that many threads add to and few look at: times in buckets.
+//! Numbers that many threads add to and few look at: times in buckets, and copies of numbers that threads do not wait for.
 //!
 //! Nothing here locks. Whoever reads while others add sees numbers that each were true a moment ago.
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::cell::Cell;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
+
+/// Threads share a copy of the numbers beyond so many.
+const COPIES: usize = 4;
+
+/// Some numbers, in several copies on cache lines of their own: each thread adds to one of them.
+#[derive(Default)]
+pub struct Copies<T>([Apart<T>; COPIES]);
+
+#[derive(Default)]
+#[repr(align(128))]
+struct Apart<T>(T);
+
+impl<T> Copies<T> {
+    /// The copy that this thread adds to.
+    pub fn own(&self) -> &T {
+        static THREADS: AtomicUsize = AtomicUsize::new(0);
+        thread_local!(static COPY: Cell<usize> = Cell::new(THREADS.fetch_add(1, Relaxed) % COPIES));
+        &self.0[COPY.get()].0
+    }
+
+    /// All of them: what was counted is their sum.
+    pub fn iter(&self) -> impl Iterator<Item = &T> {
+        self.0.iter().map(|apart| &apart.0)
+    }
+}
 
 /// The upper ends of the buckets, in microseconds; what is longer is in one more.
 pub const BOUNDS: [u64; 14] = [
@@ -76,6 +102,18 @@ mod tests {
         let up_to: Vec<_> = times.up_to().collect();
         assert_eq!(up_to[1], (Duration::from_millis(1), 2));
         assert_eq!(up_to.last(), Some(&(Duration::from_secs(10), 3)));
+    }
+
+    #[test]
+    fn whatever_thread_adds_the_copies_have_the_sum() {
+        let copies = Copies::<AtomicU64>::default();
+        std::thread::scope(|scope| {
+            for _ in 0..9 {
+                scope.spawn(|| copies.own().fetch_add(1, Relaxed));
+            }
+        });
+        assert_eq!(copies.iter().map(|copy| copy.load(Relaxed)).sum::<u64>(), 9);
+        assert!(copies.iter().filter(|copy| copy.load(Relaxed) > 0).count() > 1, "all threads add to one");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //!
 //! A path's ending chooses the location, as in the seed's configuration: `.css` and the like go through the
 //! cache, everything else is proxied. What lies under `/disk/` has a cache of its own, in edge one without memory.
+//! Hosts of their own have a thousand locations; `/rules/` has rules, in edge.
 
 use crate::{
     failure::Failure,
@@ -17,7 +18,10 @@ pub struct Case {
     /// What a reader of the table and the plot sees, beside the number of connections.
     pub title: &'static str,
     pub path: &'static str,
-    /// Sent by the client, besides Host.
+    pub protocol: Protocol,
+    /// Each request is for another path: a number and `.css` come behind `path`.
+    pub unique: bool,
+    /// Sent by the client; Host, unless it is among them, is the server's address.
     pub headers: &'static [(&'static str, &'static str)],
     /// Clients that send a request as soon as they have the answer to the one before, each on its own connection.
     pub connections: u32,
@@ -38,6 +42,16 @@ pub struct Case {
     pub sessions: bool,
 }
 
+/// What the client speaks.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Protocol {
+    Http1,
+    /// HTTP/1.1 over TLS, on connections that are kept.
+    Tls,
+    /// HTTP/2 over TLS, ten streams at once on each connection.
+    Http2,
+}
+
 /// How long the body must be that the client gets.
 #[allow(dead_code)] // what the cases of the moment do not use is here for the next one
 #[derive(Clone, Copy)]
@@ -54,6 +68,8 @@ const PROXIED: Case = Case {
     name: "",
     title: "",
     path: "/",
+    protocol: Protocol::Http1,
+    unique: false,
     headers: &[],
     connections: 32,
     servers: &[],
@@ -89,10 +105,51 @@ const UNBOUND: Case = Case {
     ..PROXIED
 };
 
+/// Rules are edge's; what they cost is told beside the same request without.
+const RULED: Case = Case { servers: &["edge"], against: Some("proxied-64b"), ..PROXIED };
+
+/// A server of a thousand locations; HAProxy has none.
+const LOCATED: Case = Case { servers: &["nginx-tuned", "edge"], ..PROXIED };
+
+/// Those of the short form.
+const SHORT: &[&str] = &["proxied-64b", "cached-10k", "gzip-10k"];
+
 pub const CASES: &[Case] = &[
     Case { name: "proxied-64b", title: "Proxied GET, 64 bytes", path: "/64b", ..PROXIED },
     Case { name: "proxied-10k", title: "Proxied GET, 10 KB", path: "/10k", body: 10 * 1024, ..PROXIED },
     Case { name: "proxied-64b-c256", title: "Proxied GET, 64 bytes", path: "/64b", connections: 256, ..PROXIED },
+    Case { name: "proxied-64b-c1000", title: "Proxied GET, 64 bytes", path: "/64b", connections: 1000, ..PROXIED },
+    Case { name: "tls-64b", title: "Proxied GET over TLS, 64 bytes", path: "/64b", protocol: Protocol::Tls, ..PROXIED },
+    Case {
+        name: "h2-64b",
+        title: "Proxied GET over HTTP/2, 64 bytes",
+        path: "/64b",
+        protocol: Protocol::Http2,
+        ..PROXIED
+    },
+    Case {
+        name: "prefixes",
+        title: "Proxied GET, the last of 1,000 prefix locations",
+        path: "/area-999/a.do",
+        headers: &[("Host", "prefixes.test")],
+        ..LOCATED
+    },
+    Case {
+        name: "patterns",
+        title: "Proxied GET, the last of 1,000 regex locations",
+        path: "/area-999/b.do",
+        headers: &[("Host", "patterns.test")],
+        ..LOCATED
+    },
+    Case { name: "rules-none", title: "Proxied GET, 64 bytes, rules elsewhere", path: "/64b", ..RULED },
+    Case {
+        name: "rules-20",
+        title: "Proxied GET, 64 bytes, 20 rules, two fire",
+        path: "/rules/20",
+        answer_headers: &[("X-Rule", "fired")],
+        ..RULED
+    },
+    Case { name: "rules-50", title: "Proxied GET, 64 bytes, 50 rules, none fires", path: "/rules/50", ..RULED },
     Case { name: "cached-1k", title: "Cached, 1 KB", path: "/1k.css", body: 1024, ..CACHED },
     Case { name: "cached-10k", title: "Cached, 10 KB", path: "/10k.css", body: 10 << 10, ..CACHED },
     Case { name: "cached-100k", title: "Cached, 100 KB", path: "/100k.css", body: 100 << 10, ..CACHED },
@@ -101,6 +158,15 @@ pub const CASES: &[Case] = &[
     Case { name: "gzip-10k", title: "Cached, gzip of 10 KB", path: "/10k.css", body: 10 << 10, ..CACHED_GZIP },
     Case { name: "gzip-100k", title: "Cached, gzip of 100 KB", path: "/100k.css", body: 100 << 10, ..CACHED_GZIP },
     Case { name: "gzip-1m", title: "Cached, gzip of 1 MB", path: "/1m.css", body: 1 << 20, ..CACHED_GZIP },
+    Case { name: "missed-1k", title: "Not yet cached, 1 KB", path: "/missed/", unique: true, body: 1024, ..CACHED },
+    Case {
+        name: "h2-cached-10k",
+        title: "Cached over HTTP/2, 10 KB",
+        path: "/10k.css",
+        protocol: Protocol::Http2,
+        body: 10 << 10,
+        ..CACHED
+    },
     Case { name: "disk-1k", title: "Cached on disk, 1 KB", path: "/disk/1k.css", body: 1024, ..CACHED_DISK },
     Case { name: "disk-10k", title: "Cached on disk, 10 KB", path: "/disk/10k.css", body: 10 << 10, ..CACHED_DISK },
     Case { name: "disk-100k", title: "Cached on disk, 100 KB", path: "/disk/100k.css", body: 100 << 10, ..CACHED_DISK },
@@ -113,9 +179,29 @@ pub const CASES: &[Case] = &[
         against: Some("unbound"),
         ..UNBOUND
     },
+    Case {
+        name: "unbound-10k",
+        title: "Proxied GET, 10 KB, a cookie",
+        path: "/unbound/10k",
+        body: 10 << 10,
+        ..UNBOUND
+    },
+    Case {
+        name: "sticky-10k",
+        title: "The same 10 KB from the server of its session",
+        path: "/sticky/10k",
+        body: 10 << 10,
+        against: Some("unbound-10k"),
+        ..UNBOUND
+    },
 ];
 
 impl Case {
+    /// What to ask for once.
+    pub fn target(&self) -> String {
+        if self.unique { format!("{}0.css", self.path) } else { self.path.to_owned() }
+    }
+
     pub fn admits(&self, server: &Server) -> bool {
         self.servers.is_empty() || self.servers.iter().any(|name| servers::is_meant(server, name))
     }
@@ -129,6 +215,9 @@ pub fn chosen(options: &Options) -> Result<Vec<&'static Case>, Failure> {
         }
     }
     let is_chosen = |case: &&Case| {
+        if options.cases.is_empty() && options.short {
+            return SHORT.contains(&case.name);
+        }
         options.cases.is_empty() || options.cases.iter().any(|name| case.name.starts_with(name.as_str()))
     };
     let compared: Vec<&str> = CASES.iter().filter(is_chosen).filter_map(|case| case.against).collect();
@@ -147,10 +236,14 @@ fn names_are_unique_and_one_path_has_one_answer() {
 
 fn a_case_is_compared_with_one_that_comes_before_it() {
     for (index, case) in CASES.iter().enumerate() {
-        let comes_before =
-            |name| CASES[..index].iter().any(|other| other.name == name && other.servers == case.servers);
+        let has_its_servers = |other: &Case| other.servers.is_empty() || other.servers == case.servers;
+        let comes_before = |name| CASES[..index].iter().any(|other| other.name == name && has_its_servers(other));
         assert!(case.against.is_none_or(comes_before), "{}", case.name);
     }
+}
+
+fn the_short_form_names_cases() {
+    assert!(SHORT.iter().all(|name| CASES.iter().any(|case| case.name == *name)));
 }
 
 fn every_server_a_case_names_exists() {
@@ -165,4 +258,5 @@ pub const TESTS: &[(&str, fn())] = tests![
     names_are_unique_and_one_path_has_one_answer,
     a_case_is_compared_with_one_that_comes_before_it,
     every_server_a_case_names_exists,
+    the_short_form_names_cases,
 ];

@@ -3,13 +3,15 @@
 use std::{
     io::{Read, Write},
     net::{Ipv4Addr, SocketAddr, TcpStream},
+    process::Command,
     time::Duration,
 };
 
 use crate::{
-    cases::{Case, Length},
+    cases::{Case, Length, Protocol},
     failure::Failure,
     origin,
+    process::Ports,
 };
 
 const LIMIT: Duration = Duration::from_secs(5);
@@ -23,9 +25,10 @@ struct Answer {
 }
 
 /// Asks twice, so that a server with a cache is seen filling it and answering from it.
-pub fn check(server: &str, case: &Case, port: u16) -> Result<(), Failure> {
+pub fn check(server: &str, case: &Case, ports: Ports) -> Result<(), Failure> {
     for _ in 0..2 {
-        let verdict = ask(case, port).map_err(|error| error.to_string());
+        let answer = if case.protocol == Protocol::Http1 { ask(case, ports.plain) } else { ask_curl(case, ports.tls) };
+        let verdict = answer.map_err(|error| error.to_string());
         let verdict = verdict.and_then(|bytes| read(&bytes)).and_then(|answer| judge(case, &answer));
         verdict.map_err(|why| Failure::WrongAnswer { server: server.to_owned(), case: case.name.to_owned(), why })?;
     }
@@ -44,7 +47,25 @@ fn ask(case: &Case, port: u16) -> std::io::Result<Vec<u8>> {
 
 fn request(case: &Case, port: u16) -> String {
     let headers: String = case.headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
-    format!("GET {} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n{headers}Connection: close\r\n\r\n", case.path)
+    let has_host = case.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("host"));
+    let host = if has_host { String::new() } else { format!("Host: 127.0.0.1:{port}\r\n") };
+    format!("GET {} HTTP/1.1\r\n{host}{headers}Connection: close\r\n\r\n", case.target())
+}
+
+/// By curl, which speaks TLS and HTTP/2, and fails if it was not HTTP/2.
+fn ask_curl(case: &Case, port: u16) -> std::io::Result<Vec<u8>> {
+    let mut command = Command::new("curl");
+    command.args(["-s", "-k", "-i", "--raw", "--max-time", "5"]);
+    command.arg(if case.protocol == Protocol::Http2 { "--http2" } else { "--http1.1" });
+    for (name, value) in case.headers {
+        command.arg("-H").arg(format!("{name}: {value}"));
+    }
+    let output = command.arg(format!("https://127.0.0.1:{port}{}", case.target())).output()?;
+    let starts = if case.protocol == Protocol::Http2 { &b"HTTP/2 "[..] } else { b"HTTP/1.1 " };
+    match output.stdout.strip_prefix(starts) {
+        Some(rest) => Ok([b"HTTP/1.1 ", rest].concat()),
+        None => Err(std::io::Error::other(format!("curl: {}, {} bytes", output.status, output.stdout.len()))),
+    }
 }
 
 fn judge(case: &Case, answer: &Answer) -> Result<(), String> {

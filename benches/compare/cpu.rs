@@ -42,15 +42,18 @@ impl Sub for Usage {
 pub fn usage_of_tree(root: u32) -> Result<Usage, Failure> {
     let processes = all_processes().context(|| "/proc".to_owned())?;
     let mut usage = Usage::default();
-    for (&pid, stat) in &processes {
-        if !descends(pid, root, &processes) {
-            continue;
-        }
+    for (&pid, stat) in processes.iter().filter(|(pid, _)| descends(**pid, root, &processes)) {
         usage.total += clock(pid).context(|| format!("the CPU clock of process {pid}"))?;
         usage.user_ticks += stat.user_ticks;
         usage.system_ticks += stat.system_ticks;
     }
     Ok(usage)
+}
+
+/// The processes that descend from `root`, and itself.
+pub fn tree(root: u32) -> Result<Vec<u32>, Failure> {
+    let processes = all_processes().context(|| "/proc".to_owned())?;
+    Ok(processes.keys().copied().filter(|pid| descends(*pid, root, &processes)).collect())
 }
 
 fn descends(mut pid: u32, root: u32, processes: &HashMap<u32, Stat>) -> bool {

@@ -18,10 +18,12 @@ pub enum Failure {
     WrongAnswer { server: String, case: String, why: String },
     #[error("cannot read {what}: {text}")]
     Unreadable { what: &'static str, text: String },
-    #[error("wrk did not end in time")]
+    #[error("the client did not end in time")]
     Stuck,
     #[error("one round takes {needed} s, more than the {limit} s allowed: choose fewer --cases or --servers")]
     TooMuch { needed: u64, limit: u64 },
+    #[error("no certificate could be made: {0}")]
+    Certificate(#[from] rcgen::Error),
     #[error("interrupted")]
     Interrupted,
 }

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::{
     machine::Machine,
+    memory::Memory,
     run::Sample,
     summary::{Row, Spread, Summary},
 };
@@ -30,6 +31,7 @@ pub fn print(machine: &Machine, summary: &Summary) -> String {
         "rounds": summary.rounds,
         "foreign_share": summary.foreign,
         "cases": cases,
+        "memory": summary.memory.iter().map(memory).collect::<Vec<_>>(),
         "samples": summary.samples.iter().map(sample).collect::<Vec<_>>(),
     });
     format!("{all:#}\n")
@@ -47,6 +49,10 @@ fn row(row: &Row) -> Value {
         "ratio": row.ratio.as_ref().map(spread),
         "busy_share": row.busy,
     })
+}
+
+fn memory(memory: &Memory) -> Value {
+    json!({ "server": memory.server, "fresh_bytes": memory.fresh, "idle_bytes": memory.idle })
 }
 
 fn spread(spread: &Spread) -> Value {

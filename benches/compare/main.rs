@@ -1,13 +1,13 @@
 //! edge beside nginx and HAProxy, on this machine, in one run: `cargo bench --bench compare -- --short`.
 //!
-//! Each server runs with one worker pinned to one core; wrk and the origin share another. What is compared is
+//! Each server runs with one worker pinned to one core; the client and the origin share another. What is compared is
 //! the CPU time the server's processes spend per request, because that is what other load on the machine moves
 //! least, and the ratio to the tuned nginx *of the same round*. Requests per second and latencies are shown too.
 //!
 //! Where to look: `cases` says what is measured (a new case is a few lines there), `servers` who takes part,
-//! `conf/` how they are configured, `run` how the rounds go, `summary` what is made of the samples; `markdown`,
-//! `svg` and `json` print it. `cores`, `process`, `cpu`, `wrk`, `check` and `origin` each do the one thing their
-//! name says.
+//! `conf/` how they are configured, `many` what there is a thousand of in it, `run` how the rounds go, `client` who asks
+//! (`wrk` or `h2load`), `summary` what is made of the samples; `markdown`, `svg` and `json` print it. `cores`, `process`,
+//! `cpu`, `memory`, `certificate`, `check` and `origin` each do the one thing their name says.
 //!
 //! What always holds: every server answers every case correctly before anything is measured; nothing outlives
 //! the run, neither processes nor files; the run ends within ten minutes, the short form within one.
@@ -18,13 +18,18 @@ macro_rules! tests {
 }
 
 mod cases;
+mod certificate;
 mod check;
+mod client;
 mod cores;
 mod cpu;
 mod failure;
+mod h2load;
 mod json;
 mod machine;
+mod many;
 mod markdown;
+mod memory;
 mod options;
 mod origin;
 mod process;
@@ -58,15 +63,15 @@ fn main() -> ExitCode {
 
 fn measure(options: &Options) -> Result<(), Failure> {
     process::heed_signals();
+    process::allow_many_files();
     let cores = cores::choose()?;
     let contenders = servers::installed(options)?;
     let cases = cases::chosen(options)?;
-    let wrk = wrk::find()?;
-    let machine = Machine::look(&cores, &wrk, &contenders)?;
+    let machine = Machine::look(&cores, &client::wrk_program()?, &contenders)?;
     eprintln!("{}", machine.line());
 
-    let samples = run::all_rounds(options, &cores, &wrk, &cases, &contenders)?;
-    let summary = Summary::of(&cases, &contenders, &samples);
+    let measured = run::all_rounds(options, &cores, &cases, &contenders)?;
+    let summary = Summary::of(&cases, &contenders, measured);
 
     let table = markdown::print(&machine, &summary);
     println!("{table}");

@@ -3,7 +3,9 @@
 use std::fmt::{self, Write};
 
 use crate::{
+    cases::{Case, Protocol},
     machine::Machine,
+    memory::{CONNECTIONS, Memory},
     servers::BASELINE,
     summary::{Row, Spread, Summary},
 };
@@ -28,9 +30,9 @@ fn write_all(out: &mut String, machine: &Machine, summary: &Summary) -> fmt::Res
     writeln!(
         out,
         "\nOn in all of them: an access log of one line per request in the seed's format, to a file in memory; \
-         X-Real-IP and X-Forwarded-For to the origin; two origin servers by turns; plain HTTP/1.1 with keepalive \
-         clients that each send the next request as soon as they have the answer. The server is bound to CPU {}, \
-         wrk to CPU {}, the origin to CPU {}, all preferred to other processes where root runs this. {} interleaved rounds, all servers restarted in each: medians, \
+         X-Real-IP and X-Forwarded-For to the origin; two origin servers by turns; HTTP/1.1 with keepalive, plain \
+         where nothing else is said; clients that each send the next request as soon as they have the answer. The server is bound to CPU {}, \
+         the client to CPU {}, the origin to CPU {}, all preferred to other processes where root runs this. {} interleaved rounds, all servers restarted in each: medians, \
          in brackets the least and the greatest. CPU time is that of the server's processes. The ratio is the CPU \
          time by that of {BASELINE} in the same round, less than 1 being cheaper. \"Core\" is how much of its core \
          a server used: well under 100 %, requests per second say more about the client and the origin.",
@@ -44,7 +46,7 @@ fn write_all(out: &mut String, machine: &Machine, summary: &Summary) -> fmt::Res
         )?;
     }
     for table in &summary.tables {
-        writeln!(out, "\n### {} ({} connections)\n", table.case.title, table.case.connections)?;
+        writeln!(out, "\n### {} ({})\n", table.case.title, clients(table.case))?;
         if let Some(other) = table.case.against {
             writeln!(out, "The ratio is to `{other}` of the same server.\n")?;
         }
@@ -54,6 +56,26 @@ fn write_all(out: &mut String, machine: &Machine, summary: &Summary) -> fmt::Res
             // One server beside itself differs by little.
             write_row(out, row, if table.case.against.is_some() { 3 } else { 2 })?;
         }
+    }
+    if summary.memory.is_empty() { Ok(()) } else { write_memory(out, &summary.memory) }
+}
+
+/// Who asks, in a few words.
+pub fn clients(case: &Case) -> String {
+    match case.protocol {
+        Protocol::Http2 => format!("{} connections, ten streams each", case.connections),
+        _ => format!("{} connections", thousands(f64::from(case.connections))),
+    }
+}
+
+fn write_memory(out: &mut String, memory: &[Memory]) -> fmt::Result {
+    writeln!(out, "\n### Memory with {} idle connections\n", thousands(CONNECTIONS as f64))?;
+    writeln!(out, "All processes of a server, shared pages once; each connection has been answered one request.\n")?;
+    writeln!(out, "| server | at first, MB | with the connections, MB | KB a connection |\n|---|--:|--:|--:|")?;
+    let mb = |bytes: u64| bytes as f64 / f64::from(1 << 20);
+    for of in memory {
+        let each = of.per_connection() / 1024.0;
+        writeln!(out, "| {} | {:.1} | {:.1} | {each:.1} |", of.server, mb(of.fresh), mb(of.idle))?;
     }
     Ok(())
 }

@@ -8,7 +8,7 @@ use clap::Parser;
 #[derive(Debug, Parser)]
 #[command(name = "compare", bin_name = "cargo bench --bench compare --")]
 pub struct Options {
-    /// One minute instead of up to ten: fewer rounds.
+    /// One minute instead of up to ten: fewer rounds, and a few cases unless some are named.
     #[arg(long)]
     pub short: bool,
     /// Who takes part, e.g. `nginx,edge`; `nginx` means both of its configurations.
@@ -23,6 +23,9 @@ pub struct Options {
     /// How long one measurement takes; more rounds help more than longer ones.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=60))]
     pub seconds: u32,
+    /// What each server holds with a thousand idle connections, also where cases are chosen.
+    #[arg(long)]
+    pub memory: bool,
     /// Write everything that was measured, each sample.
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
@@ -53,6 +56,10 @@ impl Options {
         }
         let options = Options::parse();
         if options.self_test { Action::SelfTest } else { Action::Measure(options) }
+    }
+
+    pub fn measures_memory(&self) -> bool {
+        self.memory || self.cases.is_empty() && !self.short
     }
 
     pub fn rounds(&self) -> u32 {

@@ -44,7 +44,8 @@ impl Origin {
         }
         let conf = dir.join("nginx.conf");
         let behind = servers::Behind { origin: ports, memcached: None };
-        let text = servers::fill_addresses(TEMPLATE, &dir, 0, behind);
+        let nowhere = process::Ports { plain: 0, tls: 0 };
+        let text = servers::fill_addresses(TEMPLATE, &dir, nowhere, behind);
         fs::write(&conf, servers::fill(&text, &[("LOCATIONS", &locations)])).context(|| conf.display().to_string())?;
 
         let mut command = Command::new(program);
@@ -82,7 +83,8 @@ fn write_location(locations: &mut String, case: &Case) {
         case.origin_headers.iter().map(|(name, value)| format!("add_header {name} '{value}' always; ")).collect();
     let body = if case.body > LONGEST_INLINE { String::new() } else { format!("return 200 '{}'; ", body(case.body)) };
     // `return` knows no file whose ending would give the type, so the location's path does.
-    let _ = writeln!(locations, "        location = {} {{ {headers}{body}}}", case.path); // a String takes everything
+    let how = if case.unique { "" } else { "= " };
+    let _ = writeln!(locations, "        location {how}{} {{ {headers}{body}}}", case.path); // a String takes everything
 }
 
 /// Text that compresses about as well as a page does.

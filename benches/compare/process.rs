@@ -37,6 +37,18 @@ pub fn stop_if_interrupted() -> Result<(), Failure> {
     if INTERRUPTED.load(Ordering::Relaxed) { Err(Failure::Interrupted) } else { Ok(()) }
 }
 
+/// A thousand connections are more than most shells allow; what is started inherits this.
+pub fn allow_many_files() {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: both calls are given a whole structure of ours.
+    unsafe {
+        if libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) == 0 {
+            limit.rlim_cur = limit.rlim_max;
+            libc::setrlimit(libc::RLIMIT_NOFILE, &limit);
+        }
+    }
+}
+
 /// Makes the command run on one core, in a session of its own, undisturbed if we may; and end when this program
 /// does, even by kill -9.
 pub fn bind_to(core: usize, command: &mut Command) -> &mut Command {
@@ -53,7 +65,7 @@ pub fn bind_to(core: usize, command: &mut Command) -> &mut Command {
     unsafe { command.pre_exec(bind) }
 }
 
-/// Has servers, wrk and the origin, all alike, preferred to whatever else the machine does. Losing the core for a
+/// Has servers, client and origin, all alike, preferred to whatever else the machine does. Losing the core for a
 /// while does not only delay a server: requests pile up meanwhile, and many at once are cheaper.
 ///
 /// Linux usually weighs sessions first, and processes only within one: hence both. Ordinary users are refused, and
@@ -134,6 +146,13 @@ impl Drop for Process {
         // Nothing is left to do about a child that cannot even be waited for.
         let _ = self.child.wait();
     }
+}
+
+/// Where a server listens.
+#[derive(Clone, Copy)]
+pub struct Ports {
+    pub plain: u16,
+    pub tls: u16,
 }
 
 /// Ports that are free now; they are held until all are chosen, so that no two are the same.

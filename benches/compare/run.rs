@@ -9,15 +9,16 @@ use std::{
 
 use crate::{
     cases::Case,
-    check,
+    certificate, check,
+    client::{self, Client, Report},
     cores::Cores,
     cpu,
     failure::{Context, Failure},
+    memory::{self, Memory},
     options::Options,
     origin::{Memcached, Origin},
-    process::{self, Process},
+    process::{self, Ports, Process},
     servers::{self, Behind, Contender},
-    wrk::{self, Report},
 };
 
 /// What starting, warming up and stopping cost on top of each measurement, about.
@@ -58,27 +59,36 @@ impl Sample {
     }
 }
 
-struct Running<'a> {
-    contender: &'a Contender,
-    process: Process,
-    port: u16,
+/// A server that was started.
+pub struct Running<'a> {
+    pub contender: &'a Contender,
+    pub process: Process,
+    pub ports: Ports,
+}
+
+/// All that was measured.
+#[derive(Default)]
+pub struct Measured {
+    pub samples: Vec<Sample>,
+    /// Empty where it was not asked for.
+    pub memory: Vec<Memory>,
 }
 
 pub fn all_rounds(
     options: &Options,
     cores: &Cores,
-    wrk: &Path,
     cases: &[&'static Case],
     contenders: &[Contender],
-) -> Result<Vec<Sample>, Failure> {
+) -> Result<Measured, Failure> {
     let began = Instant::now();
     let mut longest = expected_round(options, cases, contenders)?;
     let dir = process::temporary_dir()?;
+    let client = Client::find(cases, cores.client, dir.path())?;
     let origin = Origin::start(dir.path(), cores.origin, cases)?;
     let memcached = Memcached::start(dir.path(), cores.origin, cases)?;
     let behind = Behind { origin: origin.ports, memcached: memcached.as_ref().map(|memcached| memcached.port) };
     let rounds = options.rounds();
-    let mut samples = Vec::new();
+    let mut measured = Measured::default();
     for round in 0..rounds {
         if began.elapsed() + longest > options.limit() {
             eprintln!("{round} rounds instead of {rounds}: another would take longer than allowed");
@@ -86,11 +96,14 @@ pub fn all_rounds(
         }
         let start = Instant::now();
         eprintln!("round {} of {rounds}", round + 1);
-        let bench = Round { round, seconds: options.seconds, cores, wrk, dir: dir.path(), behind };
-        samples.extend(bench.run(cases, contenders)?);
+        let bench = Round { round, seconds: options.seconds, cores, client: &client, dir: dir.path(), behind };
+        measured.samples.extend(bench.run(cases, contenders)?);
+        if options.measures_memory() && round == 0 {
+            measured.memory = bench.memory(contenders)?;
+        }
         longest = longest.max(start.elapsed());
     }
-    Ok(samples)
+    Ok(measured)
 }
 
 fn expected_round(options: &Options, cases: &[&Case], contenders: &[Contender]) -> Result<Duration, Failure> {
@@ -110,7 +123,7 @@ struct Round<'a> {
     round: u32,
     seconds: u32,
     cores: &'a Cores,
-    wrk: &'a Path,
+    client: &'a Client,
     dir: &'a Path,
     behind: Behind,
 }
@@ -138,29 +151,38 @@ impl Round<'_> {
         Ok(samples)
     }
 
+    /// What each server holds, started for this alone.
+    fn memory(&self, contenders: &[Contender]) -> Result<Vec<Memory>, Failure> {
+        let dir = tempfile::tempdir_in(self.dir).context(|| self.dir.display().to_string())?;
+        process::make_reachable(dir.path())?;
+        contenders.iter().map(|contender| memory::measure(&self.start(contender, dir.path())?)).collect()
+    }
+
     fn start<'a>(&self, contender: &'a Contender, dir: &Path) -> Result<Running<'a>, Failure> {
         let server = contender.server;
         let dir = process::make_dir(dir, server.name)?;
-        let [port] = process::free_ports()?;
+        let [plain, tls] = process::free_ports()?;
+        let ports = Ports { plain, tls };
+        certificate::write(&dir)?;
         let conf = dir.join(server.file);
-        let text = servers::fill_addresses(server.template, &dir, port, self.behind);
+        let text = servers::fill_addresses(server.template, &dir, ports, self.behind);
         std::fs::write(&conf, text).context(|| conf.display().to_string())?;
         let values = [("CONF", &*conf.to_string_lossy()), ("DIR", &*dir.to_string_lossy())];
         let mut command = Command::new(&contender.program);
         command.args(server.arguments.iter().map(|argument| servers::fill(argument, &values)));
-        let process = Process::start(server.name, command, self.cores.server, &dir, &[port])?;
-        Ok(Running { contender, process, port })
+        let process = Process::start(server.name, command, self.cores.server, &dir, &[plain, tls])?;
+        Ok(Running { contender, process, ports })
     }
 
     fn measure(&self, case: &'static Case, server: &Running) -> Result<Sample, Failure> {
         process::stop_if_interrupted()?;
-        let core = self.cores.client;
-        wrk::warm_up(self.wrk, core, case, server.port)?;
+        let run = client::Run { case, ports: server.ports, name: case.name };
+        self.client.warm_up(run)?;
 
         let began = Instant::now();
         let core_before = cpu::core_busy(self.cores.server)?;
         let before = cpu::usage_of_tree(server.process.pid())?;
-        let report = wrk::measure(self.wrk, core, case, server.port, self.seconds)?;
+        let report = self.client.measure(run, self.seconds)?;
         let usage = cpu::usage_of_tree(server.process.pid())? - before;
         let core_used = cpu::core_busy(self.cores.server)?.saturating_sub(core_before);
         let elapsed = began.elapsed();
@@ -188,7 +210,7 @@ impl Round<'_> {
 fn check_all(cases: &[&Case], running: &[Running]) -> Result<(), Failure> {
     for case in cases {
         for server in running.iter().filter(|server| case.admits(server.contender.server)) {
-            check::check(server.contender.server.name, case, server.port)?;
+            check::check(server.contender.server.name, case, server.ports)?;
         }
     }
     Ok(())

@@ -2,7 +2,7 @@
 
 use std::{panic, process::ExitCode};
 
-use crate::{cases, check, cores, cpu, machine, markdown, servers, summary, svg, wrk};
+use crate::{cases, check, cores, cpu, h2load, machine, many, markdown, memory, servers, summary, svg, wrk};
 
 pub fn run() -> ExitCode {
     let modules = [
@@ -10,8 +10,11 @@ pub fn run() -> ExitCode {
         ("check", check::TESTS),
         ("cores", cores::TESTS),
         ("cpu", cpu::TESTS),
+        ("h2load", h2load::TESTS),
         ("machine", machine::TESTS),
+        ("many", many::TESTS),
         ("markdown", markdown::TESTS),
+        ("memory", memory::TESTS),
         ("servers", servers::TESTS),
         ("summary", summary::TESTS),
         ("svg", svg::TESTS),

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{failure::Failure, options::Options};
+use crate::{failure::Failure, many, options::Options, process::Ports};
 
 /// What all ratios refer to.
 pub const BASELINE: &str = "nginx-tuned";
@@ -128,7 +128,7 @@ pub struct Behind {
 }
 
 /// The values every template may use.
-pub fn fill_addresses(template: &str, dir: &Path, port: u16, behind: Behind) -> String {
+pub fn fill_addresses(template: &str, dir: &Path, ports: Ports, behind: Behind) -> String {
     let [a, b] = behind.origin.map(|port| port.to_string());
     let dir = dir.display().to_string();
     let memcached = behind.memcached.map(|port| port.to_string()).unwrap_or_default();
@@ -138,8 +138,10 @@ pub fn fill_addresses(template: &str, dir: &Path, port: u16, behind: Behind) -> 
         (None, _) => Some(line),
     });
     let text: String = lines.flat_map(|line| [line, "\n"]).collect();
-    let ports = [("PORT", &*port.to_string()), ("ORIGIN_A", &a), ("ORIGIN_B", &b), ("MEMCACHED", &memcached)];
-    fill(&fill(&text, &ports), &[("DIR", &dir)])
+    let (plain, tls) = (ports.plain.to_string(), ports.tls.to_string());
+    let addresses =
+        [("PORT", &*plain), ("TLS_PORT", &tls), ("ORIGIN_A", &a), ("ORIGIN_B", &b), ("MEMCACHED", &memcached)];
+    fill(&fill(&many::fill(&text), &addresses), &[("DIR", &dir)])
 }
 
 fn a_family_names_each_of_its_members() {
@@ -150,7 +152,8 @@ fn a_family_names_each_of_its_members() {
 fn no_place_of_a_template_stays_empty() {
     for server in SERVERS {
         for memcached in [None, Some(4)] {
-            let filled = fill_addresses(server.template, Path::new("/d"), 1, Behind { origin: [2, 3], memcached });
+            let ports = Ports { plain: 1, tls: 5 };
+            let filled = fill_addresses(server.template, Path::new("/d"), ports, Behind { origin: [2, 3], memcached });
             assert!(!filled.contains('@'), "{}: {filled}", server.name);
             assert!(filled.contains("127.0.0.1:1") && filled.contains("127.0.0.1:2"), "{}", server.name);
             let has_sessions = server.program == "edge" && memcached.is_some();

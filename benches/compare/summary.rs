@@ -5,7 +5,8 @@
 
 use crate::{
     cases::Case,
-    run::Sample,
+    memory::Memory,
+    run::{Measured, Sample},
     servers::{BASELINE, Contender},
 };
 
@@ -13,6 +14,7 @@ pub struct Summary {
     pub tables: Vec<Table>,
     /// All samples, for who wants to do better.
     pub samples: Vec<Sample>,
+    pub memory: Vec<Memory>,
     pub rounds: usize,
     /// The largest share of the servers' core that others took during any measurement.
     pub foreign: f64,
@@ -58,7 +60,8 @@ impl Spread {
 }
 
 impl Summary {
-    pub fn of(cases: &[&'static Case], contenders: &[Contender], samples: &[Sample]) -> Summary {
+    pub fn of(cases: &[&'static Case], contenders: &[Contender], measured: Measured) -> Summary {
+        let Measured { samples, memory } = measured;
         let table = |case: &&'static Case| {
             let of = |name| samples.iter().filter(|sample| sample.case == name).collect::<Vec<&Sample>>();
             let (of_case, of_other) = (of(case.name), case.against.map(of));
@@ -68,9 +71,10 @@ impl Summary {
         };
         Summary {
             tables: cases.iter().map(table).filter(|table| !table.rows.is_empty()).collect(),
-            samples: samples.to_vec(),
             rounds: samples.iter().map(|sample| sample.round as usize + 1).max().unwrap_or(0),
             foreign: samples.iter().map(|sample| sample.foreign).fold(0.0, f64::max),
+            samples,
+            memory,
         }
     }
 }
@@ -103,7 +107,7 @@ fn ratio(sample: &Sample, against: &[&Sample], whose: &str) -> Option<f64> {
 /// A sample of 1000 requests in a second, for the tests of whatever prints one.
 pub fn sample_of(server: &'static str, round: u32, user: u64, system: u64) -> Sample {
     use std::time::Duration;
-    let report = crate::wrk::Report {
+    let report = crate::client::Report {
         requests: 1000,
         seconds: 1.0,
         p50: Duration::from_micros(600),

@@ -6,6 +6,7 @@ use std::fmt::{self, Write};
 
 use crate::{
     machine::Machine,
+    markdown,
     servers::BASELINE,
     summary::{Row, Summary, Table},
 };
@@ -118,10 +119,10 @@ fn height(table: &Table) -> f64 {
 fn draw_case(out: &mut String, table: &Table, top: f64, scale: f64, ticks: &[f64]) -> fmt::Result {
     let first = top + TITLE;
     let bottom = first + STEP * table.rows.len() as f64 - (STEP - BAR);
-    let (title, connections) = (escape(table.case.title), table.case.connections);
+    let (title, clients) = (escape(table.case.title), markdown::clients(table.case));
     writeln!(
         out,
-        r#"<text x="{MARGIN}" y="{:.1}"><tspan class="case">{title}</tspan><tspan class="soft" dx="10">{connections} connections</tspan></text>"#,
+        r#"<text x="{MARGIN}" y="{:.1}"><tspan class="case">{title}</tspan><tspan class="soft" dx="10">{clients}</tspan></text>"#,
         top + 20.0
     )?;
     for value in ticks {

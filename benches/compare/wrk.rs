@@ -1,84 +1,41 @@
-//! wrk: runs it and reads what it prints.
+//! wrk, which speaks HTTP/1.1: how it is started, and what it prints.
 
-use std::{
-    io::Read,
-    path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
-    thread,
-    time::{Duration, Instant},
-};
+use std::{path::Path, process::Command, time::Duration};
 
 use crate::{
-    cases::Case,
-    failure::{Context, Failure},
-    process, servers,
+    cases::{Case, Protocol},
+    client::Report,
+    process::Ports,
 };
 
-/// Long enough to open all connections and to fill caches and pools.
-const WARM_UP: Duration = Duration::from_millis(250);
-const PAUSE: Duration = Duration::from_millis(20);
+/// Has wrk ask for another path each time.
+pub const UNIQUE: &str = r#"local prefix = wrk.path
+local number = 0
+request = function()
+    number = number + 1
+    return wrk.format("GET", prefix .. number .. ".css")
+end
+"#;
 
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Report {
-    pub requests: u64,
-    pub seconds: f64,
-    pub p50: Duration,
-    pub p99: Duration,
-    /// Connections that could not be opened, broke or took longer than wrk waits.
-    pub socket_errors: u64,
-    /// Answers of 400 and above.
-    pub refused: u64,
-}
-
-pub fn find() -> Result<PathBuf, Failure> {
-    servers::locate("wrk").ok_or(Failure::Missing { program: "wrk", package: "wrk" })
-}
-
-pub fn warm_up(wrk: &Path, core: usize, case: &Case, port: u16) -> Result<(), Failure> {
-    let mut child = start(wrk, core, case, port, 10)?;
-    thread::sleep(WARM_UP);
-    // SAFETY: a signal to a child that has not been waited for.
-    unsafe { libc::kill(child.id() as libc::pid_t, libc::SIGINT) };
-    finish(&mut child, Duration::from_secs(5)).map(drop)
-}
-
-pub fn measure(wrk: &Path, core: usize, case: &Case, port: u16, seconds: u32) -> Result<Report, Failure> {
-    let mut child = start(wrk, core, case, port, seconds)?;
-    let text = finish(&mut child, Duration::from_secs(u64::from(seconds) + 10))?;
-    read(&text).ok_or(Failure::Unreadable { what: "wrk's output", text })
-}
-
-fn start(wrk: &Path, core: usize, case: &Case, port: u16, seconds: u32) -> Result<Child, Failure> {
+/// `script`: the file with `UNIQUE`. Measurements begin to count anew, and must not ask for what the one before has asked for: `run`
+/// tells them apart.
+pub fn command(wrk: &Path, case: &Case, ports: Ports, seconds: u32, script: &Path, run: &str) -> Command {
     let mut command = Command::new(wrk);
     command.args(["-t1", "--latency"]).arg(format!("-c{}", case.connections)).arg(format!("-d{seconds}s"));
     for (name, value) in case.headers {
         command.arg("-H").arg(format!("{name}: {value}"));
     }
-    command.arg(format!("http://127.0.0.1:{port}{}", case.path));
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
-    process::bind_to(core, &mut command).spawn().context(|| wrk.display().to_string())
+    let (scheme, port) = if case.protocol == Protocol::Http1 { ("http", ports.plain) } else { ("https", ports.tls) };
+    let mut url = format!("{scheme}://127.0.0.1:{port}{}", case.path);
+    if case.unique {
+        command.arg("-s").arg(script);
+        url += &format!("{run}-");
+    }
+    command.arg(url);
+    command
 }
 
-/// Waits for wrk, which prints less than a pipe holds and only at its end.
-fn finish(child: &mut Child, limit: Duration) -> Result<String, Failure> {
-    let deadline = Instant::now() + limit;
-    while child.try_wait().context(|| "wrk".to_owned())?.is_none() {
-        let stop = process::stop_if_interrupted();
-        if stop.is_err() || Instant::now() > deadline {
-            // That it cannot be killed makes no difference to what is reported.
-            let _ = child.kill().and_then(|()| child.wait());
-            return stop.and(Err(Failure::Stuck));
-        }
-        thread::sleep(PAUSE);
-    }
-    let mut text = String::new();
-    if let Some(output) = &mut child.stdout {
-        output.read_to_string(&mut text).context(|| "wrk's output".to_owned())?;
-    }
-    Ok(text)
-}
-
-fn read(text: &str) -> Option<Report> {
+pub fn read(text: &str) -> Option<Report> {
     let mut report = Report::default();
     for line in text.lines() {
         let words: Vec<&str> = line.split_ascii_whitespace().collect();

@@ -13,6 +13,7 @@ use std::alloc::{GlobalAlloc, Layout};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -153,7 +154,14 @@ fn fifty_rules() -> Result<(), Failed> {
     let node = yaml::parse(path, &text, &mut diagnostics).ok_or("no YAML")?;
     let groups = [File::read(path, &node, &mut diagnostics).group(None, &mut diagnostics)];
     let vars = Vars::default();
-    let names = Names { defined: &vars, upstreams: None, stores: None, prefix: Path::new("."), note: &|_| {} };
+    let names = Names {
+        defined: &vars,
+        upstreams: None,
+        stores: None,
+        prefix: Path::new("."),
+        note: &|_| {},
+        counts: &|_| Arc::default(),
+    };
     let set = RuleSet::compile(&groups, &names, &mut diagnostics).ok_or("no rules")?;
     if !diagnostics.is_empty() {
         return Err(diagnostics.to_string().into());

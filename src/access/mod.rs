@@ -10,6 +10,7 @@ pub mod forwarded;
 pub mod links;
 pub mod passwords;
 pub mod referers;
+pub mod tokens;
 pub mod uids;
 pub mod users;
 

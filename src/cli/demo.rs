@@ -62,6 +62,7 @@ fn serve(port: u16, takeover: Takeover) -> Result<(), Box<dyn std::error::Error>
         Takeover::On => demo::Without::Under(OFF),
         Takeover::Off => demo::Without::Everywhere,
     };
+    server::hide_authorities();
     // The applications have threads of their own, as separate servers would.
     let applications = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let demo = applications.block_on(demo::start(demo::Options { without_takeover, ..demo::Options::default() }))?;

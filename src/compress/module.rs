@@ -105,10 +105,21 @@ impl Compression {
     }
 
     fn begin(&mut self, response: &mut ResponseHeader, is_end: bool) -> Result<()> {
-        let State::Armed(settings, request) = std::mem::take(&mut self.state) else {
-            return Ok(());
-        };
-        let mut decision = decide(&settings, &request, response.status.as_u16(), &response.headers, SystemTime::now());
+        match std::mem::take(&mut self.state) {
+            State::Armed(settings, request) => self.begin_with(&settings, &request, response, is_end),
+            _ => Ok(()),
+        }
+    }
+
+    /// Decides over an answer at once, for who has its head and need not be armed before.
+    pub fn begin_with<U: AsRef<[u8]>>(
+        &mut self,
+        settings: &Settings,
+        request: &RequestFacts<U>,
+        response: &mut ResponseHeader,
+        is_end: bool,
+    ) -> Result<()> {
+        let mut decision = decide(settings, request, response.status.as_u16(), &response.headers, SystemTime::now());
         if is_end && !request.head {
             // There is no body, and what never comes cannot be encoded.
             decision.algorithm = None;
@@ -123,7 +134,7 @@ impl Compression {
             self.state = State::Encoding(Box::new(Body { encoder, expected, is_streamed }));
             self.totals = Some(Totals::default());
         }
-        rewrite(response, decision, &request)
+        rewrite(response, decision, request)
     }
 
     /// What the filters make of a piece; without any the piece itself.

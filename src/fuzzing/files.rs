@@ -123,7 +123,14 @@ pub fn rule_file(bytes: &[u8]) -> u64 {
     let file = File::read(path, &node, &mut diagnostics);
     let groups = [file.group(None, &mut diagnostics)];
     let defined = testing::defined(&groups);
-    let names = Names { defined: &defined, upstreams: None, stores: None, prefix: Path::new("."), note: &|_| {} };
+    let names = Names {
+        defined: &defined,
+        upstreams: None,
+        stores: None,
+        prefix: Path::new("."),
+        note: &|_| {},
+        counts: &|_| Arc::default(),
+    };
     let Some(set) = RuleSet::compile(&groups, &names, &mut diagnostics) else { return told(diagnostics) };
     let mut x = exchange();
     x.defined = Values::new(&Arc::new(Definitions::of_names(defined.clone())));

@@ -14,6 +14,8 @@ use crate::files::conditional::{Validators, judge};
 use crate::files::date;
 use crate::files::range::{Multipart, Plan, plan};
 use crate::http::escape::{self, LogEscape, Unescape};
+use crate::observe::trace::status_of;
+use crate::variables::trace::{Told, Trace};
 use ::http::{HeaderMap, HeaderValue};
 use std::net::IpAddr;
 
@@ -175,4 +177,20 @@ pub fn escape(bytes: &[u8]) -> u64 {
         assert_eq!(serde_json::from_slice::<String>(&json).ok().as_deref(), Some(text));
     }
     mark((line.len() - bytes.len().min(line.len()), page.len().min(40), escape::uri(bytes).len().min(40)))
+}
+
+/// What is told of a trace is told on as it was.
+pub fn traceparent(bytes: &[u8]) -> u64 {
+    let Some(told) = Told::parse(bytes) else { return 0 };
+    let text = Trace::behind(told).traceparent(told.span);
+    assert_eq!(Told::parse(text.as_bytes()), Some(told));
+    assert!(told.id != [0; 16] && told.span != [0; 8]);
+    mark((told.sampled, bytes.len() > text.len()))
+}
+
+/// The first line of what a collector answers.
+pub fn collector_answer(bytes: &[u8]) -> u64 {
+    let status = status_of(bytes);
+    assert!(status.is_none_or(|status| (100..1000).contains(&status)), "{status:?}");
+    mark(status)
 }

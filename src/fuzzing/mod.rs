@@ -126,6 +126,8 @@ targets! {
     htpasswd = headers::htpasswd: [
         "alice:", "$apr1$salt$", "$1$", "$5$", "$6$", "$6$rounds=", "$2y$04$", "$y$j9T$", "{SHA}", "{SSHA}", "{PLAIN}", "\n", "#", ":", "\r", "$", "1000$", "abcdefghijklm",
     ];
+    traceparent = headers::traceparent: ["00-", "-01", "-00", "cc-", "ff-", "0af7651916cd43dd8448eb211c80319c", "-b7ad6b7169203331", "00000000", "-", "A"];
+    collector_answer = headers::collector_answer: ["HTTP/1.1 ", "HTTP/1.0 ", "200", "503", "099", " ", "\r\n", "+20", "65536"];
     log_escape = headers::escape: ["%", "%2e", "%00", "%zz", "\"", "\\", "\n", "<", "&", "?", "\u{7f}", "é"];
     gunzip = texts::gunzip: ["\x1f\u{8b}\x08\0\0\0\0\0\0\x03", "\x03\0\0\0\0\0\0\0\0\0", "\u{4b}\u{4c}\x04\0"];
     compressed = texts::compressed: ["data: x\n\n", "aaaaaaaaaaaaaaaaaaaaaaaa", "\0\0\0\0\0\0\0\0"];

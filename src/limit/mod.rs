@@ -25,7 +25,7 @@ mod zones;
 pub use conn_zone::{ConnZone, Crowded, Guard};
 pub use rate::{Delay, Rate, RateLimit};
 pub use rate_zone::{Ask, Checked, RateVerdict, RateZone, check_all};
-pub use shared::{Clock, Counts, Shared};
+pub use shared::{Clock, Counts, Judge, Shared};
 pub use zones::{KeyChanged, LEAST_SIZE, Zones};
 
 use std::sync::OnceLock;

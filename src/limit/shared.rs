@@ -55,6 +55,15 @@ pub struct Counts {
     pub alone: u64,
 }
 
+/// Who has decided over a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Judge {
+    /// All edges, as memcached has it or had it a moment ago.
+    All,
+    /// This edge: memcached had no answer.
+    Alone,
+}
+
 /// A limit that several edges share.
 #[derive(Debug)]
 pub struct Shared {
@@ -130,29 +139,31 @@ impl Shared {
     }
 
     /// Looks at the limit and counts the request if it passes.
-    pub async fn check(self: &Arc<Self>, key: &[u8], limit: &RateLimit, now: Clock) -> RateVerdict {
+    pub async fn check(self: &Arc<Self>, key: &[u8], limit: &RateLimit, now: Clock) -> (RateVerdict, Judge) {
         let terms = Terms::of(limit);
         let own = match self.reserve(key, limit, now.local) {
             Ok(excess) => excess,
             Err(retry_after) => {
                 self.refused.fetch_add(1, Ordering::Relaxed);
-                return RateVerdict::Refuse { retry_after };
+                return (RateVerdict::Refuse { retry_after }, Judge::All);
             }
         };
-        let Some(node) = self.node_of(key) else { return self.decide_alone(key, limit, own) };
+        let alone = || (self.decide_alone(key, limit, own), Judge::Alone);
+        let Some(node) = self.node_of(key) else { return alone() };
         let place = Key::own("limit", &[self.name.as_bytes(), key]);
         let asked = Asked { node: Arc::clone(node), place, terms, now: now.wall };
         let Ok(before) = asked.step_on(self.is_expected(key, now.local)).await else {
-            return self.decide_alone(key, limit, own);
+            return alone();
         };
         let ahead = before.saturating_sub(now.wall);
         if ahead > terms.absurd() {
             self.mend(key, asked, Step::Restart, now.local);
-            return self.decide_alone(key, limit, own);
+            return alone();
         }
         self.asked.fetch_add(1, Ordering::Relaxed);
         if ahead > terms.burst {
-            return self.refuse(key, asked, Duration::from_micros(ahead - terms.burst), now.local).await;
+            let wait = Duration::from_micros(ahead - terms.burst);
+            return (self.refuse(key, asked, wait, now.local).await, Judge::All);
         }
         let behind = now.wall.saturating_sub(before);
         // Up to one request may be made up for: otherwise each would lose the time since its turn, and the rate not be reached.
@@ -160,7 +171,7 @@ impl Shared {
             true => self.mend(key, asked, Step::Forward(behind), now.local),
             false => self.renew(key, asked, now.local),
         }
-        verdict_of(limit, ahead.saturating_mul(1000) / terms.step)
+        (verdict_of(limit, ahead.saturating_mul(1000) / terms.step), Judge::All)
     }
 
     /// Counts the request in the edge's own zone, before anybody is asked: many at once for one key must not all go and move

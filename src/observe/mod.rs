@@ -1,8 +1,10 @@
-//! Seeing what edge does: access logs, the error log. Nothing here ever waits for a disk on the way of a request.
+//! Seeing what edge does: access logs, the error log, counts, traces. Nothing here ever waits for a disk, or for who is told of
+//! traces, on the way of a request.
 
 pub mod access;
 pub mod errors;
 mod mask;
+pub mod trace;
 pub mod traffic;
 mod writer;
 

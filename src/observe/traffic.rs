@@ -6,15 +6,11 @@
 //!
 //! What always holds: as many counts are kept as the configurations in use have locations.
 
-use crate::count::{Histogram, Times};
-use std::cell::Cell;
+use crate::count::{Copies, Histogram, Times};
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
-
-/// Threads share a copy of the counts beyond so many.
-const COPIES: usize = 4;
 
 /// 1xx to 5xx; what got no answer is in none.
 pub const CLASSES: usize = 5;
@@ -22,12 +18,10 @@ pub const CLASSES: usize = 5;
 /// The counts of one location.
 #[derive(Default)]
 pub struct Traffic {
-    copies: [Counts; COPIES],
+    copies: Copies<Counts>,
 }
 
-/// On cache lines of its own.
 #[derive(Debug, Default)]
-#[repr(align(128))]
 struct Counts {
     statuses: [AtomicU64; CLASSES],
     unanswered: AtomicU64,
@@ -58,7 +52,7 @@ pub struct Ended {
 
 impl Traffic {
     pub fn count(&self, ended: &Ended) {
-        let counts = &self.copies[copy()];
+        let counts = self.copies.own();
         let class = usize::from(ended.status / 100).wrapping_sub(1);
         counts.statuses.get(class).unwrap_or(&counts.unanswered).fetch_add(1, Relaxed);
         counts.received.fetch_add(ended.received, Relaxed);
@@ -68,7 +62,7 @@ impl Traffic {
 
     pub fn read(&self) -> Counted {
         let mut sum = Counted::default();
-        for counts in &self.copies {
+        for counts in self.copies.iter() {
             sum.statuses.iter_mut().zip(&counts.statuses).for_each(|(sum, count)| *sum += count.load(Relaxed));
             sum.unanswered += counts.unanswered.load(Relaxed);
             sum.received += counts.received.load(Relaxed);
@@ -90,13 +84,6 @@ impl std::fmt::Debug for Traffic {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Traffic").finish_non_exhaustive()
     }
-}
-
-/// Which copy this thread adds to.
-fn copy() -> usize {
-    static THREADS: AtomicUsize = AtomicUsize::new(0);
-    thread_local!(static COPY: Cell<usize> = Cell::new(THREADS.fetch_add(1, Relaxed) % COPIES));
-    COPY.get()
 }
 
 /// Whose counts they are: the server's name (its address, if it has none) and the location as it was written.

@@ -105,7 +105,7 @@ impl Request {
     pub fn pass(&self) -> Option<&Pass> {
         match &self.location.handler {
             Handler::Proxy(pass) => Some(pass),
-            Handler::Memcached(_) | Handler::Files | Handler::EmptyGif | Handler::Status | Handler::Api => None,
+            Handler::Memcached(_) | Handler::Files | Handler::EmptyGif | Handler::Status | Handler::Api(_) => None,
         }
     }
 
@@ -146,7 +146,8 @@ impl Request {
         self.attempts.began.get_or_insert(now);
         self.attempts.counted += u32::from(!std::mem::take(&mut self.attempts.again));
         self.attempts.body_sent = 0;
-        self.exchange.tries.push(Try { address: chosen.address().to_string(), redirected, ..Try::default() });
+        let address = chosen.address().to_string();
+        self.exchange.tries.push(Try { address, redirected, began: Some(now), ..Try::default() });
         self.attempts.current = Some(Attempt {
             chosen,
             upstream,

@@ -308,13 +308,16 @@ async fn at_location(request: &mut Request, client: Option<&Arc<Connection>>) ->
             None => return last_resort(request, &try_files.last),
         }
     }
-    match location.handler {
+    match &location.handler {
         Handler::Proxy(_) => Step::Done(Content::Proxy),
         Handler::Memcached(_) => Step::Done(Content::Memcached),
         Handler::Files => local_file(request, &location).await,
         Handler::EmptyGif => or_refused(request, made::empty_gif(request)),
         Handler::Status => or_refused(request, made::status(request)),
-        Handler::Api => or_refused(request, api::answer(request)),
+        Handler::Api(token) => match api::answer(request, token.as_ref()).await {
+            Ok(content) => Step::Done(content),
+            Err(refused) => failed(request, refused.status, refused.headers),
+        },
     }
 }
 

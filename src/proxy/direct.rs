@@ -52,11 +52,13 @@ static IS_OPEN: LazyLock<bool> = LazyLock::new(|| std::env::var_os("EDGE_SHORT_W
 /// Answers the request whose head was read, if the cache can, or an upstream that the lane can ask. `ending`: edge shuts down.
 pub async fn answer(client: &mut Client, slot: &Slot, lane: &mut Lane, ending: bool) -> Went {
     let connection = client.connection().clone();
-    let head = connection.head().filter(|head| head.version == Version::Http11 && !head.wants_upgrade());
-    let Some(head) = head.filter(|_| *IS_OPEN && !is_special(&connection)) else { return Went::On };
+    let head = connection.head().filter(|head| head.version != Version::Http10 && !head.wants_upgrade());
+    // An errand's client has no socket of its own.
+    let Some(head) = head.filter(|_| *IS_OPEN && connection.facts().errand.is_none()) else { return Went::On };
     let is_plain = is_plain(&head);
     let peer = request::peer_of(&connection, connection.requests());
     let mut request = Box::new(Request::new(head, peer, slot.bound()));
+    request.begin_trace(&connection);
     let content = match content::decide(&mut request, &connection).await {
         None => match lane::serve(client, &mut request, &connection, lane, ending).await {
             End::Answered => return Went::Answered,
@@ -97,11 +99,6 @@ pub async fn answer(client: &mut Client, slot: &Slot, lane: &mut Lane, ending: b
 
 fn is_plain(head: &Head) -> bool {
     matches!(head.method, Method::GET | Method::HEAD) && !head.framing.has_body()
-}
-
-/// Who is not a client at a socket of its own.
-fn is_special(connection: &Connection) -> bool {
-    connection.facts().errand.is_some() || connection.is_http2()
 }
 
 /// The answer as it is sent, or what Pingora's way is to make of it: it compresses, and writes chunks.

@@ -12,8 +12,10 @@ use super::caching::Fetch;
 use super::live::Slot;
 use super::rules::Mirrored;
 use super::subrequest::Subrequest;
+use super::trace;
 use crate::client::{Connection, Facts};
 use crate::http::Head;
+use crate::variables::Trace;
 use bytes::{BufMut, Bytes, BytesMut};
 use pingora_core::protocols::Stream;
 use std::sync::Arc;
@@ -63,6 +65,8 @@ pub struct Again<'a> {
     pub conditions: bool,
     /// How long the body is that follows.
     pub body: Option<usize>,
+    /// The trace that it belongs to, whatever the client has told of one.
+    pub trace: Option<Trace>,
 }
 
 impl Again<'_> {
@@ -97,8 +101,17 @@ impl Again<'_> {
         const CONDITIONS: [&str; 6] =
             ["range", "if-range", "if-match", "if-none-match", "if-modified-since", "if-unmodified-since"];
         let is_in = |list: &[&str], name: &[u8]| list.iter().any(|left| left.as_bytes().eq_ignore_ascii_case(name));
+        let traces: &[&str] = match self.trace {
+            None => &[],
+            // What stands there of others is about a trace that was not gone on with.
+            Some(Trace { parent: None, .. }) => &[trace::PARENT, trace::STATE],
+            Some(_) => &[trace::PARENT],
+        };
+        if let Some(trace) = &self.trace {
+            out.put_slice(format!("{}: {}\r\n", trace::PARENT, trace.traceparent(trace.span)).as_bytes());
+        }
         for (name, value) in self.head.headers.iter() {
-            if is_in(&OF_CONNECTION, name) || (!self.conditions && is_in(&CONDITIONS, name)) {
+            if is_in(traces, name) || is_in(&OF_CONNECTION, name) || (!self.conditions && is_in(&CONDITIONS, name)) {
                 continue;
             }
             out.put_slice(name);

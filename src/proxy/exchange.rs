@@ -5,7 +5,7 @@ use super::access;
 use super::caching::{self, Confirmed};
 use super::content::{self, Content};
 use super::failure;
-use super::headers::{self, BodyFraming};
+use super::headers::{self, BodyFraming, Wire};
 use super::record;
 use super::refuse;
 use super::request::{Pending, Request};
@@ -31,6 +31,20 @@ pub fn ask_nobody(request: &mut Request, status: u16) {
     request.pending = Some(give_up_asking(request, Failure::Error, status));
 }
 
+/// What a server of HTTP/1 is sent, as text. `None`: a request for the map of [`request_for_server`], because something may be
+/// changed in it, or is not plain.
+pub fn text_for_server(request: &mut Request) -> Result<Option<Wire>> {
+    let Some(pass) = request.pass() else { return Ok(None) };
+    if request.exchange.trace.is_some() || request.changes_what_is_sent() {
+        return Ok(None);
+    }
+    let wire = headers::plain_for_upstream(request, pass, BodyFraming::of(request, pass))?;
+    if let (Some(wire), Some(last)) = (&wire, request.exchange.tries.last_mut()) {
+        last.bytes_sent = wire.text.len() as u64;
+    }
+    Ok(wire)
+}
+
 /// What the server is sent. `version`: what its connection speaks.
 pub async fn request_for_server(request: &mut Request, version: http::Version) -> Result<RequestHeader> {
     let Some(pass) = request.pass() else {
@@ -41,6 +55,7 @@ pub async fn request_for_server(request: &mut Request, version: http::Version) -
     }
     let mut sent = headers::for_upstream(request, pass, BodyFraming::of(request, pass), version)?;
     request.exchange_session_id(&mut sent)?;
+    request.trace_upstream(&mut sent)?;
     request.rule_upstream_request(&mut sent).await;
     let length = record::request_length(&sent);
     if let Some(last) = request.exchange.tries.last_mut() {

@@ -1,5 +1,6 @@
 //! The configuration in force at a listener, exchanged under it by a reload.
 
+use super::api::Operator;
 use super::errand::Errands;
 use super::snapshot::{Snapshot, Virtual};
 use arc_swap::ArcSwap;
@@ -26,17 +27,27 @@ pub struct Slot {
     bound: ArcSwap<Bound>,
     /// Who serves requests of edge's own.
     errands: Option<Arc<dyn Errands>>,
+    /// Who does what is asked of edge over HTTP.
+    operator: Option<Arc<dyn Operator>>,
     /// The listener is not in the configuration any more: connections end after their request.
     gone: AtomicBool,
 }
 
 impl Slot {
     pub fn new(bound: Bound) -> Slot {
-        Slot { bound: ArcSwap::from_pointee(bound), errands: None, gone: AtomicBool::new(false) }
+        Slot { bound: ArcSwap::from_pointee(bound), errands: None, operator: None, gone: AtomicBool::new(false) }
     }
 
     pub fn with_errands(self, errands: Arc<dyn Errands>) -> Slot {
         Slot { errands: Some(errands), ..self }
+    }
+
+    pub fn with_operator(self, operator: Option<Arc<dyn Operator>>) -> Slot {
+        Slot { operator, ..self }
+    }
+
+    pub fn operator(&self) -> Option<&Arc<dyn Operator>> {
+        self.operator.as_ref()
     }
 
     pub fn errands(&self) -> Option<&Arc<dyn Errands>> {

@@ -29,7 +29,7 @@ pub async fn send(request: &mut Request, connection: &Arc<Connection>) -> Option
             method: request.exchange.method.as_str().to_owned(),
             body: body.clone(),
         };
-        subrequest::send(&request.exchange.head, connection, &request.exchange.request_uri, copy);
+        subrequest::send(&request.exchange, connection, copy);
     }
     None
 }
@@ -39,5 +39,5 @@ pub fn act_afterwards(request: &Request, connection: &Arc<Connection>, path: Str
     let method = request.exchange.method.as_str().to_owned();
     let body = request.body.as_ref().map(|body| body.bytes.clone());
     let copy = Copy { path, args: None, method, body };
-    subrequest::send(&request.exchange.head, connection, &request.exchange.request_uri, copy);
+    subrequest::send(&request.exchange, connection, copy);
 }

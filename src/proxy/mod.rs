@@ -17,6 +17,7 @@
 //! store      answers that become files
 //! attempt    which server is asked next, what became of it
 //! exchange   what is decided of an exchange with it, whoever carries it
+//! trace      the trace it is part of, and the spans that are told of it
 //! sessions/  whose server has the session of the request; what the answer says of that
 //! rules/     what rules decide over it, in each phase, and doing that
 //! peer       how it is connected to; dial makes the connection, line is what is known of it
@@ -60,6 +61,7 @@ pub mod sessions;
 pub mod snapshot;
 mod store;
 mod subrequest;
+mod trace;
 
 pub use direct::{Went, answer};
 pub use errand::Errands;
@@ -120,7 +122,9 @@ impl ProxyHttp for Edge {
                 let head = access::head_of(&connection).or_else(|| connection.head());
                 let head = head.ok_or_else(|| internal("a request without a head"))?;
                 let peer = request::peer_of(&connection, connection.requests());
-                Box::new(Request::new(head, peer, slot.bound()))
+                let mut request = Box::new(Request::new(head, peer, slot.bound()));
+                request.begin_trace(&connection);
+                request
             }
         };
         ctx.begin(request, connection.clone());

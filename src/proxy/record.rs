@@ -77,6 +77,7 @@ pub async fn answered(
     }
     request.exchange.completed = answered && delivered.is_ok() && (e.is_none() || request.exchange.completed);
     request.exchange.request_length = request.exchange.request_length();
+    request.end_trace(connection.facts().errand.is_some());
     // As in nginx, what edge asks for itself is not logged.
     if connection.facts().errand.is_some() {
         access::tell(request, connection, head);

@@ -7,7 +7,8 @@
 use super::errand::{Again, Errand};
 use super::request::Request;
 use crate::client::{Attended, Connection, attended, unattended};
-use crate::http::{Head, escape};
+use crate::http::escape;
+use crate::variables::Exchange;
 use bytes::Bytes;
 use std::sync::Arc;
 use std::time::Duration;
@@ -46,7 +47,7 @@ pub fn adopt(request: &mut Request, connection: &Connection) {
 pub async fn fetch(request: &Request, connection: &Arc<Connection>, path: &str) -> Bytes {
     let copy = Copy { path: path.to_owned(), args: None, method: "GET".to_owned(), body: None };
     // The end of the connection is the end of the answer.
-    let (stream, answer) = attended(text(&request.exchange.head, &copy, "HTTP/1.0"), MOST);
+    let (stream, answer) = attended(text(&request.exchange, &copy, "HTTP/1.0"), MOST);
     if !subrequest(&request.exchange.request_uri).send(Box::new(stream), connection, true) {
         return Bytes::new();
     }
@@ -70,9 +71,9 @@ async fn whole(answer: Attended) -> Option<Bytes> {
 }
 
 /// Sends a copy of a request whose answer nobody sees. False: this connection cannot.
-pub fn send(head: &Head, connection: &Arc<Connection>, request_uri: &Bytes, copy: Copy) -> bool {
-    let stream = unattended(text(head, &copy, "HTTP/1.1"), copy.body.unwrap_or_default());
-    subrequest(request_uri).send(Box::new(stream), connection, false)
+pub fn send(x: &Exchange, connection: &Arc<Connection>, copy: Copy) -> bool {
+    let stream = unattended(text(x, &copy, "HTTP/1.1"), copy.body.unwrap_or_default());
+    subrequest(&x.request_uri).send(Box::new(stream), connection, false)
 }
 
 fn subrequest(request_uri: &Bytes) -> Errand {
@@ -80,7 +81,7 @@ fn subrequest(request_uri: &Bytes) -> Errand {
 }
 
 /// The client's request again, for another path.
-fn text(head: &Head, copy: &Copy, version: &'static str) -> Bytes {
+fn text(x: &Exchange, copy: &Copy, version: &'static str) -> Bytes {
     let mut target = escape::uri(copy.path.as_bytes()).into_owned();
     if let Some(args) = copy.args.as_deref().filter(|args| !args.is_empty()) {
         target.push(b'?');
@@ -88,5 +89,6 @@ fn text(head: &Head, copy: &Copy, version: &'static str) -> Bytes {
     }
     let body = copy.body.as_ref().map(Bytes::len);
     let conditions = version == "HTTP/1.1";
-    Again { head, method: &copy.method, target: &target, version, conditions, body }.text()
+    let (head, trace) = (&*x.head, x.trace);
+    Again { head, method: &copy.method, target: &target, version, conditions, body, trace }.text()
 }

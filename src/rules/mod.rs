@@ -10,12 +10,14 @@
 //!   set         the rules of one place, compiled; index finds those that may concern a request
 //!   run         goes through a set, and stops where something is needed
 //!   outcome     what was decided
+//!   counts      how often rules were asked, and what came of it
 //!   testing     the tests of a file, run over requests that nobody makes
 //! ```
 //!
 //! What always holds: an expression cannot panic, and what it may cost is bounded.
 
 pub mod action;
+pub mod counts;
 pub mod expr;
 pub mod file;
 mod index;

@@ -4,6 +4,7 @@
 use super::action::{
     Action, BasicAuth, ConcurrencyAction, Demand, Disturbance, FieldChange, Page, RateAction, Rewrite, Wish,
 };
+use super::counts::{Limited, RuleCounts};
 use super::expr::{Expr, Needs};
 use super::index::Candidates;
 use super::outcome::{Answer, CacheWishes, Change, Copy, How, Outcome, Target};
@@ -93,6 +94,8 @@ pub struct Run<'s> {
     stopped: Option<usize>,
     session_known: bool,
     phase: Phase,
+    /// What becomes of it is counted.
+    counts: bool,
 }
 
 impl<'s> Run<'s> {
@@ -108,7 +111,18 @@ impl<'s> Run<'s> {
             stopped: None,
             session_known: exchange.session.as_ref().is_some_and(|session| session.stored.is_some()),
             phase,
+            counts: true,
         }
+    }
+
+    /// Nothing of it is counted.
+    pub fn uncounted(self) -> Run<'s> {
+        Run { counts: false, ..self }
+    }
+
+    /// Where the rule counts that needs something.
+    pub fn counts(&self) -> Option<&'s RuleCounts> {
+        self.current.filter(|_| self.counts).map(|current| &*current.rule.counts)
     }
 
     /// Tells what came of a need; the next [`Run::go`] goes on with it.
@@ -124,7 +138,12 @@ impl<'s> Run<'s> {
         loop {
             if let Some(current) = self.current {
                 match self.act(current, world, outcome) {
-                    Some(step) => return step,
+                    Some(step) => {
+                        if let (Step::Answered, Some(counts)) = (&step, self.counts()) {
+                            counts.answered(outcome.answer.as_ref().map_or(0, Answer::status));
+                        }
+                        return step;
+                    }
                     None => self.current = None,
                 }
             }
@@ -142,6 +161,9 @@ impl<'s> Run<'s> {
                 self.waiting = Some(rule);
                 return Step::Need(Need::Session);
             };
+            if self.counts {
+                rule.counts.asked(fired);
+            }
             if fired {
                 world.exchange.rules.get_or_insert_default().fire(&rule.name);
                 if rule.stop {
@@ -158,7 +180,10 @@ impl<'s> Run<'s> {
         let holds = |expr: &Expr, outcome: &mut Outcome| match expr.test(&world.view()) {
             Ok(holds) => holds,
             Err(fault) => {
-                if rule.faults.count(world.now) {
+                if self.counts {
+                    rule.counts.fault();
+                }
+                if rule.faults.is_due(world.now) {
                     outcome.faults.push(format!("the rule {} has no answer: {fault}", rule.name));
                 }
                 false
@@ -231,6 +256,13 @@ impl<'s> Run<'s> {
             Action::ConcurrencyLimit(place) => self.set.concurrencies()[*place].status,
             _ => 401,
         };
+        if let (Action::RateLimit(_) | Action::ConcurrencyLimit(_), Some(counts)) = (action, self.counts()) {
+            counts.limited(match met {
+                Met::Delayed(_) => Limited::Delayed,
+                Met::Refused { .. } => Limited::Refused,
+                _ => Limited::Passed,
+            });
+        }
         match met {
             Met::Passed | Met::Session => return None,
             Met::Delayed(delay) => {

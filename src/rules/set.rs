@@ -6,6 +6,7 @@
 
 use super::Phase;
 use super::action::{self, Action, BasicAuth, ConcurrencyAction, Demand, Phases, RateAction, Reader, Word};
+use super::counts::RuleCounts;
 use super::expr::{Constant, Expr, Mistake, Needs, Scope};
 use super::file::{Group, Rule};
 use super::index::Index;
@@ -29,6 +30,8 @@ pub struct Names<'n> {
     pub prefix: &'n Path,
     /// Hears of each text with variables.
     pub note: &'n dyn Fn(&Template),
+    /// Where a rule counts what becomes of it, by its name.
+    pub counts: &'n dyn Fn(&str) -> Arc<RuleCounts>,
 }
 
 /// What actions have that somebody else does, by its place.
@@ -75,20 +78,19 @@ pub struct Compiled {
     /// What has to be known before it has run.
     needs: Needs,
     pub faults: Faults,
+    pub counts: Arc<RuleCounts>,
 }
 
-/// Conditions that had no value.
+/// When a condition without a value was told of last.
 #[derive(Debug, Default)]
 pub struct Faults {
-    count: AtomicU64,
     /// The minute in which the last one was told.
     told: AtomicU64,
 }
 
 impl Faults {
-    /// Counts one; whether it is to be told, which is so once in a minute.
-    pub fn count(&self, now: SystemTime) -> bool {
-        self.count.fetch_add(1, Ordering::Relaxed);
+    /// Whether one is to be told, which is so once in a minute.
+    pub fn is_due(&self, now: SystemTime) -> bool {
         // 0: never.
         let minute = now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() / 60) + 1;
         self.told.swap(minute, Ordering::Relaxed) != minute
@@ -214,6 +216,14 @@ impl<'c> Here<'c> {
         Scope { phase, with: self.with, vars: self.vars }
     }
 
+    /// What a rule is counted by: with its file, where it is of one.
+    fn counted(self, rule: &Rule) -> String {
+        match Path::new(self.from).file_stem() {
+            Some(file) => format!("{}/{}", file.to_string_lossy(), rule.name.value),
+            None => rule.name.value.clone(),
+        }
+    }
+
     /// What a rule does, and what it does otherwise.
     fn actions(
         self,
@@ -222,10 +232,7 @@ impl<'c> Here<'c> {
         parts: &mut Parts,
         diagnostics: &mut Diagnostics,
     ) -> [Box<[Action]>; 2] {
-        let counted = match Path::new(self.from).file_stem() {
-            Some(file) => format!("{}/{}", file.to_string_lossy(), rule.name.value),
-            None => rule.name.value.clone(),
-        };
+        let counted = self.counted(rule);
         let mut reader = Reader { names: self.names, scope: self.scope(phase), rule: &counted, parts, diagnostics };
         [&rule.then, &rule.otherwise].map(|entries| action::read(entries, &mut reader))
     }
@@ -273,7 +280,8 @@ impl Compiler<'_> {
         let needs = self.set.parts.needs[phase as usize];
         self.set.parts.need(phase, before);
         let (name, group, stop) = (rule.name.as_str().into(), self.group, rule.stop);
-        Some((phase, Compiled { name, group, when, then, otherwise, stop, needs, faults: Faults::default() }))
+        let (faults, counts) = (Faults::default(), (self.here.names.counts)(&self.here.counted(rule)));
+        Some((phase, Compiled { name, group, when, then, otherwise, stop, needs, faults, counts }))
     }
 
     /// Where the condition is not understood, what is wrong with the actions is told all the same: as they are understood best.

@@ -23,7 +23,14 @@ fn place(text: &str) -> Place {
     let sources = Vec::<RuleSource>::read(node.get("rules").unwrap(), &mut diagnostics).unwrap();
     let groups: Vec<Group> = Library::new(Path::new(".")).groups(&sources, &mut diagnostics);
     let defined = testing::defined(&groups);
-    let names = Names { defined: &defined, upstreams: None, stores: None, prefix: Path::new("."), note: &|_| {} };
+    let names = Names {
+        defined: &defined,
+        upstreams: None,
+        stores: None,
+        prefix: Path::new("."),
+        note: &|_| {},
+        counts: &|_| Arc::default(),
+    };
     let set = RuleSet::compile(&groups, &names, &mut diagnostics);
     assert!(diagnostics.is_empty(), "{diagnostics}");
     Place { set: set.unwrap(), defined }

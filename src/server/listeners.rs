@@ -2,6 +2,7 @@
 
 use super::front::Front;
 use super::sockets::{self, Inherited};
+use crate::proxy::api::Operator;
 use crate::proxy::snapshot::{ListenAddress, Snapshot, SocketOptions};
 use crate::proxy::{Bound, Slot};
 use crate::system;
@@ -35,6 +36,8 @@ pub struct BindError {
 pub struct Listeners {
     by_address: HashMap<ListenAddress, Listener>,
     inherited: Inherited,
+    /// Who does what is asked of edge over HTTP.
+    operator: Option<Arc<dyn Operator>>,
     /// Another process listens on the same sockets: the files of unix sockets stay.
     pub handed_over: bool,
 }
@@ -56,8 +59,8 @@ enum Acceptor {
 }
 
 impl Listeners {
-    pub fn inheriting(inherited: Inherited) -> Listeners {
-        Listeners { inherited, ..Listeners::default() }
+    pub fn inheriting(inherited: Inherited, operator: Arc<dyn Operator>) -> Listeners {
+        Listeners { inherited, operator: Some(operator), ..Listeners::default() }
     }
 
     /// Opens the sockets the snapshot needs and that are not there, all or none.
@@ -89,7 +92,8 @@ impl Listeners {
             }
         }
         for (place, socket, acceptor) in opened.0 {
-            let slot = Arc::new(Slot::new(bound(place)).with_errands(front.clone()));
+            let slot = Slot::new(bound(place)).with_errands(front.clone());
+            let slot = Arc::new(slot.with_operator(self.operator.clone()));
             let task = tokio::spawn(accept(acceptor, slot.clone(), front.clone()));
             let wanted = &snapshot.sockets[place];
             let listener = Listener { slot, task, socket, options: wanted.options.clone() };

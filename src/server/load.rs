@@ -5,9 +5,11 @@ use crate::config::node::{Entry, Kind};
 use crate::config::{Diagnostics, Node, Raw, yaml};
 use crate::convert::{self, tomcat};
 use crate::limit;
+use crate::observe::trace::Exporters;
 use crate::observe::traffic::TrafficTable;
 use crate::proxy::rules::{Embedded, Filter};
 use crate::proxy::snapshot::{self, Resources, Snapshot};
+use crate::rules::counts::RuleTable;
 use crate::session::sticky::LearnedTables;
 use crate::session::store::Stores;
 use crate::upstream::{NamesSettings, Upstreams};
@@ -63,6 +65,8 @@ pub struct Loader {
     learned: Arc<LearnedTables>,
     limits: Arc<limit::Zones>,
     traffic: Arc<TrafficTable>,
+    rules: Arc<RuleTable>,
+    exporters: Arc<Exporters>,
     embedded: Embedded,
 }
 
@@ -133,11 +137,19 @@ fn default_error_log(tree: &mut Node, path: &str) {
     }
 }
 
+impl Loaded {
+    /// What is to run, without what it was made of, which is several times as large and of no use any more.
+    pub fn into_snapshot(self) -> Option<Arc<Snapshot>> {
+        self.snapshot
+    }
+}
+
 impl Loader {
     pub fn new(options: Options) -> Loader {
         let names = NamesSettings { offline: options.offline, ..NamesSettings::default() };
-        let (zones, stores, learned, limits, traffic, embedded) = Default::default();
-        Loader { options, upstreams: Upstreams::new(names), zones, stores, learned, limits, traffic, embedded }
+        let upstreams = Upstreams::new(names);
+        let (zones, stores, learned, limits, traffic, rules, exporters, embedded) = Default::default();
+        Loader { options, upstreams, zones, stores, learned, limits, traffic, rules, exporters, embedded }
     }
 
     /// With Rust code that has a say over requests, in every configuration.
@@ -182,6 +194,8 @@ impl Loader {
             learned: self.learned.clone(),
             limits: self.limits.clone(),
             traffic: self.traffic.clone(),
+            rules: self.rules.clone(),
+            exporters: self.exporters.clone(),
             embedded: self.embedded.clone(),
             prefix: self.prefix(),
             check_only: self.options.check_only,

@@ -38,7 +38,7 @@ mod successor;
 pub use early::EarlyLog;
 pub use load::{Loaded, Options};
 pub use pid::running_pid;
-pub use start::run;
+pub use start::{hide_authorities, run};
 
 use crate::health::Checks;
 use crate::observe::{self, errors};
@@ -46,6 +46,7 @@ use crate::proxy::api;
 use crate::proxy::rules::Filter;
 use crate::proxy::sessions::Kept;
 use crate::proxy::snapshot::Snapshot;
+use crate::system;
 use arc_swap::ArcSwap;
 use background::Background;
 use control::Desk;
@@ -57,6 +58,9 @@ use sockets::Inherited;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
+
+/// How long the collector of traces is waited for at the end.
+const LAST_SPANS: Duration = Duration::from_secs(1);
 
 /// Why the process could not start or had to end.
 #[derive(Debug, thiserror::Error)]
@@ -104,7 +108,8 @@ fn serve(loader: Loader, heritage: Heritage, ready: impl FnOnce()) -> Result<(),
     let loaded = loader.load();
     eprint!("{}", loaded.diagnostics);
     early.tell_all(&loaded.diagnostics);
-    let snapshot = loaded.snapshot.ok_or(Failure::Configuration)?;
+    let snapshot = loaded.into_snapshot().ok_or(Failure::Configuration)?;
+    system::give_memory_back();
     limits::raise(snapshot.process.nofile);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(snapshot.process.workers)
@@ -173,8 +178,17 @@ async fn obey(
     }
     checking.abort();
     following.abort();
+    flush_traces(&running).await;
     log::info!(target: "edge::notice", "exit");
     Ok(())
+}
+
+/// What the last requests were is told, unless the collector takes its time.
+async fn flush_traces(running: &Running) {
+    let tracing = running.snapshot.tracing.as_ref();
+    let Some(exporter) = tracing.and_then(|tracing| tracing.exporter.clone()) else { return };
+    // A thread that may wait; if it breaks off, so do the spans.
+    let _ = tokio::task::spawn_blocking(move || exporter.flush(LAST_SPANS)).await;
 }
 
 /// Waits for the last request, at the most for `worker_shutdown_timeout`, or until told a second time.

@@ -16,6 +16,7 @@ use crate::health::Checks;
 use crate::observe::{self, errors};
 use crate::proxy::sessions::Kept;
 use crate::proxy::snapshot::{Control, Process, Snapshot};
+use crate::system;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 
@@ -45,7 +46,7 @@ impl Running {
     ) -> Result<Running, Failure> {
         let snapshot = desk.snapshot.load_full();
         let inherits = inherited.is_some();
-        let mut listeners = Listeners::inheriting(inherited.unwrap_or_default());
+        let mut listeners = Listeners::inheriting(inherited.unwrap_or_default(), desk.clone());
         let opened = listeners.open(&snapshot)?;
         errors::use_log(snapshot.process.error_log.clone());
         let control = open_control(snapshot.process.control.as_ref(), inherits, &desk)?;
@@ -62,7 +63,7 @@ impl Running {
         let loaded = self.loader.load();
         tell(&loaded);
         let mut answer = Answer { errors: loaded.diagnostics.to_string(), ..Answer::default() };
-        let outcome = match loaded.snapshot {
+        let outcome = match loaded.into_snapshot() {
             Some(snapshot) => self.exchange(&snapshot),
             None => Err(Failure::Configuration),
         };
@@ -74,6 +75,8 @@ impl Running {
                 answer.failure = Some(format!("nothing was reloaded: {why}"));
             }
         }
+        // The configuration before is gone as well, but for what still runs on it.
+        system::give_memory_back();
         answer
     }
 

@@ -20,9 +20,9 @@ use std::process::ExitCode;
 /// while the process has one thread.
 pub fn run(options: Options, in_background: bool) -> Result<ExitCode, Failure> {
     errors::install();
-    // Mistakes are told when it is read anew, by who serves.
-    let raw = options.read().raw;
-    let in_background = in_background || raw.main.daemon.as_ref().map_or(options.as_nginx, |daemon| daemon.value);
+    hide_authorities();
+    let wishes = Wishes::read(&options);
+    let in_background = in_background || wishes.daemon;
     let mut heritage = Heritage { sockets: Inherited::take(), background: None };
     if in_background {
         heritage.background = match heritage.sockets.is_some() {
@@ -34,10 +34,10 @@ pub fn run(options: Options, in_background: bool) -> Result<ExitCode, Failure> {
         };
     }
     // What only root may do at all: as the user the limit could not be raised any more.
-    limits::raise(raw.main.worker_rlimit_nofile.as_ref().map(|n| n.value));
-    match (raw.main.user.as_ref().map(|user| user.value.as_str()), is_root()) {
+    limits::raise(wishes.nofile);
+    match (wishes.user, is_root()) {
         (Some(user), true) => {
-            let account = Account::find(user)?;
+            let account = Account::find(&user)?;
             if account.user != 0
                 && let keeper::Side::Keeper(status) = keeper::split(&options, account, &mut heritage)?
             {
@@ -51,6 +51,36 @@ pub fn run(options: Options, in_background: bool) -> Result<ExitCode, Failure> {
         (None, false) => {}
     }
     serve(Loader::new(options), heritage, || ()).map(|()| ExitCode::SUCCESS)
+}
+
+/// What must be known before there are threads.
+struct Wishes {
+    daemon: bool,
+    user: Option<String>,
+    nofile: Option<u64>,
+}
+
+impl Wishes {
+    /// Mistakes are told when the configuration is read anew, by who serves.
+    fn read(options: &Options) -> Wishes {
+        let main = options.read().raw.main;
+        Wishes {
+            daemon: main.daemon.map_or(options.as_nginx, |daemon| daemon.value),
+            user: main.user.map(|user| user.value),
+            nofile: main.worker_rlimit_nofile.map(|most| most.value),
+        }
+    }
+}
+
+/// Shows Pingora an empty list of the system's authorities. Its connectors read the list when they are made, and panic where there
+/// is none, as in a small image; none of edge's connections goes by it: each that checks names its own. To be called while
+/// the process has one thread.
+pub fn hide_authorities() {
+    // SAFETY: nobody else reads or writes the environment: there is one thread.
+    unsafe {
+        std::env::set_var("SSL_CERT_FILE", "/dev/null");
+        std::env::remove_var("SSL_CERT_DIR");
+    }
 }
 
 /// Every listener is bound: whoever waits for that is told, and the terminal is let go.

@@ -6,9 +6,11 @@
 
 mod channel;
 mod link;
+mod memory;
 
 pub use channel::{Channel, Received, Reply, Request};
 pub use link::{ask, connect, has_keeper};
+pub use memory::give_back as give_memory_back;
 
 use std::ffi::CString;
 use std::fs::{DirBuilder, File, OpenOptions, Permissions};

@@ -73,6 +73,8 @@ pub struct Exchange {
     pub slice_range: Option<String>,
     /// Its session, if some text asks for it and the location's upstream keeps sessions. `$session_…`
     pub session: Option<Box<super::Session>>,
+    /// The trace it is part of, where traces are told of. `$trace_id`, `$span_id`
+    pub trace: Option<super::Trace>,
     /// What rules have left behind, if any fired. `$rules_fired`, `$rules_log`
     pub rules: Option<Box<super::Rules>>,
     /// The place the request has come to, if some text asks for what it says.
@@ -145,6 +147,10 @@ pub struct Peer {
 #[derive(Clone, Debug, Default)]
 pub struct Try {
     pub address: String,
+    /// When it was chosen; `None`: nobody was.
+    pub began: Option<Instant>,
+    /// What it was asked, if its trace is sampled.
+    pub asked: Option<Box<Asked>>,
     /// An internal redirect lies between this and the server before.
     pub redirected: bool,
     /// 0: it gave no answer.
@@ -156,6 +162,16 @@ pub struct Try {
     pub bytes_sent: u64,
     /// The length of the body it sent.
     pub response_length: u64,
+}
+
+/// What a server was asked, for the span of that.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    pub span: super::trace::SpanId,
+    pub method: String,
+    /// Path and query, as they were sent.
+    pub target: Vec<u8>,
+    pub scheme: &'static str,
 }
 
 /// What the client is told.
@@ -244,6 +260,7 @@ impl Exchange {
             limit_rate: 0,
             slice_range: None,
             session: None,
+            trace: None,
             rules: None,
             place: None,
             uid_set: OnceLock::new(),

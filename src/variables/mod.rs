@@ -14,15 +14,17 @@ mod rules;
 mod session;
 mod template;
 mod tls;
+pub mod trace;
 
 pub use clock::{http_date, iso8601, local, write_http_date};
 pub use defined::{Definition, Definitions};
 #[cfg(test)]
 pub(crate) use exchange::tests;
-pub use exchange::{Answer, Captures, Exchange, Peer, Roots, Try};
+pub use exchange::{Answer, Asked, Captures, Exchange, Peer, Roots, Try};
 pub use names::{Defined, Variable};
 pub use placed::{Place, PlacedField};
 pub use print::{hostname, request_id, write_number};
 pub use rules::Rules;
 pub use session::{Session, SessionField, StoredSession};
 pub use template::{Mistake, Template};
+pub use trace::Trace;

@@ -100,6 +100,8 @@ pub fn value(variable: &Variable, x: &Exchange, out: &mut Vec<u8>) -> bool {
             tries(x, out, |t, out| if t.status == 0 { bytes(b"-", out) } else { number(t.status.into(), out) })
         }
         Uri => bytes(&x.path, out),
+        TraceId => x.trace.is_some_and(|trace| hex(&trace.id, out)),
+        SpanId => x.trace.is_some_and(|trace| hex(&trace.span, out)),
         Session(asked) => session(*asked, x, out),
         Placed(asked) => x.place.as_ref().is_some_and(|place| place.value(*asked, x, out)),
         Tls(asked) => tls(*asked, x, out),
@@ -116,6 +118,11 @@ pub fn value(variable: &Variable, x: &Exchange, out: &mut Vec<u8>) -> bool {
 
 fn bytes(value: &[u8], out: &mut Vec<u8>) -> bool {
     out.extend_from_slice(value);
+    true
+}
+
+fn hex(value: &[u8], out: &mut Vec<u8>) -> bool {
+    super::trace::write_hex(value, out);
     true
 }
 

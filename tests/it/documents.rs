@@ -1,6 +1,8 @@
 //! The documents say what the code says: pages made of definitions, and examples that are read as a user's files would be.
 //! `EDGE_TEST_BLESS=1` writes the pages.
 
+mod commands;
+
 use crate::messages::Desk;
 use std::path::{Path, PathBuf};
 
@@ -26,6 +28,15 @@ fn every_metric_stands_in_the_documents() {
         "metrics.md",
         &format!("{before}| metric | kind | what it is |\n|---|---|---|\n{}", rows.collect::<String>()),
     );
+}
+
+#[test]
+fn every_variable_stands_in_the_documents() {
+    let rows = edge::variables::Variable::documented().map(|(name, what)| format!("| `${name}` | {what} |\n"));
+    let known = std::fs::read_to_string(page("logs.md")).unwrap();
+    let (before, _) = known.split_once("| field |").expect("the page has its table at the end");
+    let table = format!("| field | what it is |\n|---|---|\n{}", rows.collect::<String>());
+    is_as_made("logs.md", &format!("{before}{table}"));
 }
 
 #[test]
@@ -95,19 +106,6 @@ fn the_edge_of_the_compose_file_is_configured_rightly_and_knows_its_neighbours()
     for name in ["tomcat1", "tomcat2", "memcached"] {
         assert!(services["services"].get(name).is_some(), "{name}");
         assert!(edge.contains(&format!("'{name}:")) || edge.contains(&format!(" {name}:")), "{name}");
-    }
-}
-
-#[test]
-fn what_the_package_installs_is_there() {
-    let home = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let manifest = std::fs::read_to_string(home.join("Cargo.toml")).unwrap();
-    let (_, assets) = manifest.split_once("[package.metadata.deb]").expect("the package is described");
-    let sources: Vec<&str> =
-        assets.lines().filter_map(|line| line.trim().strip_prefix("[\"")?.split('"').next()).collect();
-    assert!(sources.len() >= 4, "{sources:?}");
-    for source in sources.into_iter().filter(|source| !source.starts_with("target/")) {
-        assert!(home.join(source).exists(), "{source}");
     }
 }
 

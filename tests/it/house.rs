@@ -35,6 +35,7 @@ const BESIDE: &[(&str, &[&str], &[&str])] = &[
             "filter",
             "http",
             "memcached",
+            "observe",
             "pattern",
             "proxy",
             "route",

@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::support::backend::{Answer, Backend, Seen};
 use crate::support::client::{Client, Failure};
 use crate::support::edge::Edge;
+use crate::support::http2::{self, Http2};
 use crate::support::request::{self, Request};
 use crate::support::response::{Framing, Response};
 use crate::support::{ports, wait};
@@ -79,7 +80,7 @@ fn edge(upstream: &str, extra: &str, way: &str) -> Edge {
     let port = ports::free();
     let text = format!(
         "error_log logs/error.log info;\nevents {{}}\nhttp {{\n  log_format main '{LOG}';\n  access_log logs/access.log main;\n  \
-         upstream app {{ {upstream} }}\n  server {{\n    listen 127.0.0.1:{port}; absolute_redirect off;\n    location / {{ proxy_pass http://app; {extra} \
+         upstream app {{ {upstream} }}\n  server {{\n    listen 127.0.0.1:{port}; http2 on; absolute_redirect off;\n    location / {{ proxy_pass http://app; {extra} \
          }}\n    location @text {{ return 200 own; }}\n    location /slow/ {{ proxy_pass http://app; proxy_read_timeout 300ms; }}\n  \
          }}\n}}\n"
     );
@@ -182,6 +183,82 @@ fn both_ways_ask_and_tell_the_same() {
         });
         assert_eq!(short, long, "{extra}");
     }
+}
+
+/// What comes of a request over a stream of HTTP/2.
+async fn told_by_stream(edge: &Edge, method: &str, path: &str, body: &[u8]) -> String {
+    let client = Http2::open(edge.address(), None).await;
+    let answer = match (method, body) {
+        ("GET", b"") => client.get(path).await,
+        _ => client.ask(method, path, body).await,
+    };
+    let answer = match answer {
+        Ok(answer) => answer,
+        Err(e) => return format!("reset: {:?}", e.reason()),
+    };
+    let fields = |map: &http::HeaderMap| {
+        let of_the_clock = |name: &http::HeaderName| name == "date" || name == "expires";
+        let lines =
+            map.iter().filter(|(name, _)| !of_the_clock(name)).map(|(name, value)| format!("{name}: {value:?}"));
+        lines.collect::<BTreeSet<String>>()
+    };
+    let (head, trailers) = (fields(&answer.head.headers), fields(&answer.trailers));
+    format!("{} {head:?} {} {trailers:?}", answer.status(), answer.text())
+}
+
+#[test]
+fn streams_of_http2_are_asked_for_and_told_the_same_on_both_ways() {
+    for extra in
+        ["", "proxy_buffering off;", "gzip on; gzip_types *; gzip_min_length 1;", EXTRAS[3], EXTRAS[6], EXTRAS[8]]
+    {
+        let backends = [Backend::start(by_number), Backend::start(by_number)];
+        let edges = [0, 1].map(|at| {
+            let address = backends[at].address();
+            edge(&format!("server {address} max_fails=0;"), extra, ["on", "off"][at])
+        });
+        let mut lines = 0;
+        for (number, answer) in ANSWERS.iter().enumerate() {
+            for (method, body) in [("GET", &b""[..]), ("HEAD", b""), ("POST", b"a body"), ("DELETE", b"")] {
+                let path = format!("/{number}/x%20y?a=b");
+                let [short, long] = [0, 1].map(|at| http2::run(told_by_stream(&edges[at], method, &path, body)));
+                assert_eq!(short, long, "{extra}\n{answer}\n{method}");
+                lines += 1;
+                let [short, long] = [0, 1].map(|at| {
+                    let lines = access_lines(&edges[at], lines);
+                    lines.last().unwrap().replace(&backends[at].address().to_string(), "SERVER")
+                });
+                assert_eq!(short, long, "{extra}\n{answer}\n{method}");
+            }
+        }
+        let [short, long] =
+            [0, 1].map(|at| backends[at].seen().into_iter().map(|seen| (seen.head, seen.body)).collect::<Vec<_>>());
+        assert_eq!(short, long, "{extra}");
+    }
+}
+
+#[test]
+fn a_stream_that_is_given_up_ends_its_request_and_harms_no_other() {
+    let (silent, good) = (Backend::silent(), Backend::saying("good"));
+    let edge = edge(&format!("server {};", silent.address()), "", "on");
+    http2::run(async {
+        let client = Http2::open(edge.address(), None).await;
+        let mut given_up = client.begin("GET", "/wait", &[]).await;
+        given_up.up.end().expect("a stream");
+        assert!(silent.wait_requests(1));
+        given_up.up.cancel();
+        assert!(access_lines(&edge, 1)[0].starts_with("GET /wait 499 "));
+        assert!(wait::until(Duration::from_secs(5), || (silent.open_connections() == 0).then_some(())).is_some());
+        // Many at once share the connection.
+        let other = self::edge(&format!("server {};", good.address()), "", "on");
+        let client = Http2::open(other.address(), None).await;
+        let ask = |_| {
+            let client = client.clone();
+            tokio::spawn(async move { client.get("/").await })
+        };
+        for answer in (0..50).map(ask).collect::<Vec<_>>() {
+            assert_eq!(answer.await.expect("a task").expect("an answer").text(), "good");
+        }
+    });
 }
 
 /// The answers of which beginnings are sent, and whether the end of the connection ends them.

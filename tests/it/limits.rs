@@ -28,7 +28,7 @@ fn at(ms: u64) -> Clock {
 }
 
 async fn passes(edge: &Arc<Shared>, limit: &RateLimit, ms: u64) -> bool {
-    let verdict = edge.check(b"203.0.113.9", limit, at(ms)).await;
+    let verdict = edge.check(b"203.0.113.9", limit, at(ms)).await.0;
     edge.settled().await;
     verdict == RateVerdict::Pass
 }
@@ -72,7 +72,7 @@ async fn two_edges_let_through_what_one_limit_says_by_the_clock() {
         let mut turns = tokio::time::interval(Duration::from_millis(20));
         while begun.elapsed() < Duration::from_secs(seconds) {
             turns.tick().await;
-            if edge.check(b"203.0.113.9", &limit, Clock::now()).await == RateVerdict::Pass {
+            if edge.check(b"203.0.113.9", &limit, Clock::now()).await.0 == RateVerdict::Pass {
                 passed.push(begun.elapsed().as_millis() as u64);
             }
         }
@@ -128,11 +128,11 @@ async fn a_refused_request_is_told_when_to_come_again() {
     let limit = limit("5/m", 0);
     assert!(passes(&edges[0], &limit, 0).await);
     let refused = RateVerdict::Refuse { retry_after: Duration::from_secs(12) };
-    assert_eq!(edges[1].check(b"203.0.113.9", &limit, at(0)).await, refused);
+    assert_eq!(edges[1].check(b"203.0.113.9", &limit, at(0)).await.0, refused);
     edges[1].settled().await;
     let asked = memcached.commands().len();
     let refused = RateVerdict::Refuse { retry_after: Duration::from_secs(2) };
-    assert_eq!(edges[1].check(b"203.0.113.9", &limit, at(10_000)).await, refused);
+    assert_eq!(edges[1].check(b"203.0.113.9", &limit, at(10_000)).await.0, refused);
     assert_eq!(memcached.commands().len(), asked);
     assert!(passes(&edges[1], &limit, 12_000).await);
     assert!(!passes(&edges[0], &limit, 12_001).await);
@@ -145,7 +145,7 @@ async fn what_waits_has_its_turn_among_the_requests_of_all_edges() {
     let limit = RateLimit { delay: Delay::All, ..limit("10/s", 3) };
     let mut said = Vec::new();
     for request in 0..5 {
-        said.push(edges[request % 2].check(b"a", &limit, at(0)).await);
+        said.push(edges[request % 2].check(b"a", &limit, at(0)).await.0);
     }
     let delay = |ms| RateVerdict::Delay(Duration::from_millis(ms));
     let refused = RateVerdict::Refuse { retry_after: Duration::from_millis(100) };
@@ -159,7 +159,7 @@ async fn many_at_once_shut_nobody_out_for_longer_than_one_turn() {
     let limit = limit("1/s", 1);
     let ask = || {
         let edge = edge.clone();
-        tokio::spawn(async move { edge.check(b"203.0.113.9", &limit, at(0)).await == RateVerdict::Pass })
+        tokio::spawn(async move { edge.check(b"203.0.113.9", &limit, at(0)).await.0 == RateVerdict::Pass })
     };
     let asked: Vec<_> = (0..300).map(|_| ask()).collect();
     let mut count = 0;

@@ -8,9 +8,11 @@
 
 mod apart;
 mod closing;
+mod compared;
 mod dying;
 mod leaving;
 mod newcomer;
+mod picture;
 mod report;
 mod rig;
 mod visitor;

@@ -14,6 +14,7 @@ pub mod curl;
 pub mod edge;
 pub mod front;
 pub mod grpc;
+pub mod haproxy;
 pub mod http2;
 pub mod load;
 pub mod memcached;

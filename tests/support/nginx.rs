@@ -35,6 +35,14 @@ impl Nginx {
         }
     }
 
+    /// Such as `1.22.1`.
+    pub fn version() -> String {
+        let output = Command::new("/usr/sbin/nginx").arg("-v").output().expect("nginx runs");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        let word = said.split_once("nginx/").map_or("", |(_, version)| version);
+        word.split_whitespace().next().unwrap_or_default().to_owned()
+    }
+
     pub fn address(&self) -> SocketAddr {
         ports::local(self.port)
     }

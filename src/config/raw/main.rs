@@ -16,8 +16,12 @@ keys! {
         /// The socket of `edge -s reload`, `edge upstream` and `edge cache`; beside `pid` by default, as `edge.sock`; `off`: none.
         ["m"] control: String,
         /// A socket that shows how edge does: a live page, `/status` (JSON), `/metrics` (for Prometheus). None by default; on loopback
-        /// (`127.0.0.1:9145`) nobody else sees it. A location with `api` shows the same to whom its `access` lets in.
-        ["h"] admin: Listen,
+        /// (`127.0.0.1:9145`) nobody else sees it. With `{ listen: …, token_file: … }` who knows the token may change something, too.
+        /// A location with `api` shows the same to whom its `access` lets in.
+        ["h"] admin: Admin,
+        /// Traces for OpenTelemetry: `http://127.0.0.1:4318`, or a map of `endpoint` and what else is said of them. None by default. A request
+        /// that is sampled becomes a span, and so does each server that is asked for it; all servers are told of the trace in `traceparent`.
+        ["h"] trace: Trace,
         /// Where errors are logged, and which.
         ["m"] error_log: ErrorLog = "{path: logs/error.log, level: error}",
         /// The most files (and so connections) the process may have open.

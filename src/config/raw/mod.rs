@@ -20,6 +20,7 @@ pub use upstream::UpstreamKeys;
 use super::diagnostics::{Diagnostics, Span};
 use super::keys::{Contexts, Key, Keys};
 use super::node::{Entry, Node};
+use super::types::Admin;
 use super::value::Spanned;
 
 /// A whole configuration.
@@ -108,9 +109,9 @@ impl Raw {
                 true
             }
             "admin" => {
-                raw.servers.extend(read_server(&admin(value), d));
-                // What is wrong with it has been told.
-                raw.main.read_key(key, value, &mut Diagnostics::new())
+                raw.servers.extend(admin(value).and_then(|server| read_server(&server, d)));
+                // What is wrong with its socket has been told, and is not told twice.
+                raw.main.read_key(key, value, d)
             }
             _ => {
                 raw.main.read_key(key, value, d) || raw.scope.read_key(key, value, d) || raw.tls.read_key(key, value, d)
@@ -121,18 +122,21 @@ impl Raw {
 }
 
 /// The server that `admin` stands for. Whatever holds for the others, it is not logged, and no rule leads its requests elsewhere.
-fn admin(listen: &Node) -> Node {
-    let at = listen.span;
+fn admin(written: &Node) -> Option<Node> {
+    let (listen, token) = Admin::parts(written);
+    let (listen, at) = (listen?, written.span);
     let entry = |key: &str, value: Node| Entry { key: key.to_owned(), span: at, value };
     let word = |text: &str| Node::scalar(at, text);
-    let everything = Node::map(at, vec![entry("match", word("/")), entry("api", word("on"))]);
+    let mut everything = vec![entry("match", word("/")), entry("api", word("on"))];
+    everything.extend(token.map(|token| entry("api_token_file", token.clone())));
+    let everything = Node::map(at, everything);
     let keys = [
         entry("listen", listen.clone()),
         entry("access_log", word("off")),
         entry("rules_inherit", word("off")),
         entry("location", Node::list(at, vec![everything])),
     ];
-    Node::map(at, keys.into())
+    Some(Node::map(at, keys.into()))
 }
 
 fn read_upstreams(node: &Node, diagnostics: &mut Diagnostics) -> Vec<Upstream> {

@@ -52,6 +52,9 @@ keys! {
         /// Shows how edge does: at the location's path a live page, below it `status` (JSON) and `metrics` (for Prometheus). It asks nobody
         /// who he is: `access`, `auth_basic` and the like do, as everywhere.
         ["l"] api: bool = "false",
+        /// The file of a token, one line of at least 16 characters. Who sends it (`Authorization: Bearer …`) may change something below a
+        /// location with `api`: POST to `reload`, `cache/purge`, `upstream/drain`, `upstream/up`, `upstream/move`. Without it nobody may.
+        ["l"] api_token_file: String,
         /// The answer is a transparent picture of one pixel.
         ["l"] empty_gif: bool = "false",
         /// The gRPC upstream that calls go to: `grpc://NAME`, `grpcs://host:port`, `grpc://unix:/path`.

@@ -8,7 +8,8 @@ use crate::client::{Connection, unattended};
 use crate::http::{Framing, Head, Version};
 use crate::proxy::errand::Errand;
 use crate::proxy::request::Request;
-use crate::proxy::snapshot;
+use crate::proxy::{snapshot, trace};
+use crate::variables::Trace;
 use bytes::Bytes;
 use http::{HeaderValue, Method, header};
 use pingora_http::ResponseHeader;
@@ -72,7 +73,7 @@ fn send(request: &Request) -> Option<oneshot::Receiver<Told>> {
     let connection = request.connection.upgrade()?;
     let (answer, told) = oneshot::channel();
     let inquiry = Inquiry {
-        head: Arc::new(head(&request.exchange.head)),
+        head: Arc::new(head(&request.exchange.head, request.exchange.trace)),
         method: request.exchange.method.clone(),
         location: request.location.clone(),
         answer: Mutex::new(Some(answer)),
@@ -82,11 +83,19 @@ fn send(request: &Request) -> Option<oneshot::Receiver<Told>> {
 }
 
 /// The client's head for a request without a body.
-fn head(client: &Head) -> Head {
+fn head(client: &Head, trace: Option<Trace>) -> Head {
     let mut head = Head { method: Method::GET, version: Version::Http11, framing: Framing::None, ..client.clone() };
     let about_connection = |name: &[u8]| LEFT_OUT.iter().any(|left| left.as_bytes().eq_ignore_ascii_case(name));
     head.headers.retain(|name, _| !about_connection(name));
     head.headers.push(Bytes::from_static(b"Connection"), Bytes::from_static(b"close"));
+    if let Some(trace) = trace {
+        let is_old = |name: &[u8]| {
+            let is = |field: &str| field.as_bytes().eq_ignore_ascii_case(name);
+            is(trace::PARENT) || (is(trace::STATE) && trace.parent.is_none())
+        };
+        head.headers.retain(|name, _| !is_old(name));
+        head.headers.push(Bytes::from_static(trace::PARENT.as_bytes()), trace.traceparent(trace.span).into());
+    }
     head
 }
 

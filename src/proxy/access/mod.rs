@@ -111,7 +111,7 @@ fn by_address(request: &Request, location: &Location) -> Word {
     }
 }
 
-fn client_of(request: &Request) -> Client {
+pub fn client_of(request: &Request) -> Client {
     let peer = &request.exchange.peer;
     match peer.connected {
         None if peer.remote == NO_ADDRESS => Client::Unix,

@@ -4,6 +4,7 @@ use super::report::{Report, ServerReport, UpstreamReport};
 use crate::cache::store::Counters;
 use crate::count::Times;
 use crate::observe::traffic::{CLASSES, Counted, Name};
+use crate::rules::counts::{self, Attached};
 use std::borrow::Cow;
 use std::fmt::{Display, Write};
 
@@ -27,6 +28,28 @@ pub const FAMILIES: &[(&str, &str, &str)] = &[
     ("edge_received_bytes_total", "counter", "Bytes of requests from clients, heads included."),
     ("edge_sent_bytes_total", "counter", "Bytes of answers to clients, heads included."),
     ("edge_request_seconds", "histogram", "From the first byte of a request to the last one of its answer."),
+    (
+        "edge_rule_asked_total",
+        "counter",
+        "How often the condition of a rule was looked at, by where it is attached; those that method, host or path leave out are not asked.",
+    ),
+    ("edge_rule_fired_total", "counter", "How often it held."),
+    ("edge_rule_faults_total", "counter", "How often it had no value, which is told in the error log once a minute."),
+    (
+        "edge_rule_answered_total",
+        "counter",
+        "Requests that a rule answered, by class of status: refused, sent elsewhere, answered with a text.",
+    ),
+    (
+        "edge_rule_limited_total",
+        "counter",
+        "What `rate_limit` and `concurrency_limit` of a rule said: `passed`, `delayed` or `refused`.",
+    ),
+    (
+        "edge_rule_limited_alone_total",
+        "counter",
+        "Those that this edge decided alone, because memcached had no answer, of limits that several edges share.",
+    ),
     ("edge_upstream_server_up", "gauge", "Whether requests are sent to a server, by its state: 1 for `up`."),
     ("edge_upstream_requests_total", "counter", "How often a server was chosen."),
     ("edge_upstream_failures_total", "counter", "How many of these failed in a way that counts for `max_fails`."),
@@ -43,7 +66,14 @@ pub const FAMILIES: &[(&str, &str, &str)] = &[
         "counter",
         "What happened to sessions, by upstream; the words are those of `edge session stats`.",
     ),
+    (
+        "edge_trace_spans_total",
+        "counter",
+        "Spans of sampled requests: `sent`, `dropped` (more than could wait) or `failed` (the collector did not take them).",
+    ),
 ];
+
+const CLASS_WORDS: [&str; CLASSES] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
 
 /// A family, and its value of each.
 type Read<T> = (&'static str, fn(&T) -> u64);
@@ -53,6 +83,7 @@ pub fn text(report: &Report) -> String {
     let mut page = Page::default();
     process(&mut page, report);
     traffic(&mut page, &report.traffic);
+    rules(&mut page, &report.rules);
     upstreams(&mut page, &report.upstreams);
     caches(&mut page, report);
     page.family("edge_sessions_total");
@@ -60,6 +91,10 @@ pub fn text(report: &Report) -> String {
         for (outcome, count) in &sessions.counts {
             page.value("", &[("upstream", &sessions.upstream), ("outcome", outcome)], count);
         }
+    }
+    page.family("edge_trace_spans_total");
+    for (outcome, count) in &report.spans {
+        page.value("", &[("outcome", outcome)], count);
     }
     page.out
 }
@@ -78,11 +113,10 @@ fn process(page: &mut Page, report: &Report) {
 }
 
 fn traffic(page: &mut Page, traffic: &[(Name, Counted)]) {
-    const WORDS: [&str; CLASSES] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
     let labels = |name: &'_ Name| [("server", name.server.clone()), ("location", name.location.clone())];
     page.family("edge_requests_total");
     for (name, counted) in traffic {
-        let statuses = WORDS.into_iter().zip(counted.statuses).chain([("0xx", counted.unanswered)]);
+        let statuses = CLASS_WORDS.into_iter().zip(counted.statuses).chain([("0xx", counted.unanswered)]);
         for (status, count) in statuses.filter(|(_, count)| *count > 0) {
             page.value("", &[("server", &name.server), ("location", &name.location), ("status", status)], count);
         }
@@ -100,6 +134,54 @@ fn traffic(page: &mut Page, traffic: &[(Name, Counted)]) {
     for (name, counted) in traffic.iter().filter(|(_, counted)| counted.requests() > 0) {
         page.histogram(&[("server", &name.server), ("location", &name.location)], &counted.times);
     }
+}
+
+fn rules(page: &mut Page, rules: &[(Attached, counts::Counted)]) {
+    let each: [Read<counts::Counted>; 2] =
+        [("edge_rule_asked_total", |counted| counted.asked), ("edge_rule_fired_total", |counted| counted.fired)];
+    for (family, read) in each {
+        page.family(family);
+        for (attached, counted) in rules {
+            page.value("", &labels_of(attached), read(counted));
+        }
+    }
+    // What never happened to a rule, and to most of them cannot, is left out.
+    let some: [Read<counts::Counted>; 2] = [
+        ("edge_rule_faults_total", |counted| counted.faults),
+        ("edge_rule_limited_alone_total", |counted| counted.alone),
+    ];
+    for (family, read) in some {
+        page.family(family);
+        for (attached, counted) in rules.iter().filter(|(_, counted)| read(counted) > 0) {
+            page.value("", &labels_of(attached), read(counted));
+        }
+    }
+    by_word(page, "edge_rule_answered_total", "status", rules, |counted| {
+        CLASS_WORDS.into_iter().zip(counted.answered).collect()
+    });
+    by_word(page, "edge_rule_limited_total", "outcome", rules, |counted| {
+        vec![("passed", counted.passed), ("delayed", counted.delayed), ("refused", counted.refused)]
+    });
+}
+
+fn by_word(
+    page: &mut Page,
+    family: &'static str,
+    label: &str,
+    rules: &[(Attached, counts::Counted)],
+    read: impl Fn(&counts::Counted) -> Vec<(&'static str, u64)>,
+) {
+    page.family(family);
+    for (attached, counted) in rules {
+        for (word, count) in read(counted).into_iter().filter(|(_, count)| *count > 0) {
+            let [server, location, rule] = labels_of(attached);
+            page.value("", &[server, location, rule, (label, word)], count);
+        }
+    }
+}
+
+fn labels_of(attached: &Attached) -> [(&str, &str); 3] {
+    [("server", &attached.server), ("location", &attached.location), ("rule", &attached.rule)]
 }
 
 fn upstreams(page: &mut Page, upstreams: &[UpstreamReport]) {

@@ -3,9 +3,11 @@
 use crate::cache::policy::CacheStatus;
 use crate::cache::store;
 use crate::count::{BOUNDS, Times};
+use crate::observe::trace;
 use crate::observe::traffic::{Counted, Name};
 use crate::proxy::sessions::Sessions;
 use crate::proxy::snapshot::Snapshot;
+use crate::rules::counts::{self as counts_of_rules, Attached};
 use crate::upstream::{Condition, Peer, Upstream};
 use crate::variables::counts::{self, Counts};
 use serde_json::{Map, Value, json};
@@ -28,9 +30,13 @@ pub struct Report {
     pub workers: usize,
     pub connections: Counts,
     pub traffic: Vec<(Name, Counted)>,
+    /// The rules, each where it is attached.
+    pub rules: Vec<(Attached, counts_of_rules::Counted)>,
     pub upstreams: Vec<UpstreamReport>,
     pub caches: Vec<CacheReport>,
     pub sessions: Vec<SessionReport>,
+    /// What became of spans; nothing where there never was a `trace`.
+    pub spans: Vec<(&'static str, u64)>,
 }
 
 pub struct UpstreamReport {
@@ -86,6 +92,8 @@ impl Report {
         };
         let mut sessions: Vec<_> = snapshot.sessions.iter().map(of_sessions).collect();
         sessions.sort_by(|a, b| a.upstream.cmp(&b.upstream));
+        let spans = trace::counts();
+        let has_spans = snapshot.tracing.is_some() || spans.iter().any(|(_, count)| *count > 0);
         Report {
             started,
             age: since.elapsed(),
@@ -93,9 +101,11 @@ impl Report {
             workers: snapshot.process.workers,
             connections: counts::read(),
             traffic: snapshot.traffic.read(),
+            rules: snapshot.rules.read(),
             upstreams,
             caches,
             sessions,
+            spans: if has_spans { spans.into() } else { Vec::new() },
         }
     }
 
@@ -120,8 +130,10 @@ impl Report {
             "requests": self.connections.requests,
             "bounds": BOUNDS.map(|micros| seconds(Duration::from_micros(micros))),
             "traffic": self.traffic.iter().map(traffic).collect::<Vec<_>>(),
+            "rules": self.rules.iter().map(rule).collect::<Vec<_>>(),
             "upstreams": self.upstreams.iter().map(UpstreamReport::to_json).collect::<Vec<_>>(),
             "caches": self.caches.iter().map(CacheReport::to_json).collect::<Vec<_>>(),
+            "spans": self.spans.iter().map(|(word, count)| ((*word).to_owned(), (*count).into())).collect::<Map<_, _>>(),
             "sessions": self.sessions.iter().map(SessionReport::to_json).collect::<Vec<_>>(),
         })
     }
@@ -195,6 +207,22 @@ fn traffic((name, counted): &(Name, Counted)) -> Value {
         "sent": counted.sent,
     }));
     with_times(map, &counted.times)
+}
+
+fn rule((attached, counted): &(Attached, counts_of_rules::Counted)) -> Value {
+    json!({
+        "server": attached.server,
+        "location": attached.location,
+        "rule": attached.rule,
+        "asked": counted.asked,
+        "fired": counted.fired,
+        "faults": counted.faults,
+        "answered": counted.answered,
+        "passed": counted.passed,
+        "delayed": counted.delayed,
+        "refused": counted.refused,
+        "alone": counted.alone,
+    })
 }
 
 impl UpstreamReport {

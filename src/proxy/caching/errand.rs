@@ -5,6 +5,7 @@ use crate::cache::store::Guard;
 use crate::client::{Connection, unattended};
 use crate::http::Head;
 use crate::proxy::errand::{Again, Errand};
+use crate::variables::Trace;
 use bytes::Bytes;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -35,9 +36,15 @@ impl Fetch {
 }
 
 /// Sends for the answer to a client's request, or for a part of it.
-pub fn send(head: &Head, connection: &Arc<Connection>, guard: Guard, slice_range: Option<String>) {
+pub fn send(
+    head: &Head,
+    trace: Option<Trace>,
+    connection: &Arc<Connection>,
+    guard: Guard,
+    slice_range: Option<String>,
+) {
     let target = &head.target[..];
-    let again = Again { head, method: "GET", target, version: "HTTP/1.1", conditions: false, body: None };
+    let again = Again { head, method: "GET", target, version: "HTTP/1.1", conditions: false, body: None, trace };
     let stream = unattended(again.text(), Bytes::new());
     let is_awaited = slice_range.is_some();
     Errand::Fetch(Fetch { guard: Mutex::new(Some(guard)), slice_range }).send(Box::new(stream), connection, is_awaited);

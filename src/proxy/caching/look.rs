@@ -221,7 +221,7 @@ impl Search {
         }
         match self.zone.lock(&self.key, hit.variant) {
             Locked::Mine(guard) => {
-                errand::send(&request.exchange.head, connection, guard, None);
+                errand::send(&request.exchange.head, request.exchange.trace, connection, guard, None);
                 true
             }
             Locked::Wait(_) => false,

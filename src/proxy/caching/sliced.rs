@@ -20,6 +20,7 @@ use crate::client::Connection;
 use crate::http;
 use crate::proxy::request::Request;
 use crate::proxy::snapshot::Caching;
+use crate::variables::Trace;
 use ::http::{Method, StatusCode};
 use bytes::Bytes;
 use std::io;
@@ -59,6 +60,7 @@ struct Source {
     /// Of the key; `None` where the range stands.
     key: Vec<Option<Vec<u8>>>,
     head: Arc<http::Head>,
+    trace: Option<Trace>,
     connection: Arc<Connection>,
 }
 
@@ -113,6 +115,7 @@ pub async fn begin(
         zone: zone.clone(),
         slices,
         head: request.exchange.head.clone(),
+        trace: request.exchange.trace,
         connection: connection.clone(),
     };
     let mut start = slices.first(&source.head.headers);
@@ -289,7 +292,7 @@ impl<'s> Search<'s> {
 
     fn send(&self, guard: Guard) {
         let range = Some(self.source.slices.range(self.start));
-        errand::send(&self.source.head, &self.source.connection, guard, range);
+        errand::send(&self.source.head, self.source.trace, &self.source.connection, guard, range);
     }
 
     fn fail(self) -> Result<Slice, Missing> {

@@ -4,10 +4,12 @@ mod client;
 mod cookies;
 #[cfg(test)]
 pub(crate) mod fuzzed;
+mod text;
 pub mod trailers;
 mod upstream;
 
 pub use client::{for_client, is_bodiless};
+pub use text::{Wire, plain_for_upstream};
 pub use upstream::{BodyFraming, asks_upgrade, for_upstream, target};
 
 use super::request::{Pending, Request};

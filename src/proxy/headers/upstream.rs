@@ -18,17 +18,45 @@ pub enum BodyFraming {
     Chunked,
 }
 
+/// Where the fields of a request are written.
+pub(super) trait Fields {
+    fn has(&self, name: &str) -> bool;
+    fn append(&mut self, name: &[u8], value: &[u8]) -> Result<()>;
+    /// In the place of what has that name.
+    fn set(&mut self, name: &'static str, value: &[u8]) -> Result<()>;
+}
+
+impl Fields for RequestHeader {
+    fn has(&self, name: &str) -> bool {
+        self.headers.contains_key(name)
+    }
+
+    fn append(&mut self, name: &[u8], value: &[u8]) -> Result<()> {
+        // Both came through a parser that refuses what breaks a message; a template may still have made something else of it.
+        let name = String::from_utf8_lossy(name).into_owned();
+        self.append_header(name, value_of(value)?).map(drop)
+    }
+
+    fn set(&mut self, name: &'static str, value: &[u8]) -> Result<()> {
+        self.insert_header(name, value_of(value)?)
+    }
+}
+
+fn value_of(value: &[u8]) -> Result<http::HeaderValue> {
+    http::HeaderValue::from_bytes(value).or_err(ErrorType::InvalidHTTPHeader, "a value for the upstream")
+}
+
 /// The fields edge sets itself where the configuration sets none; with an empty value the client's is only dropped.
-fn default_field(name: &str, request: &Request, pass: &Pass) -> Option<Vec<u8>> {
+fn default_field<'r>(name: &str, request: &'r Request, pass: &Pass) -> Option<&'r [u8]> {
     let close = match &pass.target {
         PassTarget::Upstream { upstream, .. } => upstream.settings().keepalive == 0,
         PassTarget::Variable(_) => false,
     };
     match name {
-        "Host" => Some(request.exchange.proxy_host.to_vec()),
-        "Connection" if close || pass.http_version == UpstreamVersion::Http10 => Some(b"close".to_vec()),
+        "Host" => Some(&request.exchange.proxy_host),
+        "Connection" if close || pass.http_version == UpstreamVersion::Http10 => Some(b"close"),
         // It goes without saying, but only who is asked says how long it waits: Tomcat.
-        "Connection" => Some(b"keep-alive".to_vec()),
+        "Connection" => Some(b"keep-alive"),
         _ => None,
     }
 }
@@ -48,7 +76,6 @@ pub fn for_upstream(
     version: http::Version,
 ) -> Result<RequestHeader> {
     let http2 = version == http::Version::HTTP_2;
-    let fits = |name: &str| !http2 || !NOT_HTTP2.iter().any(|n| n.eq_ignore_ascii_case(name));
     let method = match &pass.method {
         Some(method) => method.evaluate(&request.exchange).into_owned(),
         None => request.exchange.method.as_str().as_bytes().to_vec(),
@@ -61,29 +88,45 @@ pub fn for_upstream(
         UpstreamVersion::Http10 => http::Version::HTTP_10,
         UpstreamVersion::Http11 | UpstreamVersion::Http2 => http::Version::HTTP_11,
     });
+    write_fields(&mut out, request, pass, framing, http2)?;
+    for (name, value) in caching::conditions(request) {
+        out.insert_header(name, value)?;
+    }
+    Ok(out)
+}
+
+/// All fields but those that only the cache wants.
+pub(super) fn write_fields(
+    out: &mut impl Fields,
+    request: &Request,
+    pass: &Pass,
+    framing: BodyFraming,
+    http2: bool,
+) -> Result<()> {
+    let fits = |name: &str| !http2 || !NOT_HTTP2.iter().any(|n| n.eq_ignore_ascii_case(name));
     let mut value = Vec::new();
     for field in pass.fields.iter().filter(|field| fits(&field.name)) {
         value.clear();
         field.value.write(&request.exchange, &mut value);
         // A field set twice by the configuration is sent once: the first.
-        if !value.is_empty() && !out.headers.contains_key(&field.name[..]) {
-            append(&mut out, field.name.as_bytes(), &value)?;
+        if !value.is_empty() && !out.has(&field.name) {
+            out.append(field.name.as_bytes(), &value)?;
         }
     }
     let configured = |name: &str| pass.fields.iter().any(|f| f.name.eq_ignore_ascii_case(name));
     for name in ["Host", "Connection"].into_iter().filter(|name| fits(name)) {
         if let Some(value) = default_field(name, request, pass).filter(|_| !configured(name)) {
-            append(&mut out, name.as_bytes(), &value)?;
+            out.append(name.as_bytes(), value)?;
         }
     }
     if http2 {
-        complete_http2(&mut out, request)?;
+        complete_http2(out, request)?;
     }
     match framing {
         BodyFraming::Chunked if http2 => {}
         BodyFraming::None => {}
-        BodyFraming::Length(length) => out.insert_header("Content-Length", length.to_string())?,
-        BodyFraming::Chunked => out.insert_header("Transfer-Encoding", "chunked")?,
+        BodyFraming::Length(length) => out.set("Content-Length", length.to_string().as_bytes())?,
+        BodyFraming::Chunked => out.set("Transfer-Encoding", b"chunked")?,
     }
     if pass.pass_headers {
         for (name, value) in request.exchange.head.headers.iter() {
@@ -93,32 +136,21 @@ pub fn for_upstream(
                 && fits(&String::from_utf8_lossy(name))
                 && !pass.fields.iter().any(|f| is(&f.name))
             {
-                append(&mut out, name, value)?;
+                out.append(name, value)?;
             }
         }
     }
-    for (name, value) in caching::conditions(request) {
-        out.insert_header(name, value)?;
-    }
-    Ok(out)
+    Ok(())
 }
 
 /// What every request over HTTP/2 has, or may keep: an authority, and the word that trailers are understood.
-fn complete_http2(out: &mut RequestHeader, request: &Request) -> Result<()> {
-    if !out.headers.contains_key(http::header::HOST) {
-        append(out, b"Host", &request.exchange.proxy_host)?;
+fn complete_http2(out: &mut impl Fields, request: &Request) -> Result<()> {
+    if !out.has("Host") {
+        out.append(b"Host", &request.exchange.proxy_host)?;
     }
     let words = request.exchange.head.headers.get_all("te").flat_map(|value| value.split(|b| *b == b','));
     let trailers = words.into_iter().any(|word| word.trim_ascii().eq_ignore_ascii_case(b"trailers"));
-    if trailers { append(out, b"TE", b"trailers") } else { Ok(()) }
-}
-
-fn append(out: &mut RequestHeader, name: &[u8], value: &[u8]) -> Result<()> {
-    // Both came through a parser that refuses what breaks a message; a template may still have made something else of it.
-    let name = String::from_utf8_lossy(name).into_owned();
-    let value =
-        http::HeaderValue::from_bytes(value).or_err(ErrorType::InvalidHTTPHeader, "a value for the upstream")?;
-    out.append_header(name, value).map(drop)
+    if trailers { out.append(b"TE", b"trailers") } else { Ok(()) }
 }
 
 /// The URI as the upstream gets it: the client's own text where it is still that, else the path escaped anew.

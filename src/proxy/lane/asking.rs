@@ -1,6 +1,7 @@
 //! One server is asked: connected to, sent the request, and heard until the head of its answer is there.
 
 use super::super::exchange;
+use super::super::headers::Wire;
 use super::super::peer::Way;
 use super::super::record;
 use super::super::request::Request;
@@ -108,9 +109,11 @@ impl<'t> Asking<'t> {
         if !self.request.connected(is_reused, Some(link.line())) {
             return Err(exchange::again("the connection has outlived what its server announced, or its server".into()));
         }
-        let mut sent = exchange::request_for_server(self.request, Version::HTTP_11).await?;
-        check(&mut sent)?;
-        self.prepare(&sent)?;
+        let sent = match exchange::text_for_server(self.request)? {
+            Some(wire) => wire,
+            None => wire_of(exchange::request_for_server(self.request, Version::HTTP_11).await?)?,
+        };
+        let sent = self.prepare(sent);
         let head = self.hear_head(&mut link).await?;
         let mut body = Body::behind(&head, &sent.method);
         if let Err(e) = exchange::judge(self.request, &head).await {
@@ -120,11 +123,11 @@ impl<'t> Asking<'t> {
             return Err(e);
         }
         // The client has not asked for it. Who was not asked for it either is passed on, as in nginx.
-        if head.status == StatusCode::SWITCHING_PROTOCOLS && sent.headers.contains_key(UPGRADE) {
+        if head.status == StatusCode::SWITCHING_PROTOCOLS && sent.asks_upgrade {
             let why = "received 101 response that the client has not asked for";
             return Err(Error::explain(ErrorType::InvalidHTTPHeader, why).into_up());
         }
-        let keeps = head::keeps(&head) && head::says_close(&sent.headers) != Some(true);
+        let keeps = head::keeps(&head) && !sent.closes;
         self.relay(Answering { link, head, body, keeps, key, idle: way.idle }).await
     }
 
@@ -141,26 +144,22 @@ impl<'t> Asking<'t> {
 
     async fn connect(&mut self, way: &Way, key: Key) -> Result<(Link, bool)> {
         // One of its own is asked for where the key is one that nothing has.
-        if let Some(link) = self.lane.pool.take(key) {
+        if let Some(link) = self.lane.pool.take(key, self.request.exchange.method.is_safe()) {
             return Ok((link, true));
         }
         let opened = way.dial.open(&way.address).await.map_err(Error::into_up)?;
         Ok((Link::new(opened), false))
     }
 
-    /// Makes the request that is sent.
-    fn prepare(&mut self, sent: &RequestHeader) -> Result<()> {
-        let text = http_req_header_to_wire(sent).ok_or_else(|| {
-            let why = "request-line contains forbidden delimiter bytes or unsupported HTTP version";
-            Error::explain(ErrorType::InvalidHTTPHeader, why).into_up()
-        })?;
+    /// What is sent is the head, and the body behind it.
+    fn prepare(&mut self, mut sent: Wire) -> Wire {
+        let text = std::mem::take(&mut sent.text);
         self.length = text.len() as u64;
-        let is_chunked = sent.headers.contains_key(TRANSFER_ENCODING);
-        let is_framed = is_chunked || sent.headers.contains_key(CONTENT_LENGTH);
+        let is_framed = sent.is_chunked || sent.has_length;
         let body = self.request.next_of_body(usize::MAX).filter(|_| is_framed).unwrap_or_default();
-        let (text, body) = head::framed(text, is_chunked, body);
+        let (text, body) = head::framed(text, sent.is_chunked, body);
         self.sending = Sending::new(text, body);
-        Ok(())
+        sent
     }
 
     async fn hear_head(&mut self, link: &mut Link) -> Result<ResponseHeader> {
@@ -224,6 +223,23 @@ impl<'t> Asking<'t> {
             _ => self.unsent.take().unwrap_or_else(|| e.into_up()),
         }
     }
+}
+
+/// A request that was made as a map.
+fn wire_of(mut sent: RequestHeader) -> Result<Wire> {
+    check(&mut sent)?;
+    let text = http_req_header_to_wire(&sent).ok_or_else(|| {
+        let why = "request-line contains forbidden delimiter bytes or unsupported HTTP version";
+        Error::explain(ErrorType::InvalidHTTPHeader, why).into_up()
+    })?;
+    Ok(Wire {
+        text,
+        closes: head::says_close(&sent.headers) == Some(true),
+        asks_upgrade: sent.headers.contains_key(UPGRADE),
+        has_length: sent.headers.contains_key(CONTENT_LENGTH),
+        is_chunked: sent.headers.contains_key(TRANSFER_ENCODING),
+        method: sent.method.clone(),
+    })
 }
 
 /// What Pingora holds against a request that rules and fields of the configuration have made.

@@ -7,7 +7,7 @@ use std::os::fd::{AsRawFd, RawFd};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
 /// A socket without anything around it.
@@ -22,6 +22,15 @@ impl Socket {
         match self {
             Socket::Tcp(socket) => socket.as_raw_fd(),
             Socket::Unix(socket) => socket.as_raw_fd(),
+        }
+    }
+
+    /// Whether the runtime has heard of something to read, or of the end. No system call.
+    fn is_stirred(&self) -> bool {
+        let nothing = || Ok(());
+        match self {
+            Socket::Tcp(socket) => socket.try_io(Interest::READABLE, nothing).is_ok(),
+            Socket::Unix(socket) => socket.try_io(Interest::READABLE, nothing).is_ok(),
         }
     }
 
@@ -70,6 +79,11 @@ impl Link {
         // SAFETY: the descriptor is open as long as the socket lives, and there is room for the one byte.
         let read = unsafe { libc::recv(self.socket.descriptor(), (&raw mut byte).cast(), 1, flags) };
         read < 0 && io::Error::last_os_error().kind() == io::ErrorKind::WouldBlock
+    }
+
+    /// The same as far as the runtime knows.
+    pub fn is_calm(&self) -> bool {
+        !self.socket.is_stirred()
     }
 
     /// Reads once, about so many bytes at most; 0 is the end.

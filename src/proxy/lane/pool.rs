@@ -1,7 +1,8 @@
 //! Connections that lie idle, the one that was used last on top: it is the least likely to be closed soon, and those that are
 //! too many are never used and end.
 //!
-//! What always holds: a connection that is handed out was open and silent a moment ago; one whose server has closed it, or
+//! What always holds: a connection that is handed out was open and silent a moment ago, by the system's word or, where it was used
+//! just now for what may be asked twice, by the runtime's; one whose server has closed it, or
 //! whose time is over, does not lie here for longer than [`ROUND`]; there are never more than [`MOST`].
 
 use super::link::Link;
@@ -12,6 +13,8 @@ use std::time::{Duration, Instant};
 
 /// Idle connections in all.
 const MOST: usize = 4096;
+/// So long after its answer the runtime is believed that a connection is silent.
+const JUST_NOW: Duration = Duration::from_millis(5);
 /// How often closed and old ones are looked for.
 const ROUND: Duration = Duration::from_millis(500);
 /// Locks, so that threads seldom meet.
@@ -29,18 +32,20 @@ pub struct Pool {
 
 struct Idle {
     link: Link,
+    since: Instant,
     until: Instant,
 }
 
 impl Idle {
-    fn is_good(&self, now: Instant) -> bool {
-        now < self.until && self.link.is_silent()
+    fn is_good(&self, now: Instant, trusting: bool) -> bool {
+        let is_believed = trusting && now.duration_since(self.since) < JUST_NOW && self.link.is_calm();
+        now < self.until && (is_believed || self.link.is_silent())
     }
 }
 
 impl Pool {
-    /// The connection that was used last.
-    pub fn take(&self, key: Key) -> Option<Link> {
+    /// The connection that was used last. `trusting`: should it be closed after all, the request is made once more.
+    pub fn take(&self, key: Key, trusting: bool) -> Option<Link> {
         if self.count.load(Ordering::Relaxed) == 0 {
             return None;
         }
@@ -48,7 +53,7 @@ impl Pool {
             let idle = self.shard(key).get_mut(&key)?.pop()?;
             self.count.fetch_sub(1, Ordering::Relaxed);
             // One that is not is closed here, beside the lock.
-            if idle.is_good(Instant::now()) {
+            if idle.is_good(Instant::now(), trusting) {
                 return Some(idle.link);
             }
         }
@@ -56,7 +61,8 @@ impl Pool {
 
     /// Keeps a connection for so long. The oldest of its kind goes where there are too many.
     pub fn put(self: &Arc<Self>, key: Key, link: Link, period: Duration) {
-        let idle = Idle { link, until: Instant::now() + period };
+        let now = Instant::now();
+        let idle = Idle { link, since: now, until: now + period };
         let too_many = self.count.fetch_add(1, Ordering::Relaxed) >= MOST;
         let oldest = {
             let mut shard = self.shard(key);
@@ -88,7 +94,7 @@ impl Pool {
             let mut gone = Vec::new();
             let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
             shard.retain(|_, all| {
-                gone.extend(all.extract_if(.., |idle| !idle.is_good(now)));
+                gone.extend(all.extract_if(.., |idle| !idle.is_good(now, false)));
                 !all.is_empty()
             });
             drop(shard);
@@ -138,8 +144,8 @@ mod tests {
         let (second, _b, two) = link();
         pool.put(7, first, LONG);
         pool.put(7, second, LONG);
-        assert!(pool.take(8).is_none());
-        let taken = [pool.take(7), pool.take(7), pool.take(7)];
+        assert!(pool.take(8, false).is_none());
+        let taken = [pool.take(7, false), pool.take(7, false), pool.take(7, false)];
         assert_eq!(taken.map(number), [Some(two), Some(one), None]);
     }
 
@@ -154,9 +160,23 @@ mod tests {
         }
         drop(b);
         c.write_all(b"HTTP/1.1 200 OK\r\n").unwrap();
-        assert_eq!(number(pool.take(7)), Some(one));
-        assert!(pool.take(7).is_none());
+        assert_eq!(number(pool.take(7, false)), Some(one));
+        assert!(pool.take(7, false).is_none());
         assert_eq!(pool.count.load(Ordering::Relaxed), 0);
+    }
+
+    #[tokio::test]
+    async fn who_asks_again_believes_the_runtime_for_a_moment_and_it_knows_soon() {
+        let pool = Arc::new(Pool::default());
+        let (closed, theirs, _) = link();
+        pool.put(7, closed, LONG);
+        drop(theirs);
+        // The runtime hears of it when it next waits.
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        assert!(pool.take(7, true).is_none());
+        let (good, _theirs, number_of_good) = link();
+        pool.put(7, good, LONG);
+        assert_eq!(number(pool.take(7, true)), Some(number_of_good));
     }
 
     #[tokio::test]
@@ -172,7 +192,7 @@ mod tests {
         assert!(!pool.clear());
         assert_eq!(pool.count.load(Ordering::Relaxed), 1);
         assert_eq!(std::io::Read::read(&mut b, &mut [0]).unwrap(), 0, "it is closed");
-        drop(pool.take(9));
+        drop(pool.take(9, false));
         assert!(pool.clear());
     }
 

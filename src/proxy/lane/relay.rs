@@ -114,11 +114,10 @@ impl Asking<'_> {
         connection.set_buffering(settled.buffering);
         let mut compression = None;
         if !request.location.compress.is_off() {
-            let mut armed = Compression::default();
-            armed.arm(request.location.compress.clone(), headers::compression_facts(request));
-            armed.set_unbuffered(settled.unbuffered);
-            armed.response_header_filter(head, is_over).await?;
-            compression = Some(armed).filter(Compression::is_compressing);
+            let mut deciding = Compression::default();
+            deciding.set_unbuffered(settled.unbuffered);
+            deciding.begin_with(&request.location.compress, &headers::compression_view(request), head, is_over)?;
+            compression = Some(deciding).filter(Compression::is_compressing);
         }
         let framing = match () {
             () if is_bodiless => Framing::Nothing,

@@ -40,7 +40,8 @@ impl Request {
             let body = body.map(|body| body.bytes.clone());
             let (method, target) = (head.method.as_str(), &head.target[..]);
             let length = body.as_ref().map(|body| body.len());
-            let again = Again { head, method, target, version: "HTTP/1.1", conditions: true, body: length };
+            let trace = self.exchange.trace;
+            let again = Again { head, method, target, version: "HTTP/1.1", conditions: true, body: length, trace };
             let stream = unattended(again.text(), body.unwrap_or_default());
             Errand::Mirrored(Mirrored { upstream: copy.upstream }).send(Box::new(stream), connection, false);
         }

@@ -108,6 +108,21 @@ impl Request {
         self.server.rules.is_some() || self.location.rules.is_some() || self.has_filters()
     }
 
+    /// Whether anybody has a say in what a server is sent, beside the configuration's fields.
+    pub(super) fn changes_what_is_sent(&self) -> bool {
+        let decided = self.rules.as_ref();
+        let is_changed =
+            decided.is_some_and(|d| !d.request.to_upstream.is_empty() || !d.attempt.to_upstream.is_empty());
+        let changes = |rules: &Option<Arc<PlacedRules>>| {
+            rules.as_ref().is_some_and(|placed| placed.set.has(Phase::UpstreamRequest))
+        };
+        is_changed
+            || self.has_filters()
+            || changes(&self.server.rules)
+            || changes(&self.location.rules)
+            || self.may_exchange_session_id()
+    }
+
     /// Whether rules have a say in the head of an answer, or must see it.
     pub(super) fn rules_see_answer(&self) -> bool {
         let changes = self.rules.as_ref().is_some_and(|decided| decided.to_client().next().is_some());

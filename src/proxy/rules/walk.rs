@@ -1,11 +1,11 @@
 //! Goes through the rules of a place, and fetches what they need.
 
 use super::{Counting, PlacedRules};
-use crate::limit::Clock;
-use crate::limit::{Guard, Millis, RateVerdict};
+use crate::limit::{Clock, Guard, Judge, Millis, RateVerdict};
 use crate::proxy::access;
 use crate::proxy::request::Request;
 use crate::proxy::sessions::Refused;
+use crate::rules::counts::RuleCounts;
 use crate::rules::expr::Needs;
 use crate::rules::outcome::{Answer, Outcome};
 use crate::rules::{Met, Need, Phase, Run, Step, World};
@@ -32,9 +32,9 @@ impl Request {
         if !placed.set.has(phase) {
             return;
         }
-        let mut run = Run::new(&placed.set, phase, &self.exchange);
+        let mut run = self.begin_run(placed, phase);
         while let Step::Need(need) = self.step(&mut run, None, outcome) {
-            let met = self.meet(placed, need, guards).await;
+            let met = self.meet(placed, need, run.counts(), guards).await;
             run.met(met);
         }
         self.tell_faults(outcome);
@@ -51,11 +51,17 @@ impl Request {
         if !placed.set.has(phase) {
             return;
         }
-        let mut run = Run::new(&placed.set, phase, &self.exchange);
+        let mut run = self.begin_run(placed, phase);
         while let Step::Need(_) = self.step(&mut run, answer, outcome) {
             run.met(Met::Session);
         }
         self.tell_faults(outcome);
+    }
+
+    /// What edge asks for itself is not counted.
+    fn begin_run<'s>(&self, placed: &'s PlacedRules, phase: Phase) -> Run<'s> {
+        let run = Run::new(&placed.set, phase, &self.exchange);
+        if self.is_errand { run.uncounted() } else { run }
     }
 
     fn step<'s>(&mut self, run: &mut Run<'s>, answer: Option<&ResponseHeader>, outcome: &mut Outcome) -> Step<'s> {
@@ -79,7 +85,13 @@ impl Request {
         }
     }
 
-    async fn meet(&mut self, placed: &PlacedRules, need: Need<'_>, guards: &mut Vec<Guard>) -> Met {
+    async fn meet(
+        &mut self,
+        placed: &PlacedRules,
+        need: Need<'_>,
+        counts: Option<&RuleCounts>,
+        guards: &mut Vec<Guard>,
+    ) -> Met {
         match need {
             Need::Session => {
                 self.read_stored_session().await;
@@ -91,7 +103,11 @@ impl Request {
                 let key = short(key);
                 let verdict = match placed.rates.get(place) {
                     Some(Counting::Alone(zone)) => zone.check(&key, &limit.limit, Millis::now()),
-                    Some(Counting::Shared(shared)) => shared.check(&key, &limit.limit, Clock::now()).await,
+                    Some(Counting::Shared(shared)) => {
+                        let (verdict, judge) = shared.check(&key, &limit.limit, Clock::now()).await;
+                        counts.filter(|_| judge == Judge::Alone).into_iter().for_each(RuleCounts::alone);
+                        verdict
+                    }
                     None => RateVerdict::Pass,
                 };
                 match verdict {

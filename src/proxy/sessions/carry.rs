@@ -9,6 +9,12 @@ use pingora_error::Result;
 use pingora_http::{RequestHeader, ResponseHeader};
 
 impl Request {
+    /// Whether the id of a session may have to be exchanged in what the upstream is sent.
+    pub(in crate::proxy) fn may_exchange_session_id(&self) -> bool {
+        self.sessions()
+            .is_some_and(|sessions| self.placed.id().is_some() || sessions.settings.rewrite_route == RewriteRoute::Both)
+    }
+
     /// What the upstream is sent, with the id of its session that holds now.
     pub(in crate::proxy) fn exchange_session_id(&self, sent: &mut RequestHeader) -> Result<()> {
         let Some(sessions) = self.sessions() else { return Ok(()) };

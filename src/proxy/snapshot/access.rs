@@ -147,7 +147,7 @@ fn rules(scope: &Scope, diagnostics: &mut Diagnostics) -> Option<Rules> {
     Some(Rules(written.value.0.iter().filter_map(rule).collect()))
 }
 
-fn who(written: &Spanned<String>, or_all: bool, diagnostics: &mut Diagnostics) -> Option<Who> {
+pub(super) fn who(written: &Spanned<String>, or_all: bool, diagnostics: &mut Diagnostics) -> Option<Who> {
     match written.as_str() {
         "all" if or_all => return Some(Who::All),
         "unix:" => return Some(Who::Unix),

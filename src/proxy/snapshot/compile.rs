@@ -4,7 +4,7 @@ use super::cache::{self, ZonePlace};
 use super::limits::{self, LimitZones};
 use super::{
     Asked, Server, Snapshot, defined, definitions, filters, process, references, rules, server, session, session_store,
-    sticky, tls,
+    sticky, tls, trace,
 };
 use crate::cache::store::Zones;
 use crate::config::diagnostics::{nearest, plain};
@@ -13,11 +13,13 @@ use crate::config::types::TempPath;
 use crate::config::{Diagnostics, Span, Spanned};
 use crate::filter::Tables;
 use crate::limit;
+use crate::observe::trace::Exporters;
 use crate::observe::traffic::{Name, Traffic, TrafficTable};
 use crate::observe::{self, LogFile, Mask};
 use crate::pattern::Pattern;
 use crate::proxy::rules::Embedded;
 use crate::proxy::sessions::{LogKey, Sessions};
+use crate::rules::counts::{Attached, RuleCounts, RuleTable};
 use crate::rules::file::Library;
 use crate::session::sticky::LearnedTables;
 use crate::session::store::{Store, Stores};
@@ -40,6 +42,8 @@ pub struct Resources {
     pub learned: Arc<LearnedTables>,
     pub limits: Arc<limit::Zones>,
     pub traffic: Arc<TrafficTable>,
+    pub rules: Arc<RuleTable>,
+    pub exporters: Arc<Exporters>,
     /// Of the program that embeds edge.
     pub embedded: Embedded,
     /// Where relative paths begin.
@@ -89,6 +93,7 @@ pub fn compile(raw: &Raw, resources: &Resources, diagnostics: &mut Diagnostics) 
     let texts = Texts { sessions: &sessions, mask: session::mask(&sessions), ..texts };
     let sticky = sticky::sticky(raw, &texts, diagnostics);
     let process = process::compile(raw, &texts, diagnostics);
+    let tracing = trace::compile(&texts, diagnostics);
     references::check(raw, &texts, diagnostics);
     let definitions = definitions::compile(raw, &texts, diagnostics);
     let wishes = server::wishes(raw, diagnostics);
@@ -133,6 +138,8 @@ pub fn compile(raw: &Raw, resources: &Resources, diagnostics: &mut Diagnostics) 
         asked,
         edge,
         traffic: resources.traffic.clone(),
+        rules: resources.rules.clone(),
+        tracing,
         embedded: resources.embedded.clone(),
         log_key,
     };
@@ -221,6 +228,17 @@ impl Texts<'_> {
 
     /// The counts of a location of the server that is compiled.
     pub fn traffic(&self, location: &str) -> Arc<Traffic> {
+        self.resources.traffic.of(Name { server: self.server_label(), location: location.to_owned() })
+    }
+
+    /// The counts of a rule of the server that is compiled.
+    pub fn rule_counts(&self, location: &str, rule: &str) -> Arc<RuleCounts> {
+        let (server, location, rule) = (self.server_label(), location.to_owned(), rule.to_owned());
+        self.resources.rules.of(Attached { server, location, rule })
+    }
+
+    /// What metrics call the server that is compiled: its first name, or its address.
+    fn server_label(&self) -> String {
         let keys = self.server.map(|server| &server.keys);
         let first = |keys: &raw::ServerKeys| match keys.server_name().first().filter(|name| !name.is_empty()) {
             Some(name) => name.value.clone(),
@@ -230,8 +248,7 @@ impl Texts<'_> {
                 .map(|listen| listen.0.address.as_ref().map(|a| a.value.clone()).unwrap_or_default())
                 .unwrap_or_default(),
         };
-        let server = keys.map(first).unwrap_or_default();
-        self.resources.traffic.of(Name { server, location: location.to_owned() })
+        keys.map(first).unwrap_or_default()
     }
 
     /// A path relative to the prefix.

@@ -6,6 +6,8 @@ use super::filters::Filters;
 use super::headers::{Expires, add_fields, inherit_lists};
 use super::pass::{Pass, Place};
 use super::*;
+use crate::access::tokens::Token;
+use crate::config::diagnostics::plain;
 use crate::config::raw::{self, Scope};
 use crate::config::types;
 use crate::config::{Diagnostics, Span, Spanned};
@@ -13,6 +15,7 @@ use crate::files;
 use crate::http::escape::LogEscape;
 use crate::observe::{self, Format};
 use crate::route::{Entry, Locations, Matcher};
+use crate::system;
 
 /// The tree of a server's locations. One with a mistake is left out.
 pub(super) fn tree(
@@ -186,16 +189,55 @@ pub(super) fn compile(
     location.files.random_index = raw.keys.random_index();
     let handling = raw.handling.stub_status();
     for (is_on, handler) in
-        [(raw.keys.empty_gif(), Handler::EmptyGif), (handling, Handler::Status), (raw.keys.api(), Handler::Api)]
+        [(raw.keys.empty_gif(), Handler::EmptyGif), (handling, Handler::Status), (raw.keys.api(), Handler::Api(None))]
     {
         if is_on {
             location.handler = handler;
         }
     }
+    if let Some(written) = &raw.keys.api_token_file {
+        let token = token(written, texts, diagnostics);
+        match &mut location.handler {
+            Handler::Api(known) => *known = token,
+            _ => drop(diagnostics.error(written.span, "`api_token_file` is for a location with `api: on`")),
+        }
+    }
     location.demand = session::demand(scope, &location.handler, texts, diagnostics);
-    location.rules = rules::compile(scope.rules.as_deref(), Some(&location.handler), texts, diagnostics);
+    let place = Some((&*location.pattern, &location.handler));
+    location.rules = rules::compile(scope.rules.as_deref(), place, texts, diagnostics);
     location.rules_alone = scope.rules_inherit() == types::RulesInherit::Off;
     location
+}
+
+/// The token of a file, which had better be nobody else's.
+fn token(written: &Spanned<String>, texts: &Texts<'_>, diagnostics: &mut Diagnostics) -> Option<Token> {
+    use std::os::unix::fs::PermissionsExt;
+    let path = texts.path(written);
+    let shown = path.display();
+    let content = match system::read(&path) {
+        Ok(content) => content,
+        Err(e) => {
+            diagnostics
+                .error(written.span, format!("{shown} cannot be read: {}", plain(&e)))
+                .help(format!("make one with `(umask 077; openssl rand -hex 32 > {shown})`"));
+            return None;
+        }
+    };
+    let others = std::fs::metadata(&path).is_ok_and(|file| file.permissions().mode() & 0o007 != 0);
+    if others {
+        diagnostics
+            .warning(written.span, format!("everybody on this machine may read or write {shown}: it is no secret"))
+            .help(format!("write `chmod o= {shown}`"));
+    }
+    match Token::read(&content) {
+        Ok(token) => Some(token),
+        Err(why) => {
+            diagnostics
+                .error(written.span, format!("{shown}: {why}"))
+                .help(format!("make one with `(umask 077; openssl rand -hex 32 > {shown})`"));
+            None
+        }
+    }
 }
 
 /// `limit_except` as a location of its own: as in nginx it has the outer one's handler, but neither its rewrites nor its

@@ -31,6 +31,7 @@ mod settings;
 mod sticky;
 mod store;
 mod tls;
+mod trace;
 mod upstream;
 mod url;
 
@@ -49,8 +50,10 @@ pub use script::{Condition, Return, Rewrite, Script, Settable, Step, Subject};
 pub use secure::{Secure, seed};
 pub use session_store::session_stores;
 pub use store::Store;
+pub use trace::Tracing;
 pub use url::Url;
 
+use crate::access::tokens::Token;
 use crate::client;
 use crate::compress;
 use crate::config::raw::tls::VerifyClient;
@@ -62,6 +65,7 @@ use crate::proxy::rules::{Embedded, PlacedRules};
 use crate::proxy::sessions::{Demand, LogKey, Sessions};
 use crate::route::Locations;
 use crate::rules::EdgeFacts;
+use crate::rules::counts::RuleTable;
 use crate::session::sticky::Sticky;
 use crate::session::store::StoreSettings;
 use crate::upstream::{Table, retry};
@@ -96,6 +100,10 @@ pub struct Snapshot {
     pub edge: EdgeFacts,
     /// What is counted of requests.
     pub traffic: Arc<TrafficTable>,
+    /// What is counted of rules.
+    pub rules: Arc<RuleTable>,
+    /// Which requests are told of to a collector.
+    pub tracing: Option<Tracing>,
     /// Rust code that has a say over requests.
     pub embedded: Embedded,
     /// Of the hashes that stand for sessions.
@@ -255,8 +263,8 @@ pub enum Handler {
     EmptyGif,
     /// `stub_status`
     Status,
-    /// `api`
-    Api,
+    /// `api`, and who may change something there; `None`: nobody.
+    Api(Option<Token>),
     Proxy(Box<Pass>),
     /// `memcached_pass`
     Memcached(Box<Memcached>),

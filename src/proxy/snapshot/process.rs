@@ -2,9 +2,9 @@
 
 use super::compile::Texts;
 use super::{Control, Process};
-use crate::config::Diagnostics;
 use crate::config::raw::{self, Raw};
-use crate::config::types::LogLevel;
+use crate::config::types::{Admin, Listen, LogLevel};
+use crate::config::{Diagnostics, Spanned};
 use crate::observe::errors;
 use std::path::Path;
 
@@ -38,12 +38,26 @@ pub(super) fn compile(raw: &Raw, texts: &Texts<'_>, diagnostics: &mut Diagnostic
 /// How edge does is for those who run it.
 fn warn_of_admin(main: &raw::MainKeys, diagnostics: &mut Diagnostics) {
     let Some(admin) = &main.admin else { return };
-    let Some(address) = &admin.0.address else { return };
+    for listen in admin.0.listen.iter().flat_map(|all| &all.value) {
+        warn_of_admin_at(&listen.value, admin, diagnostics);
+    }
+}
+
+fn warn_of_admin_at(listen: &Listen, admin: &Spanned<Admin>, diagnostics: &mut Diagnostics) {
+    let Some(address) = &listen.0.address else { return };
     let is_here = ["127.", "localhost", "[::1]", "unix:"].iter().any(|start| address.starts_with(start));
     if !is_here {
         diagnostics
             .warning(admin.span, format!("whoever reaches {} can read how edge does: `admin` asks nobody who he is", address.value))
             .help("write `admin: 127.0.0.1:9145`, or a `server` of your own with `api: on` in a location and `access` beside it");
+    }
+    if let Some(token) = admin.0.token_file.as_ref().filter(|_| !is_here && !listen.0.ssl()) {
+        diagnostics
+            .warning(
+                token.span,
+                format!("the token can be read on the way to {}: it is sent without TLS", address.value),
+            )
+            .help("write `api_token_file` in a location with `api` of a `server` that speaks TLS");
     }
 }
 

@@ -44,10 +44,10 @@ fn each_inside(location: &raw::Location, each: &mut impl FnMut(&Scope)) {
     location.locations.iter().for_each(|inner| each_inside(inner, each));
 }
 
-/// The rules of one place; `None`: it has none. `handler`: that of a location.
+/// The rules of one place; `None`: it has none. `location`: what it matches, if it is one, with its handler.
 pub(super) fn compile(
     written: Option<&Repeated<RuleSource>>,
-    handler: Option<&Handler>,
+    location: Option<(&str, &Handler)>,
     texts: &Texts<'_>,
     diagnostics: &mut Diagnostics,
 ) -> Option<Arc<PlacedRules>> {
@@ -61,6 +61,7 @@ pub(super) fn compile(
         stores: Some(&stores),
         prefix: &texts.resources.prefix,
         note: &|template| texts.note(template),
+        counts: &|rule| texts.rule_counts(location.map_or("", |(pattern, _)| pattern), rule),
     };
     let set = RuleSet::compile(&groups, &names, diagnostics)?;
     let mut asked = texts.asked.get();
@@ -76,6 +77,7 @@ pub(super) fn compile(
         zones.connections(&name, ROOM, &name).ok()
     });
     let concurrencies = concurrencies.collect();
+    let handler = location.map(|(_, handler)| handler);
     let demands = set.demands().iter().filter_map(|written| demand(written, handler, texts, diagnostics)).collect();
     Some(Arc::new(PlacedRules { set, rates, concurrencies, demands }))
 }

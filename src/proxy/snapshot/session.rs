@@ -46,7 +46,7 @@ pub(super) fn demand(
             PassTarget::Upstream { sessions, .. } => sessions.clone(),
             PassTarget::Variable(_) => None,
         },
-        Handler::Memcached(_) | Handler::Files | Handler::EmptyGif | Handler::Status | Handler::Api => None,
+        Handler::Memcached(_) | Handler::Files | Handler::EmptyGif | Handler::Status | Handler::Api(_) => None,
     };
     let mut all = texts.sessions.values();
     let sessions = match (&keys.upstream, of_pass) {

@@ -20,6 +20,8 @@ pub use limit::{ConcurrencyAction, RateAction};
 pub use session::Demand;
 pub use target::Rewrite;
 
+pub use crate::config::types::Percent;
+
 use super::expr::{Expr, Scope};
 use super::set::{Names, Parts};
 use super::{Phase, place};
@@ -331,28 +333,6 @@ impl Reader<'_> {
 
     pub fn error(&mut self, node: &Node, message: impl Into<String>) -> &mut crate::config::Diagnostic {
         self.diagnostics.error(node.span, message)
-    }
-}
-
-/// `5%`, `0.1%`
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Percent(pub f64);
-
-impl Value for Percent {
-    fn expected() -> String {
-        "a percentage such as `5%` or `0.1%`".into()
-    }
-
-    fn read(node: &Node, diagnostics: &mut Diagnostics) -> Option<Percent> {
-        let number = node.as_text().and_then(|text| text.strip_suffix('%')).and_then(|text| text.trim().parse().ok());
-        match number.filter(|number| (0.0..=100.0).contains(number)) {
-            Some(number) => Some(Percent(number)),
-            None => crate::config::value::mismatch(node, diagnostics),
-        }
-    }
-
-    fn schema() -> serde_json::Value {
-        serde_json::json!({ "type": "string", "pattern": "^[0-9.]+%$" })
     }
 }
 

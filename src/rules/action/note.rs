@@ -45,7 +45,7 @@ fn slot(e: &Entry, reader: &mut Reader<'_>) -> Option<usize> {
             .help("a name has small letters, digits and `_`, and does not begin with a digit");
         return None;
     }
-    if Variable::find(&e.key, &Defined::default()).is_some() {
+    if Variable::find(&e.key, &Defined::default()).is_some() && !Variable::yields(&e.key) {
         reader
             .diagnostics
             .error(e.span, format!("`${}` is a variable of edge's own, and is not set", e.key))

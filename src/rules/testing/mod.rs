@@ -127,7 +127,14 @@ impl Rules {
         let before = diagnostics.count().0;
         let groups = [group];
         let defined = defined(&groups);
-        let names = Names { defined: &defined, upstreams: None, stores: None, prefix, note: &|_| {} };
+        let names = Names {
+            defined: &defined,
+            upstreams: None,
+            stores: None,
+            prefix,
+            note: &|_| {},
+            counts: &|_| Arc::default(),
+        };
         let set = RuleSet::compile(&groups, &names, diagnostics)?;
         (diagnostics.count().0 == before).then(|| Rules { set: Arc::new(set), defined })
     }

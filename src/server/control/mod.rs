@@ -16,9 +16,11 @@ mod session;
 pub use commands::Answer;
 
 use super::sockets;
+use crate::proxy::api::{Operator, Told};
 use crate::proxy::snapshot::Snapshot;
 use crate::system;
 use arc_swap::ArcSwap;
+use async_trait::async_trait;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -129,6 +131,15 @@ async fn serve(mut stream: UnixStream, desk: &Desk) {
     };
     // Who does not take the answer does without.
     let _ = timeout(PATIENCE, write.write_all(answer.to_text().as_bytes())).await;
+}
+
+/// The same commands over HTTP, as far as the proxy lets them through.
+#[async_trait]
+impl Operator for Desk {
+    async fn order(&self, words: &[String]) -> Told {
+        let Answer { out, errors, failure } = answer_to(words, self).await;
+        Told { out, errors, failure }
+    }
 }
 
 async fn answer_to(words: &[String], desk: &Desk) -> Answer {

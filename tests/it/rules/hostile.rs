@@ -46,7 +46,14 @@ fn compiled(path: &Path) -> Shipped {
     let node = yaml::parse(path, &text, &mut diagnostics).unwrap();
     let groups = [File::read(path, &node, &mut diagnostics).group(None, &mut diagnostics)];
     let defined = testing::defined(&groups);
-    let names = Names { defined: &defined, upstreams: None, stores: None, prefix: &directory(), note: &|_| {} };
+    let names = Names {
+        defined: &defined,
+        upstreams: None,
+        stores: None,
+        prefix: &directory(),
+        note: &|_| {},
+        counts: &|_| Arc::default(),
+    };
     let set = RuleSet::compile(&groups, &names, &mut diagnostics).unwrap();
     assert!(diagnostics.is_empty(), "{diagnostics}");
     Shipped { name: path.file_stem().unwrap().to_string_lossy().into_owned(), text, set, defined }

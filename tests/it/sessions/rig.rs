@@ -117,6 +117,8 @@ pub struct Rig {
     pub visitors: Vec<Visitor>,
     /// Through which edges the visitors go.
     pub open: Vec<usize>,
+    /// Where they go if not to edges.
+    instead: Option<SocketAddr>,
     /// What an answer takes while nothing happens: half of them less.
     usual: Duration,
     /// What answers took beyond that, since something has happened.
@@ -139,12 +141,18 @@ pub fn alone() -> Option<RwLockWriteGuard<'static, ()>> {
 impl Rig {
     /// All sessions are the first server's; all but each fourth are on the first node.
     pub fn start(plan: &Plan) -> Rig {
+        Rig::behind(plan, |_| None)
+    }
+
+    /// The same, where the visitors go to what is started in front of the servers, if anything is.
+    pub fn behind(plan: &Plan, other: impl FnOnce(&[Standin]) -> Option<SocketAddr>) -> Rig {
         let beside = MACHINE.read().unwrap_or_else(PoisonError::into_inner);
         let nodes = vec![Memcached::start(), Memcached::start()];
         let options = [&["--load-time", plan.load_time], &plan.options[..]].concat();
         let server = |at: usize| Standin::start(&format!("t{}", at + 1), &nodes, &options);
         let servers: Vec<Standin> = (0..SERVERS).map(server).collect();
         let places: Vec<Place> = (0..plan.edges).map(|_| place(plan, &nodes, &servers)).collect();
+        let instead = other(&servers);
         let node = |at: usize| if at % 4 == 3 { "n2" } else { "n1" };
         let begin = |at: usize| Visitor::begin(at, plan.keeps, servers[0].address(), node(at));
         let visitors = (0..plan.visitors).map(begin).collect();
@@ -154,6 +162,7 @@ impl Rig {
             stage: Stage { nodes, servers, places },
             visitors,
             open,
+            instead,
             usual: Duration::ZERO,
             added: Vec::new(),
             _beside: beside,
@@ -206,7 +215,8 @@ impl Rig {
 
     /// Where the visitors go.
     pub fn edges(&self) -> Vec<SocketAddr> {
-        self.open.iter().map(|at| self.stage.places[*at].edge.address()).collect()
+        let edges = self.open.iter().map(|at| self.stage.places[*at].edge.address());
+        self.instead.into_iter().chain(edges).collect()
     }
 
     /// What has become of everything, told in the report.

@@ -2,7 +2,7 @@
 
 use crate::support::request::{self, Request};
 use crate::support::response::Response;
-use crate::support::standin::{self, WISHES};
+use crate::support::standin::{self, Standin, WISHES};
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Barrier;
@@ -211,10 +211,32 @@ impl Visitor {
         }
     }
 
+    /// How many updates it was told of.
+    pub fn acknowledged(&self) -> usize {
+        self.acknowledged.len()
+    }
+
+    /// How many of those it was told of since are in no copy of the session that it had then, whoever could still be shown it: at
+    /// each of these servers under the id of then, the one the server would give it, and the one of now. The fullest copy counts.
+    pub fn lost_since(&self, (known, then): &(usize, String), servers: &[Standin]) -> usize {
+        let base = then.rsplit_once('.').map_or(then.as_str(), |(base, _)| base);
+        let copies = servers.iter().flat_map(|server| {
+            let given = format!("{base}.{}", server.name);
+            [given, then.clone(), self.id.clone()].map(|id| self.tokens_of(server.address(), &id))
+        });
+        let is_lost = |held: &HashMap<String, usize>, token: &String| !held.contains_key(token);
+        let lost = copies.map(|held| self.acknowledged[*known..].iter().filter(|token| is_lost(&held, token)).count());
+        lost.min().unwrap_or_default()
+    }
+
     fn tokens(&self, edge: SocketAddr) -> HashMap<String, usize> {
+        self.tokens_of(edge, &self.id)
+    }
+
+    fn tokens_of(&self, edge: SocketAddr, id: &str) -> HashMap<String, usize> {
         let request = match self.keeps {
-            Keeps::Url => request::get(&format!("/tokens;jsessionid={}", self.id)),
-            _ => request::get("/tokens").header("Cookie", &format!("JSESSIONID={}", self.id)),
+            Keeps::Url => request::get(&format!("/tokens;jsessionid={id}")),
+            _ => request::get("/tokens").header("Cookie", &format!("JSESSIONID={id}")),
         };
         let mut held = HashMap::new();
         let Ok(answer) = request.try_send(edge) else { return held };
