@@ -11,6 +11,7 @@ mod limits;
 mod load;
 mod malformed;
 mod nginx;
+mod pids;
 mod reload;
 mod reopen;
 mod stop;
