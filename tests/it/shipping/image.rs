@@ -143,7 +143,9 @@ fn words(value: &Value) -> Vec<&str> {
 
 #[test]
 fn the_image_is_built_answers_is_healthy_and_ends_as_it_says() {
-    let Some(wish) = std::env::var_os("EDGE_TEST_IMAGE") else { return println!("not run: EDGE_TEST_IMAGE is not set") };
+    let Some(wish) = std::env::var_os("EDGE_TEST_IMAGE") else {
+        return println!("not run: EDGE_TEST_IMAGE is not set");
+    };
     let store = Store(temporary_directory("image"));
     if let Err(why) = is_possible().and_then(|()| store.make_base()) {
         assert!(wish == "try", "{why}");
