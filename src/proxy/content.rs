@@ -341,7 +341,10 @@ fn returned(request: &mut Request, return_: &Return) -> Step {
         };
     };
     let status = return_.status;
-    request.exchange.answer.status = status;
+    // As in nginx, the status of an error that has led here counts for `$status`.
+    if request.error_status.is_none() {
+        request.exchange.answer.status = status;
+    }
     let content = template.evaluate(&request.exchange).into_owned();
     if RawReturn::is_redirect(status) {
         let location = redirect::absolute(request, content);
