@@ -27,13 +27,7 @@
 //!     }
 //! }
 //!
-//! let options = edge::server::Options {
-//!     file: "edge.yaml".into(),
-//!     prefix: None,
-//!     offline: false,
-//!     check_only: false,
-//!     tomcats: Vec::new(),
-//! };
+//! let options = edge::server::Options { file: "edge.yaml".into(), ..Default::default() };
 //! edge::server::serve_with(options, vec![Arc::new(Door)], || println!("ready"))?;
 //! # Ok::<(), edge::server::Failure>(())
 //! ```
