@@ -141,7 +141,6 @@ pub const CASES: &[Case] = &[
         headers: &[("Host", "patterns.test")],
         ..LOCATED
     },
-    Case { name: "rules-none", title: "Proxied GET, 64 bytes, rules elsewhere", path: "/64b", ..RULED },
     Case {
         name: "rules-20",
         title: "Proxied GET, 64 bytes, 20 rules, two fire",
