@@ -106,7 +106,8 @@ impl Cell {
         self.instance.store(instance, Ordering::Relaxed);
         self.restarted.store(restarted, Ordering::Relaxed);
         let number = STATES.iter().position(|s| *s == state).unwrap_or_default() as u8;
-        let (known, differs) = (self.state() != State::Unknown, self.state() != state || before.0 != instance);
+        let (known, differs) =
+            (self.state() != State::Unknown, self.state() != state || before != (instance, restarted));
         if known && differs {
             // Before the state, and the end of the millisecond: what was looked at before this is never taken for newer.
             self.changed.store(now.saturating_add(1), Ordering::Release);

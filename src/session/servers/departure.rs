@@ -25,7 +25,8 @@ use std::time::{Duration, Instant};
 pub const GONE: Duration = Duration::from_secs(2);
 /// The board is not there. Whoever else reads it may go on without this edge; not for ever, for it may be gone for all.
 pub const CUT_OFF: Duration = Duration::from_secs(10);
-/// After a server was taken back: until all edges know it, each of which reads the board or trusts nothing within three seconds.
+/// After a server was taken back: until all edges know it, each of which acts on nothing that was read three and a half seconds ago
+/// (`ASLEEP` and `READING` in `shared`), and what it does then.
 pub const RETURN: Duration = Duration::from_millis(3500);
 /// No stranger's word makes anybody wait for longer.
 const LONGEST: Duration = Duration::from_secs(60);

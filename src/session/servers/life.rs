@@ -79,8 +79,8 @@ pub struct Life {
     state: State,
     count: Option<Count>,
     token: Option<u64>,
-    /// It was refused since it was last up: it may have been restarted, whatever others say.
-    away: bool,
+    /// It was refused since it was last up, and which instance it was then: it may have been restarted, whatever others say.
+    away: Option<u64>,
     /// It was dead since then.
     died: bool,
     restarted: Option<Instant>,
@@ -103,7 +103,7 @@ impl Life {
             state: State::Unknown,
             count: None,
             token: None,
-            away: false,
+            away: None,
             died: false,
             restarted: None,
             returned: None,
@@ -147,7 +147,7 @@ impl Life {
             (self.sight, self.since, self.cleared) = (sight, now, None);
         }
         if sight == Sight::Refused {
-            (self.away, self.token) = (true, None);
+            (self.away, self.token) = (self.away.or(Some(self.instance())), None);
         }
         if let Some(token) = token {
             self.token = Some(token);
@@ -156,12 +156,20 @@ impl Life {
         // Once it is up, a new instance tells of itself.
         if let (Some(token), Some(count), State::Up) = (token, self.count, self.state) {
             self.learn(count.told(token), now);
+            self.uncounted = false;
         }
     }
 
     /// The connection was closed without a word, and opened again at once: perhaps another process answers now.
     pub fn interrupted(&mut self, now: Instant) {
         self.restarted = Some(now);
+        self.doubt();
+    }
+
+    /// Whoever reads the board is to know that as well.
+    fn doubt(&mut self) {
+        self.uncounted = true;
+        self.count = self.count.map(Count::doubt);
     }
 
     pub fn hear(&mut self, hearsay: Hearsay, now: Instant) {
@@ -294,20 +302,26 @@ impl Life {
         };
         self.learn(count, now);
         // At the start nothing was served there that it could have forgotten.
-        if self.away && before != State::Unknown {
+        if let Some(instance) = self.away.filter(|_| before != State::Unknown) {
             (self.restarted, self.returned) = (Some(now), Some(now));
-            self.uncounted = before != State::Dead;
+            if self.instance() == instance && self.token.is_none() {
+                self.doubt();
+            }
         }
-        (self.away, self.died, self.fenced_since, self.cleared) = (false, false, None, None);
+        (self.away, self.died, self.fenced_since, self.cleared) = (None, false, None, None);
         State::Up
     }
 
+    /// At first as well: of sessions that were looked at since it was started, this edge knows none.
     fn learn(&mut self, count: Count, now: Instant) {
-        let known = self.count;
-        self.count = known.max(Some(count));
-        if known.is_some_and(|known| known.instance() < count.instance()) {
+        let known = self.count.unwrap_or(Count::FIRST);
+        self.count = Some(known.max(count));
+        if known.instance() < count.instance() {
             self.restarted = Some(now);
-            self.uncounted = false;
+            self.uncounted = count.is_doubted();
+        } else if known.instance() == count.instance() && count.is_doubted() && !self.uncounted {
+            self.restarted.get_or_insert(now);
+            self.uncounted = true;
         }
     }
 }

@@ -88,8 +88,8 @@ fn a_server_counts_as_up_once_it_answers_and_the_board_was_read() {
     assert_eq!(case.life.state(), State::Unknown);
     assert_eq!(case.see(Sight::Up), State::Unknown);
     assert!(case.life.is_open(case.now));
-    assert_eq!(case.hear(|h| h.count = Count::parse(b"7 up")), State::Up);
-    assert_eq!((case.life.instance(), case.life.restarted()), (7, None));
+    assert_eq!(case.hear(|h| h.count = Count::parse(b"1 up")), State::Up);
+    assert_eq!((case.life.instance(), case.life.restarted()), (1, None));
 }
 
 #[test]
@@ -308,4 +308,53 @@ fn a_server_that_tells_its_instance_is_believed() {
 
 fn case_count(token: u64, instance: u64) -> Option<Count> {
     Count::parse(format!("{instance} up {token:x}").as_bytes())
+}
+
+#[test]
+fn a_restart_that_may_have_been_is_doubted_by_all_until_one_is_counted() {
+    let mut case = Case::up_for_two();
+    let now = case.after(100).now;
+    case.life.interrupted(now);
+    assert_eq!((case.life.restarted(), case.life.is_uncounted(), case.count().as_str()), (Some(now), true, "1 up ?"));
+    // Another edge, and one that begins later.
+    let mut other = Case::up_for_two();
+    let mut late = Case::new();
+    late.see(Sight::Up);
+    for case in [&mut other, &mut late] {
+        assert!(!case.life.is_uncounted());
+        case.hear(|h| (h.others, h.up, h.count) = (true, true, Count::parse(b"1 up ?")));
+        assert_eq!((case.life.state(), case.life.is_uncounted()), (State::Up, true));
+        assert_eq!(case.life.restarted(), Some(case.now));
+        let heard = case.now;
+        case.after(100).hear(|h| (h.others, h.up, h.count) = (true, true, Count::parse(b"1 up ?")));
+        assert_eq!(case.life.restarted(), Some(heard), "once");
+        case.hear(|h| (h.others, h.up, h.count) = (true, true, Count::parse(b"2 up")));
+        assert_eq!((case.life.restarted(), case.life.is_uncounted()), (Some(case.now), false));
+    }
+}
+
+#[test]
+fn an_edge_that_begins_later_has_looked_at_no_session_since_the_restart() {
+    let mut case = Case::new();
+    case.see(Sight::Up);
+    case.hear(|h| h.count = Count::parse(b"3 up"));
+    assert_eq!((case.life.state(), case.life.restarted()), (State::Up, Some(case.now)));
+}
+
+#[test]
+fn one_that_tells_its_instance_is_not_doubted() {
+    let mut case = Case::telling();
+    case.see(Sight::Up);
+    case.hear(|_| {});
+    case.see_token(5);
+    case.life.interrupted(case.now);
+    assert!(case.life.is_uncounted());
+    assert_eq!(case.see_token(5), 1);
+    assert!(!case.life.is_uncounted());
+    case.see(Sight::Refused);
+    case.hear(|h| (h.others, h.up) = (true, true));
+    case.see(Sight::Up);
+    case.see_token(5);
+    case.hear(|h| (h.others, h.up) = (true, true));
+    assert_eq!((case.life.state(), case.life.is_uncounted(), case.life.instance()), (State::Up, false, 1));
 }

@@ -135,9 +135,11 @@ pub struct View {
     pub stance: Stance,
     /// Grows with each restart, for all edges alike.
     pub instance: u64,
-    /// When state or instance last changed, or it was left or taken back; none if never since this edge first saw it.
+    /// When state or instance last changed, it may have been restarted, or it was left or taken back; none if never since this edge
+    /// first saw it.
     pub changed: Option<Instant>,
-    /// When it was, or may have been, restarted since this edge began: sessions it owns have to be looked at once since then.
+    /// When it was, or may have been, restarted, as far as a session can remember that: sessions it owns have to be looked at once
+    /// since then.
     pub restarted: Option<Instant>,
     /// The instance may have been started anew since, and no edge has counted that: what names it may be older.
     pub uncounted: bool,

@@ -167,7 +167,7 @@ impl Rounds {
             };
             life.hear(hearsay, now);
         }
-        self.news |= self.shared.hear(&heard.moved, now);
+        self.news |= self.shared.hear(&heard.moved, self.began, now);
         let instances: Vec<u64> = self.lives.iter().map(Life::instance).collect();
         self.departing.hear(&self.shared, &self.board, &heard, &instances, self.began, now);
     }

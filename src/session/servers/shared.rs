@@ -13,6 +13,8 @@ use tokio::sync::{Notify, watch as channel};
 
 /// An edge that has not read the board for so long has slept: others may have given servers up and taken them back.
 const ASLEEP: Duration = Duration::from_secs(3);
+/// A reading that took longer is as old as if it had taken this: no edge acts on what was said longer ago than both together.
+pub const READING: Duration = Duration::from_millis(500);
 
 pub struct Shared {
     pub upstream: String,
@@ -30,7 +32,7 @@ pub struct Shared {
     nodes: Vec<String>,
     /// The servers, then the nodes, as on the board.
     moved: Vec<Moving>,
-    /// When the board was read last, or was found away.
+    /// When the board was read last, or was found away; no later than [`READING`] after that began.
     read: AtomicU64,
 }
 
@@ -110,7 +112,8 @@ impl Shared {
             State::Up if self.is_asleep(now) => State::Suspect,
             state => state,
         };
-        let restarted = self.epoch.moment(cell.restarted());
+        let recent = |at: &Instant| now.saturating_duration_since(*at) < self.settings.session_max_age;
+        let restarted = self.epoch.moment(cell.restarted()).filter(recent);
         let notice = &self.notices[server];
         let changed = self.epoch.moment(cell.changed().max(notice.changed()));
         let (stance, uncounted) = (notice.stance(), notice.uncounted.load(Ordering::Acquire));
@@ -165,13 +168,13 @@ impl Shared {
         held.collect()
     }
 
-    /// The board was read, or found away. Whether this edge had slept.
-    pub fn hear(&self, moved: &[bool], now: Instant) -> bool {
+    /// The board was read since then, or found away. Whether this edge had slept.
+    pub fn hear(&self, moved: &[bool], began: Instant, now: Instant) -> bool {
         let slept = self.is_asleep(now);
         for (place, _) in moved.iter().enumerate().filter(|(_, moved)| **moved) {
             self.set_moved(place, now + self.settings.session_max_age);
         }
-        self.read.store(self.epoch.mark(now), Ordering::Release);
+        self.read.store(self.epoch.mark(now.min(began + READING)), Ordering::Release);
         slept
     }
 

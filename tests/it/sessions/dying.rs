@@ -1,6 +1,6 @@
 //! The owner of all sessions ends in each of the ways a server may end, and others with it.
 
-use super::rig::{Plan, Rig};
+use super::rig::{Plan, Rig, Stage};
 use super::visitor::{AT_ONCE, Fate, Keeps};
 use super::{MUCH, each};
 
@@ -32,6 +32,27 @@ fn an_owner_that_was_restarted_at_once_finds_its_sessions() {
         let mut rig = Rig::start(&plan);
         rig.stage.servers[0].restart();
         rig.round();
+        rig.round();
+        rig.finish();
+    });
+}
+
+#[test]
+fn an_owner_that_was_restarted_unseen_loads_each_session_once() {
+    each("owner restarted unseen", |plan| {
+        let mut rig = Rig::start(&plan);
+        // Now each edge knows where the sessions are.
+        rig.stage.servers[0].kill();
+        rig.round();
+        let unseen = |stage: &mut Stage, edges: std::ops::Range<usize>| {
+            edges.clone().for_each(|edge| stage.places[edge].edge.signal(libc::SIGSTOP));
+            stage.servers[1].restart();
+            edges.for_each(|edge| stage.places[edge].edge.signal(libc::SIGCONT));
+        };
+        unseen(&mut rig.stage, 0..plan.edges);
+        rig.round();
+        // With others who have seen it.
+        unseen(&mut rig.stage, 0..1);
         rig.round();
         rig.finish();
     });

@@ -54,6 +54,35 @@ fn servers_whose_sessions_were_moved_are_restarted_one_after_the_other_twice() {
 }
 
 #[test]
+fn a_restart_that_one_edge_does_not_see_is_known_to_all() {
+    each("moved, restarted unseen", |plan| {
+        let mut rig = Rig::start(&plan);
+        // Each session that goes to the others has a record now.
+        rig.round_while(Fate::Answered, |stage| {
+            all_let_go(stage, 0, 0);
+            stage.servers[0].terminate();
+            stage.servers[0].wait_end();
+        });
+        rig.round();
+        rig.stage.servers[0].restart();
+        rig.stage.wait_seen(0, "up");
+        // Nobody asks for them while it is left.
+        all_let_go(&rig.stage, 0, 1);
+        rig.stage.places[0].edge.signal(libc::SIGSTOP);
+        rig.stage.servers[1].restart();
+        rig.stage.places[0].edge.signal(libc::SIGCONT);
+        if plan.edges == 1 {
+            // A connection that was closed is not taken for what it was left for.
+            rig.stage.ask(0, &["up"], 1).expect("it is taken back");
+        }
+        wait_listed(&rig.stage, 1, "up");
+        rig.round();
+        rig.round();
+        rig.finish();
+    });
+}
+
+#[test]
 fn a_server_that_was_moved_off_and_is_taken_back_has_what_did_not_move() {
     each("moved and taken back", |plan| {
         let mut rig = Rig::start(&plan);
