@@ -8,7 +8,7 @@
 use crate::{
     failure::Failure,
     options::Options,
-    servers::{self, Server},
+    servers::{self, BASELINE, RULELESS, Server},
 };
 
 #[derive(Clone, Copy)]
@@ -36,8 +36,11 @@ pub struct Case {
     pub length: Length,
     /// Headers the answer must have, names in any case.
     pub answer_headers: &'static [(&'static str, &'static str)],
-    /// The case whose CPU time the ratio is taken to, each server's to its own; nothing: to the tuned nginx's.
+    /// The case whose CPU time the ratio is taken to, each server's to its own; nothing: to that of `baseline` in this case.
     pub against: Option<&'static str>,
+    pub baseline: &'static str,
+    /// What edge's ratio may be. A run in which it is more, in the median and to some extent in every round, fails.
+    pub at_most: Option<f64>,
     /// It needs a memcached; edge then has an upstream with sessions.
     pub sessions: bool,
 }
@@ -79,6 +82,8 @@ const PROXIED: Case = Case {
     length: Length::AsOrigin,
     answer_headers: &[],
     against: None,
+    baseline: BASELINE,
+    at_most: None,
     sessions: false,
 };
 
@@ -149,6 +154,15 @@ pub const CASES: &[Case] = &[
         ..RULED
     },
     Case { name: "rules-50", title: "Proxied GET, 64 bytes, 50 rules, none fires", path: "/rules/50", ..RULED },
+    Case {
+        name: "rules-unattached",
+        title: "Proxied GET, 64 bytes, 70 rules elsewhere",
+        path: "/64b",
+        servers: &["edge", RULELESS],
+        baseline: RULELESS,
+        at_most: Some(1.05),
+        ..PROXIED
+    },
     Case { name: "cached-1k", title: "Cached, 1 KB", path: "/1k.css", body: 1024, ..CACHED },
     Case { name: "cached-10k", title: "Cached, 10 KB", path: "/10k.css", body: 10 << 10, ..CACHED },
     Case { name: "cached-100k", title: "Cached, 100 KB", path: "/100k.css", body: 100 << 10, ..CACHED },
@@ -202,6 +216,9 @@ impl Case {
     }
 
     pub fn admits(&self, server: &Server) -> bool {
+        if server.only_named {
+            return self.servers.contains(&server.name);
+        }
         self.servers.is_empty() || self.servers.iter().any(|name| servers::is_meant(server, name))
     }
 }
@@ -253,7 +270,24 @@ fn every_server_a_case_names_exists() {
     }
 }
 
+fn a_server_that_is_only_named_takes_part_where_it_is_named() {
+    let server = servers::SERVERS.iter().find(|server| server.name == RULELESS).expect("it takes part");
+    let admitting: Vec<&str> = CASES.iter().filter(|case| case.admits(server)).map(|case| case.name).collect();
+    assert_eq!(admitting, ["rules-unattached"]);
+}
+
+fn a_baseline_takes_part_in_its_case() {
+    for case in
+        CASES.iter().filter(|case| case.against.is_none() && (case.at_most.is_some() || case.servers.is_empty()))
+    {
+        let takes_part = |server: &&Server| server.name == case.baseline && case.admits(server);
+        assert!(servers::SERVERS.iter().any(|server| takes_part(&server)), "{}", case.name);
+    }
+}
+
 pub const TESTS: &[(&str, fn())] = tests![
+    a_baseline_takes_part_in_its_case,
+    a_server_that_is_only_named_takes_part_where_it_is_named,
     names_are_unique_and_one_path_has_one_answer,
     a_case_is_compared_with_one_that_comes_before_it,
     every_server_a_case_names_exists,

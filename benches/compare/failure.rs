@@ -24,6 +24,10 @@ pub enum Failure {
     TooMuch { needed: u64, limit: u64 },
     #[error("no certificate could be made: {0}")]
     Certificate(#[from] rcgen::Error),
+    #[error(
+        "in {case} edge costs {ratio:.3} times what {baseline} does (each round at least {least:.3}); {at_most} would be right"
+    )]
+    Dearer { case: &'static str, baseline: &'static str, ratio: f64, least: f64, at_most: f64 },
     #[error("interrupted")]
     Interrupted,
 }

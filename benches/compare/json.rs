@@ -17,7 +17,7 @@ pub fn print(machine: &Machine, summary: &Summary) -> String {
         .iter()
         .map(|table| {
             json!({ "name": table.case.name, "title": table.case.title,
-            "connections": table.case.connections, "against": table.case.against, "servers": table.rows.iter().map(row).collect::<Vec<_>>() })
+            "connections": table.case.connections, "against": table.case.against, "baseline": table.case.baseline, "servers": table.rows.iter().map(row).collect::<Vec<_>>() })
         })
         .collect();
     let all = json!({

@@ -84,5 +84,5 @@ fn measure(options: &Options) -> Result<(), Failure> {
     if let Some(path) = &options.json {
         fs::write(path, json::print(&machine, &summary)).context(|| path.display().to_string())?;
     }
-    Ok(())
+    summary.judge()
 }

@@ -49,12 +49,15 @@ fn write_all(out: &mut String, machine: &Machine, summary: &Summary) -> fmt::Res
         writeln!(out, "\n### {} ({})\n", table.case.title, clients(table.case))?;
         if let Some(other) = table.case.against {
             writeln!(out, "The ratio is to `{other}` of the same server.\n")?;
+        } else if table.case.baseline != BASELINE {
+            writeln!(out, "The ratio is to {}.\n", table.case.baseline)?;
         }
         writeln!(out, "| server | CPU µs | user + system | ratio | requests/s | p50 | p99 | core |")?;
         writeln!(out, "|---|--:|--:|--:|--:|--:|--:|--:|")?;
         for row in &table.rows {
             // One server beside itself differs by little.
-            write_row(out, row, if table.case.against.is_some() { 3 } else { 2 })?;
+            let is_own = table.case.against.is_some() || table.case.baseline != BASELINE;
+            write_row(out, row, table.case, if is_own { 3 } else { 2 })?;
         }
     }
     if summary.memory.is_empty() { Ok(()) } else { write_memory(out, &summary.memory) }
@@ -80,9 +83,9 @@ fn write_memory(out: &mut String, memory: &[Memory]) -> fmt::Result {
     Ok(())
 }
 
-fn write_row(out: &mut String, row: &Row, digits: usize) -> fmt::Result {
+fn write_row(out: &mut String, row: &Row, case: &Case, digits: usize) -> fmt::Result {
     let ratio = match &row.ratio {
-        Some(_) if row.server == BASELINE => "1".to_owned(),
+        Some(_) if row.server == case.baseline => "1".to_owned(),
         Some(Spread { median, min, max }) => format!("**{median:.digits$}** ({min:.digits$}–{max:.digits$})"),
         None => "–".to_owned(),
     };

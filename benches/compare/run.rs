@@ -155,7 +155,8 @@ impl Round<'_> {
     fn memory(&self, contenders: &[Contender]) -> Result<Vec<Memory>, Failure> {
         let dir = tempfile::tempdir_in(self.dir).context(|| self.dir.display().to_string())?;
         process::make_reachable(dir.path())?;
-        contenders.iter().map(|contender| memory::measure(&self.start(contender, dir.path())?)).collect()
+        let usual = contenders.iter().filter(|contender| !contender.server.only_named);
+        usual.map(|contender| memory::measure(&self.start(contender, dir.path())?)).collect()
     }
 
     fn start<'a>(&self, contender: &'a Contender, dir: &Path) -> Result<Running<'a>, Failure> {
@@ -165,7 +166,7 @@ impl Round<'_> {
         let ports = Ports { plain, tls };
         certificate::write(&dir)?;
         let conf = dir.join(server.file);
-        let text = servers::fill_addresses(server.template, &dir, ports, self.behind);
+        let text = servers::configuration(server, &dir, ports, self.behind);
         std::fs::write(&conf, text).context(|| conf.display().to_string())?;
         let values = [("CONF", &*conf.to_string_lossy()), ("DIR", &*dir.to_string_lossy())];
         let mut command = Command::new(&contender.program);

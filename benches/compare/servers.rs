@@ -23,7 +23,38 @@ pub struct Server {
     /// `@CONF@` and `@DIR@` are replaced.
     pub arguments: &'static [&'static str],
     pub version: &'static str,
+    /// It stands beside another for the sake of one question, and takes part in the cases alone that name it.
+    pub only_named: bool,
+    /// What the template says of rules is left out.
+    pub ruleless: bool,
 }
+
+/// A server like any other.
+const USUAL: Server = Server {
+    name: "",
+    package: "",
+    program: "",
+    remark: "",
+    template: "",
+    file: "",
+    arguments: &[],
+    version: "--version",
+    only_named: false,
+    ruleless: false,
+};
+
+/// edge in a configuration without any rule.
+pub const RULELESS: &str = "edge-no-rules";
+
+const EDGE: Server = Server {
+    name: "edge",
+    package: "edge",
+    program: "edge",
+    template: include_str!("conf/edge.yaml"),
+    file: "edge.yaml",
+    arguments: &["-c", "@CONF@"],
+    ..USUAL
+};
 
 pub const SERVERS: &[Server] = &[
     Server {
@@ -36,6 +67,7 @@ pub const SERVERS: &[Server] = &[
         file: "nginx.conf",
         arguments: &["-p", "@DIR@", "-e", "@DIR@/error.log", "-c", "@CONF@"],
         version: "-v",
+        ..USUAL
     },
     Server {
         name: BASELINE,
@@ -46,6 +78,7 @@ pub const SERVERS: &[Server] = &[
         file: "nginx.conf",
         arguments: &["-p", "@DIR@", "-e", "@DIR@/error.log", "-c", "@CONF@"],
         version: "-v",
+        ..USUAL
     },
     Server {
         name: "haproxy",
@@ -56,17 +89,10 @@ pub const SERVERS: &[Server] = &[
         file: "haproxy.cfg",
         arguments: &["-db", "-f", "@CONF@"],
         version: "-v",
+        ..USUAL
     },
-    Server {
-        name: "edge",
-        package: "edge",
-        program: "edge",
-        remark: "the seed's locations in edge.yaml, otherwise its defaults",
-        template: include_str!("conf/edge.yaml"),
-        file: "edge.yaml",
-        arguments: &["-c", "@CONF@"],
-        version: "--version",
-    },
+    Server { remark: "the seed's locations in edge.yaml, otherwise its defaults", ..EDGE },
+    Server { name: RULELESS, remark: "the same edge.yaml without its rules", only_named: true, ruleless: true, ..EDGE },
 ];
 
 /// A server whose program was found.
@@ -127,15 +153,17 @@ pub struct Behind {
     pub memcached: Option<u16>,
 }
 
-/// The values every template may use.
-pub fn fill_addresses(template: &str, dir: &Path, ports: Ports, behind: Behind) -> String {
+/// A server's configuration: its template, with the values that each may use.
+pub fn configuration(server: &Server, dir: &Path, ports: Ports, behind: Behind) -> String {
     let [a, b] = behind.origin.map(|port| port.to_string());
     let dir = dir.display().to_string();
     let memcached = behind.memcached.map(|port| port.to_string()).unwrap_or_default();
-    let lines = template.lines().filter_map(|line| match (line.strip_prefix("#sessions "), behind.memcached) {
-        (Some(line), Some(_)) => Some(line),
-        (Some(_), None) => None,
-        (None, _) => Some(line),
+    let marks = [("#sessions ", behind.memcached.is_some()), ("#rules ", !server.ruleless)];
+    let lines = server.template.lines().filter_map(|line| {
+        match marks.iter().find_map(|(mark, is_there)| Some((line.strip_prefix(mark)?, *is_there))) {
+            Some((line, is_there)) => is_there.then_some(line),
+            None => Some(line),
+        }
     });
     let text: String = lines.flat_map(|line| [line, "\n"]).collect();
     let (plain, tls) = (ports.plain.to_string(), ports.tls.to_string());
@@ -146,14 +174,14 @@ pub fn fill_addresses(template: &str, dir: &Path, ports: Ports, behind: Behind) 
 
 fn a_family_names_each_of_its_members() {
     let meant = |name| SERVERS.iter().filter(|server| is_meant(server, name)).count();
-    assert_eq!((meant("nginx"), meant("nginx-seed"), meant("edge"), meant("ngin")), (2, 1, 1, 0));
+    assert_eq!((meant("nginx"), meant("nginx-seed"), meant("edge"), meant("ngin")), (2, 1, 2, 0));
 }
 
 fn no_place_of_a_template_stays_empty() {
     for server in SERVERS {
         for memcached in [None, Some(4)] {
             let ports = Ports { plain: 1, tls: 5 };
-            let filled = fill_addresses(server.template, Path::new("/d"), ports, Behind { origin: [2, 3], memcached });
+            let filled = configuration(server, Path::new("/d"), ports, Behind { origin: [2, 3], memcached });
             assert!(!filled.contains('@'), "{}: {filled}", server.name);
             assert!(filled.contains("127.0.0.1:1") && filled.contains("127.0.0.1:2"), "{}", server.name);
             let has_sessions = server.program == "edge" && memcached.is_some();
@@ -162,4 +190,22 @@ fn no_place_of_a_template_stays_empty() {
     }
 }
 
-pub const TESTS: &[(&str, fn())] = tests![a_family_names_each_of_its_members, no_place_of_a_template_stays_empty];
+fn edge_without_rules_differs_by_its_rules_alone() {
+    let of = |name| {
+        let server = SERVERS.iter().find(|server| server.name == name).expect("it takes part");
+        configuration(server, Path::new("/d"), Ports { plain: 1, tls: 5 }, Behind { origin: [2, 3], memcached: None })
+    };
+    let (ruled, ruleless) = (of("edge"), of(RULELESS));
+    // What is written of rules: the key, and the rules below it.
+    let is_rule = |line: &&str| line.trim() == "rules:" || line.trim().starts_with("- { name: ");
+    let without: Vec<&str> = ruled.lines().filter(|line| !is_rule(line)).collect();
+    assert_eq!(ruled.lines().filter(is_rule).count(), 2 + 20 + 50);
+    assert_eq!(without, ruleless.lines().collect::<Vec<_>>());
+    assert!(!ruleless.contains("rules:") && !ruleless.contains("when:"), "{ruleless}");
+}
+
+pub const TESTS: &[(&str, fn())] = tests![
+    a_family_names_each_of_its_members,
+    edge_without_rules_differs_by_its_rules_alone,
+    no_place_of_a_template_stays_empty,
+];

@@ -1,10 +1,11 @@
-//! What many samples say together: medians, their spread, and the ratio to the tuned nginx.
+//! What many samples say together: medians, their spread, and the ratio to the tuned nginx or to whom a case names.
 //!
 //! The ratio is the median of the rounds' own ratios rather than the ratio of two medians: what slows the machine
 //! down for a while slows both sides of one round.
 
 use crate::{
     cases::Case,
+    failure::Failure,
     memory::Memory,
     run::{Measured, Sample},
     servers::{BASELINE, Contender},
@@ -35,7 +36,7 @@ pub struct Row {
     /// Of the median request; they add up to `cpu.median` but for rounding.
     pub user: f64,
     pub system: f64,
-    /// CPU time by the tuned nginx's; none if that did not take part.
+    /// CPU time by that of the case's baseline; none if that did not take part.
     pub ratio: Option<Spread>,
     /// The share of its core the server used: well under 1 means that the client or the origin was the slower part.
     pub busy: f64,
@@ -66,7 +67,7 @@ impl Summary {
             let of = |name| samples.iter().filter(|sample| sample.case == name).collect::<Vec<&Sample>>();
             let (of_case, of_other) = (of(case.name), case.against.map(of));
             let names = contenders.iter().map(|contender| contender.server.name);
-            let rows = names.filter_map(|name| row(name, &of_case, of_other.as_deref())).collect();
+            let rows = names.filter_map(|name| row(name, case.baseline, &of_case, of_other.as_deref())).collect();
             Table { case, rows }
         };
         Summary {
@@ -77,11 +78,31 @@ impl Summary {
             memory,
         }
     }
+
+    /// Whether edge cost no more than a case allows.
+    pub fn judge(&self) -> Result<(), Failure> {
+        self.tables.iter().try_for_each(|table| {
+            let row = table.rows.iter().find(|row| row.server == "edge");
+            match (table.case.at_most, row.and_then(|row| row.ratio)) {
+                (Some(at_most), Some(ratio)) => judge(table.case, at_most, ratio),
+                _ => Ok(()),
+            }
+        })
+    }
+}
+
+/// One round in which edge was no dearer is enough to take the rest for the machine's noise, which moves a round by more than
+/// what is looked for here.
+fn judge(case: &'static Case, at_most: f64, Spread { median, min, .. }: Spread) -> Result<(), Failure> {
+    match median > at_most && min > 1.0 {
+        true => Err(Failure::Dearer { case: case.name, baseline: case.baseline, ratio: median, least: min, at_most }),
+        false => Ok(()),
+    }
 }
 
 /// `other`: the samples of the case that this one is compared with, if it is not the baseline's.
-fn row(server: &'static str, of_case: &[&Sample], other: Option<&[&Sample]>) -> Option<Row> {
-    let (against, whose) = other.map_or((of_case, BASELINE), |other| (other, server));
+fn row(server: &'static str, baseline: &'static str, of_case: &[&Sample], other: Option<&[&Sample]>) -> Option<Row> {
+    let (against, whose) = other.map_or((of_case, baseline), |other| (other, server));
     let own: Vec<&Sample> = of_case.iter().filter(|sample| sample.server == server).copied().collect();
     let spread = |value: &dyn Fn(&Sample) -> f64| Spread::of(own.iter().map(|sample| value(sample)).collect());
     let cpu = spread(&Sample::cpu_per_request)?;
@@ -134,7 +155,7 @@ fn the_ratio_is_taken_within_each_round() {
         sample_of("edge", 1, 10, 20),
         sample_of(BASELINE, 1, 10, 10),
     ];
-    let row = row("edge", &samples.iter().collect::<Vec<_>>(), None).expect("a row");
+    let row = row("edge", BASELINE, &samples.iter().collect::<Vec<_>>(), None).expect("a row");
     let ratio = row.ratio.expect("a ratio");
     assert!((ratio.median - 1.5).abs() < 1e-9 && (ratio.max - ratio.min).abs() < 1e-9, "{ratio:?}");
     assert!((row.cpu.median - 22.5).abs() < 1e-9 && (row.user - 7.5).abs() < 1e-9);
@@ -142,13 +163,27 @@ fn the_ratio_is_taken_within_each_round() {
 
 fn without_the_baseline_there_is_no_ratio() {
     let samples = [sample_of("edge", 0, 5, 10)];
-    assert_eq!(row("edge", &samples.iter().collect::<Vec<_>>(), None).expect("a row").ratio, None);
+    assert_eq!(row("edge", BASELINE, &samples.iter().collect::<Vec<_>>(), None).expect("a row").ratio, None);
 }
 
 fn a_case_may_be_compared_with_another_of_the_same_server() {
     let (own, other) = (sample_of("edge", 0, 6, 15), [sample_of("edge", 0, 5, 15), sample_of(BASELINE, 0, 1, 1)]);
-    let row = row("edge", &[&own], Some(&other.iter().collect::<Vec<_>>())).expect("a row");
+    let row = row("edge", BASELINE, &[&own], Some(&other.iter().collect::<Vec<_>>())).expect("a row");
     assert!((row.ratio.expect("a ratio").median - 1.05).abs() < 1e-9);
+}
+
+fn a_case_that_costs_more_than_it_may_fails_the_run() {
+    let case = crate::cases::CASES.iter().find(|case| case.at_most.is_some()).expect("there is one");
+    let (at_most, edge_over) = (case.at_most.expect("it has one"), |median, min| Spread { median, min, max: 2.0 });
+    assert!(matches!(judge(case, at_most, edge_over(at_most + 0.01, 1.01)), Err(Failure::Dearer { .. })));
+    assert!(judge(case, at_most, edge_over(at_most, 1.01)).is_ok());
+    assert!(judge(case, at_most, edge_over(at_most + 0.01, 0.99)).is_ok());
+    // Its baseline takes part, so that there is something to be judged by.
+    let samples = [sample_of("edge", 0, 10, 10), sample_of(case.baseline, 0, 5, 5)];
+    let of = |server| row(server, case.baseline, &samples.iter().collect::<Vec<_>>(), None).expect("a row");
+    let tables = vec![Table { case, rows: vec![of("edge"), of(case.baseline)] }];
+    let summary = Summary { tables, samples: Vec::new(), memory: Vec::new(), rounds: 1, foreign: 0.0 };
+    assert!(matches!(summary.judge(), Err(Failure::Dearer { ratio: 2.0, .. })));
 }
 
 fn the_median_of_an_even_number_lies_between() {
@@ -161,5 +196,6 @@ pub const TESTS: &[(&str, fn())] = tests![
     the_ratio_is_taken_within_each_round,
     without_the_baseline_there_is_no_ratio,
     a_case_may_be_compared_with_another_of_the_same_server,
+    a_case_that_costs_more_than_it_may_fails_the_run,
     the_median_of_an_even_number_lies_between,
 ];

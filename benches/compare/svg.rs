@@ -133,12 +133,12 @@ fn draw_case(out: &mut String, table: &Table, top: f64, scale: f64, ticks: &[f64
     for (row, y) in rows() {
         draw_bar(out, row, y, scale)?;
     }
-    if let Some(baseline) = table.rows.iter().find(|row| row.server == BASELINE) {
+    if let Some(baseline) = table.rows.iter().find(|row| row.server == table.case.baseline) {
         let style = r##"stroke="#2b6a8f" stroke-width="1.2" stroke-dasharray="3 3""##;
         draw_upright(out, LEFT + baseline.cpu.median * scale, first - 5.0, bottom + 5.0, style)?;
     }
     for (row, y) in rows() {
-        draw_labels(out, row, y, scale)?;
+        draw_labels(out, row, table.case.baseline, y, scale)?;
     }
     Ok(())
 }
@@ -162,11 +162,11 @@ fn draw_bar(out: &mut String, row: &Row, y: f64, scale: f64) -> fmt::Result {
     )
 }
 
-fn draw_labels(out: &mut String, row: &Row, y: f64, scale: f64) -> fmt::Result {
+fn draw_labels(out: &mut String, row: &Row, baseline: &str, y: f64, scale: f64) -> fmt::Result {
     let ours = if row.server == "edge" { " ours" } else { "" };
     let line = y + BAR / 2.0 + 4.8;
     let ratio = match &row.ratio {
-        Some(_) if row.server == BASELINE => "1 ×".to_owned(),
+        Some(_) if row.server == baseline => "1 ×".to_owned(),
         Some(ratio) => format!("{:.2} ×", ratio.median),
         None => String::new(),
     };

@@ -33,6 +33,9 @@ const RESERVED: &[&str] = &[
     "while",
 ];
 
+/// Values that are written as words.
+const VALUES: &[&str] = &["true", "false", "null"];
+
 /// What an open bracket is for.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Open {
@@ -110,6 +113,9 @@ impl Grammar<'_> {
                 if before != Some(Is::Sign(".")) && RESERVED.contains(&word) {
                     return Self::mistake(token, format!("`{word}` is a word that CEL keeps for itself"));
                 }
+                if before == Some(Is::Sign(".")) && VALUES.contains(&word) {
+                    return Self::mistake(token, format!("`{word}` is a value: a name is expected behind the dot"));
+                }
                 if word == "not" && matches!(tokens.get(at + 1).map(|next| next.is), Some(Is::Name | Is::Sign("("))) {
                     return Self::mistake(token, "`not` is no word of CEL; the contrary is meant with `!`");
                 }
@@ -128,7 +134,14 @@ impl Grammar<'_> {
                 Ok(false)
             }
             // From the outermost: `.request` is `request` even where a macro calls its variable so.
-            Is::Sign(".") if tokens.get(at + 1).is_some_and(|next| next.is == Is::Name) => Ok(false),
+            Is::Sign(".") if tokens.get(at + 1).is_some_and(|next| next.is == Is::Name) => {
+                let next = tokens[at + 1];
+                let word = &self.text[next.at..next.end];
+                match RESERVED.contains(&word) {
+                    true => Self::mistake(next, format!("`{word}` is a word that CEL keeps for itself")),
+                    false => Ok(false),
+                }
+            }
             Is::Sign(".") => Self::mistake(token, "a name stands before the dot: request.method"),
             Is::Sign("(") => self.enter(tokens, at, Open::Group),
             Is::Sign("[") => self.enter(tokens, at, Open::List),
