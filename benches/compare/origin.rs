@@ -45,7 +45,7 @@ impl Origin {
         let conf = dir.join("nginx.conf");
         let behind = servers::Behind { origin: ports, memcached: None };
         let nowhere = process::Ports { plain: 0, tls: 0 };
-        let text = servers::fill_addresses(TEMPLATE, &dir, nowhere, behind);
+        let text = servers::fill_addresses(TEMPLATE, true, &dir, nowhere, behind);
         fs::write(&conf, servers::fill(&text, &[("LOCATIONS", &locations)])).context(|| conf.display().to_string())?;
 
         let mut command = Command::new(program);

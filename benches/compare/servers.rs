@@ -153,13 +153,18 @@ pub struct Behind {
     pub memcached: Option<u16>,
 }
 
-/// A server's configuration: its template, with the values that each may use.
+/// A server's configuration.
 pub fn configuration(server: &Server, dir: &Path, ports: Ports, behind: Behind) -> String {
+    fill_addresses(server.template, !server.ruleless, dir, ports, behind)
+}
+
+/// A template with the values that each may use.
+pub fn fill_addresses(template: &str, with_rules: bool, dir: &Path, ports: Ports, behind: Behind) -> String {
     let [a, b] = behind.origin.map(|port| port.to_string());
     let dir = dir.display().to_string();
     let memcached = behind.memcached.map(|port| port.to_string()).unwrap_or_default();
-    let marks = [("#sessions ", behind.memcached.is_some()), ("#rules ", !server.ruleless)];
-    let lines = server.template.lines().filter_map(|line| {
+    let marks = [("#sessions ", behind.memcached.is_some()), ("#rules ", with_rules)];
+    let lines = template.lines().filter_map(|line| {
         match marks.iter().find_map(|(mark, is_there)| Some((line.strip_prefix(mark)?, *is_there))) {
             Some((line, is_there)) => is_there.then_some(line),
             None => Some(line),
